@@ -1,0 +1,102 @@
+"""Every failure that mixnet_tools knows, as one tree.
+
+::
+
+    MixnetToolsError
+    ├── UsageError             the request itself is wrong (command line, arguments of the Python API)
+    ├── DescriptorError        model.yml, accuracy-check.yml, or a zoo that holds them
+    │   └── UnknownModelError  a name or pattern that matches no model
+    ├── DownloadError          a file of a model could not be had
+    │   ├── HttpStatusError    a server answered, but not with the file
+    │   ├── IntegrityError     the bytes are not the ones the descriptor names
+    │   └── OfflineError       no source could be reached
+    ├── ArchiveError           an archive that is broken or unsafe to unpack
+    ├── ConversionError        a model could not be turned into an IR
+    │   ├── FreezeError        the source model could not be read, cut or frozen
+    │   ├── UnsupportedOption  a descriptor asks for something this converter does not do
+    │   └── ParityError        the IR does not compute what the source model computes
+    ├── DatasetError           images or annotations that cannot be used
+    ├── EvaluationError        the accuracy measurement itself failed
+    └── MissingDependency      an optional package is not installed
+
+A message says what went wrong, where (file and key, or URL), what was expected and what was found.
+``hint`` says what to try next; the command line prints it on a line of its own.
+"""
+
+from __future__ import annotations
+
+
+class MixnetToolsError(Exception):
+    """A known failure. ``str(error)`` is the message; ``error.hint`` is the next thing to try, or None."""
+
+    default_hint: str | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint if hint is not None else self.default_hint
+
+
+class UsageError(MixnetToolsError):
+    """The request cannot be carried out as it was written; the command line exits with 2."""
+
+
+class DescriptorError(MixnetToolsError):
+    """A descriptor is missing, malformed, or asks for something unsafe."""
+
+
+class UnknownModelError(DescriptorError):
+    """No model of the zoo has this name or matches this pattern."""
+
+    default_hint = "list the known models with: mixnet-info --print_all"
+
+
+class DownloadError(MixnetToolsError):
+    """A file of a model could not be fetched from any of its sources."""
+
+
+class HttpStatusError(DownloadError):
+    """A server answered with a status other than the file's. ``status`` is the HTTP status code."""
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class IntegrityError(DownloadError):
+    """Size or digest of a file differ from the descriptor's."""
+
+
+class OfflineError(DownloadError):
+    """No source could be reached at all (no route, no name service, refused connections)."""
+
+
+class ArchiveError(MixnetToolsError):
+    """An archive cannot be read, or one of its entries must not be unpacked."""
+
+
+class ConversionError(MixnetToolsError):
+    """A downloaded model could not be converted to OpenVINO IR."""
+
+
+class FreezeError(ConversionError):
+    """The source model (meta graph, checkpoint) could not be read, cut or frozen."""
+
+
+class UnsupportedOption(ConversionError):
+    """A descriptor carries a conversion option that this converter does not execute."""
+
+
+class ParityError(ConversionError):
+    """The converted model's logits differ from the original's by more than the tolerance."""
+
+
+class DatasetError(MixnetToolsError):
+    """An image folder or its annotations are missing, empty, unreadable or inconsistent."""
+
+
+class EvaluationError(MixnetToolsError):
+    """A model could not be run over a dataset."""
+
+
+class MissingDependency(MixnetToolsError):
+    """A package that this step needs is not installed."""

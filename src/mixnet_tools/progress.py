@@ -1,0 +1,220 @@
+"""One interface through which every stage says how far it is.
+
+A stage gets a :class:`Progress` and calls it; it never knows whether a terminal, a log file or another program
+listens. The base class is silence. Methods may be called from several threads at once.
+
+The download events carry the names and fields that omz_downloader's ``--progress_format json`` prints, so a
+program written for those reads ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import IO, Any
+
+
+class Counter:
+    """Counts finished steps of one known job. The base class is silent."""
+
+    def advance(self, steps: int = 1, **figures: str) -> None:
+        """Say that ``steps`` more are done; ``figures`` are short running values to show beside the count."""
+
+
+class Progress:
+    """What a stage reports. This base class says nothing, and is what the Python API uses by default."""
+
+    def note(self, text: str) -> None:
+        """One line for people: what happened, or what comes next."""
+
+    def model_begin(self, model: str, num_files: int) -> None:
+        """The download of ``model``, with ``num_files`` files, begins."""
+
+    def model_end(self, model: str, successful: bool) -> None:
+        """The download of ``model`` is over."""
+
+    def file_begin(self, model: str, file: str, size: int) -> None:
+        """A file of ``size`` bytes begins."""
+
+    def file_progress(self, model: str, file: str, size: int) -> None:
+        """``size`` bytes of the file are there now (a total, not an increment)."""
+
+    def file_end(self, model: str, file: str, successful: bool) -> None:
+        """The file is in place, or has failed."""
+
+    def postprocessing_begin(self, model: str) -> None:
+        """Unpacking and patching of ``model`` begins."""
+
+    def postprocessing_end(self, model: str) -> None:
+        """Unpacking and patching of ``model`` is done."""
+
+    @contextlib.contextmanager
+    def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
+        """A job of ``total`` steps, named ``label``, counted in ``unit``\\ s, for the length of the block."""
+        yield Counter()
+
+
+class LineProgress(Progress):
+    """Plain lines, for logs and pipes: no control characters, and never more than a line every few seconds."""
+
+    seconds_between_lines = 5.0
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._lock = threading.Lock()
+        self._sizes: dict[tuple[str, str], int] = {}
+        self._last: dict[tuple[str, str], float] = {}
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            print(text, file=self._stream, flush=True)
+
+    def model_begin(self, model: str, num_files: int) -> None:
+        self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
+
+    def file_begin(self, model: str, file: str, size: int) -> None:
+        self._sizes[model, file] = size
+        self._last[model, file] = time.monotonic()
+        self.note(f"{model}/{file}: downloading {human_bytes(size)}")
+
+    def file_progress(self, model: str, file: str, size: int) -> None:
+        now = time.monotonic()
+        if now - self._last.get((model, file), now) >= self.seconds_between_lines:
+            self._last[model, file] = now
+            total = self._sizes.get((model, file), 0)
+            self.note(f"{model}/{file}: {human_bytes(size)} of {human_bytes(total)}")
+
+    def postprocessing_begin(self, model: str) -> None:
+        self.note(f"{model}: unpacking")
+
+    @contextlib.contextmanager
+    def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
+        yield _LineCounter(self, label, total, unit)
+
+
+class _LineCounter(Counter):
+    def __init__(self, progress: LineProgress, label: str, total: int, unit: str) -> None:
+        self._progress, self._label, self._total, self._unit = progress, label, total, unit
+        self._done, self._last = 0, time.monotonic()
+
+    def advance(self, steps: int = 1, **figures: str) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._last >= LineProgress.seconds_between_lines:
+            self._last = now
+            shown = "".join(f", {name} {value}" for name, value in figures.items())
+            self._progress.note(f"{self._label}: {self._done} of {self._total} {self._unit}s{shown}")
+
+
+class BarProgress(Progress):
+    """tqdm bars on a terminal: one per file, and one per counted job."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        from tqdm import tqdm
+
+        self._tqdm = tqdm
+        self._stream = stream if stream is not None else sys.stderr
+        self._lock = threading.Lock()
+        self._bars: dict[tuple[str, str], Any] = {}
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._tqdm.write(text, file=self._stream)
+
+    def model_begin(self, model: str, num_files: int) -> None:
+        self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
+
+    def file_begin(self, model: str, file: str, size: int) -> None:
+        with self._lock:
+            self._bars[model, file] = self._tqdm(
+                total=size, desc=file, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
+            )
+
+    def file_progress(self, model: str, file: str, size: int) -> None:
+        with self._lock:
+            bar = self._bars.get((model, file))
+            if bar is not None:
+                # A restarted file counts down: show where it stands, and do not count it as speed.
+                bar.n = min(bar.n, size)
+                bar.update(size - bar.n)
+
+    def file_end(self, model: str, file: str, successful: bool) -> None:
+        with self._lock:
+            bar = self._bars.pop((model, file), None)
+            if bar is not None:
+                bar.close()
+
+    def postprocessing_begin(self, model: str) -> None:
+        self.note(f"{model}: unpacking")
+
+    @contextlib.contextmanager
+    def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
+        with self._tqdm(
+            total=total, desc=label, unit=unit, file=self._stream, leave=False, dynamic_ncols=True
+        ) as bar:
+            yield _BarCounter(bar)
+
+
+class _BarCounter(Counter):
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def advance(self, steps: int = 1, **figures: str) -> None:
+        if figures:
+            self._bar.set_postfix(figures, refresh=False)
+        self._bar.update(steps)
+
+
+class JsonProgress(Progress):
+    """One JSON object a line, with the event names of omz_downloader, for programs that watch."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stdout
+        self._lock = threading.Lock()
+
+    def _emit(self, event: str, **fields: object) -> None:
+        with self._lock:
+            print(json.dumps({"$type": event, **fields}), file=self._stream, flush=True)
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            print(text, file=sys.stderr, flush=True)
+
+    def model_begin(self, model: str, num_files: int) -> None:
+        self._emit("model_download_begin", model=model, num_files=num_files)
+
+    def model_end(self, model: str, successful: bool) -> None:
+        self._emit("model_download_end", model=model, successful=successful)
+
+    def file_begin(self, model: str, file: str, size: int) -> None:
+        self._emit("model_file_download_begin", model=model, model_file=file, size=size)
+
+    def file_progress(self, model: str, file: str, size: int) -> None:
+        self._emit("model_file_download_progress", model=model, model_file=file, size=size)
+
+    def file_end(self, model: str, file: str, successful: bool) -> None:
+        self._emit("model_file_download_end", model=model, model_file=file, successful=successful)
+
+    def postprocessing_begin(self, model: str) -> None:
+        self._emit("model_postprocessing_begin", model=model)
+
+    def postprocessing_end(self, model: str) -> None:
+        self._emit("model_postprocessing_end", model=model)
+
+
+def human_bytes(size: int) -> str:
+    """``size`` bytes for a reader.
+
+    >>> human_bytes(54302843), human_bytes(999), human_bytes(1_500)
+    ('54.3 MB', '999 B', '1.5 kB')
+    """
+    value, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -1,0 +1,239 @@
+"""YAML files as strict, typed values: one error that names the file and every wrong key in it.
+
+PyYAML parses and pydantic validates; this module adds what neither does: duplicate keys, tags, documents that
+expand without bound and oversized files are refused, and a problem is named by file, key and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mixnet_tools.errors import DescriptorError
+
+MAX_BYTES = 1 << 20
+"""The largest file that is read. The largest descriptor of Open Model Zoo has 46 kB."""
+
+MAX_NODES = 50_000
+"""The most values a file may expand to, aliases followed (a "billion laughs" file expands to 10^9)."""
+
+MAX_DEPTH = 50
+
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is several times as fast
+
+KeyPath = tuple[str | int, ...]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class StrictModel(BaseModel):
+    """Base of every value read from YAML: frozen, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: plain data, and the line on which each key stands."""
+
+    path: Path
+    data: Any
+    lines: dict[KeyPath, int]
+
+    def problem(self, key: KeyPath, text: str) -> str:
+        """``text`` with the place it belongs to, as every message about this file has it."""
+        line = next((self.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
+        where = f"{self.path}: {format_key(key)}" if key else str(self.path)
+        return f"{where}{f' (line {line})' if line else ''}: {text}"
+
+
+def read(path: Path) -> Document:
+    """Parse the YAML file ``path`` into plain dicts, lists and scalars.
+
+    Raises :class:`DescriptorError` where the file cannot be read, is not one plain YAML mapping, or holds duplicate
+    keys, tags, or more than :data:`MAX_NODES` values.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DescriptorError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(raw) > MAX_BYTES:
+        raise DescriptorError(f"{path}: larger than {MAX_BYTES} bytes, which no descriptor is")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DescriptorError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        lines = _check_nodes(path, node)
+        data = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise DescriptorError(f"{path}: not valid YAML: {_one_line(error)}") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+    document = Document(path, data, lines)
+    if not isinstance(data, dict):
+        found = "an empty file" if data is None else f"a {type(data).__name__}"
+        raise DescriptorError(f"{path}: expected a mapping of keys to values, got {found}")
+    return document
+
+
+def validate(
+    document: Document, model: type[ModelT], cross_check: Callable[[ModelT], list[tuple[KeyPath, str]]] | None = None
+) -> ModelT:
+    """``document`` as a ``model``; every problem of it in one :class:`DescriptorError`.
+
+    ``cross_check`` sees the finished value and returns (key, problem) pairs for rules that span several keys.
+    """
+    try:
+        value = model.model_validate(document.data)
+    except ValidationError as error:
+        problems = [_describe(document, item, model) for item in error.errors(include_url=False)]
+        raise _joined(problems) from None
+    found = cross_check(value) if cross_check else []
+    if found:
+        raise _joined([document.problem(key, text) for key, text in found])
+    return value
+
+
+def format_key(key: KeyPath) -> str:
+    """A key path as people write it.
+
+    >>> format_key(("files", 0, "checksum"))
+    'files[0].checksum'
+    """
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """``repr(value)`` in at most ``limit`` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def _joined(problems: list[str]) -> DescriptorError:
+    unique = list(dict.fromkeys(problems))
+    return DescriptorError("\n".join(unique))
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem or error.context} (line {error.problem_mark.line + 1})"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
+    """Walk the node tree as it will be expanded; return the line of each key, or raise with all problems."""
+    lines: dict[KeyPath, int] = {}
+    problems: list[str] = []
+    seen = 0
+
+    def visit(node: Any, key: KeyPath, ancestors: frozenset[int]) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > MAX_NODES:
+            raise DescriptorError(f"{path}: expands to more than {MAX_NODES} values (aliases that multiply?)")
+        if id(node) in ancestors or len(ancestors) > MAX_DEPTH:
+            raise DescriptorError(f"{path}: {format_key(key)}: contains itself or is nested deeper than {MAX_DEPTH}")
+        line = node.start_mark.line + 1
+        lines.setdefault(key, line)
+        if node.tag not in _PLAIN_TAGS:
+            problems.append(f"{path}: {format_key(key)} (line {line}): the tag {node.tag} is not allowed")
+            return
+        inside = ancestors | {id(node)}
+        if isinstance(node, yaml.SequenceNode):
+            for index, child in enumerate(node.value):
+                visit(child, (*key, index), inside)
+        elif isinstance(node, yaml.MappingNode):
+            names: set[str] = set()
+            for name_node, child in node.value:
+                name_line = name_node.start_mark.line + 1
+                if name_node.tag == _MERGE_TAG:
+                    visit(child, (*key, "<<"), inside)
+                    continue
+                if name_node.tag != "tag:yaml.org,2002:str":
+                    problems.append(f"{path}: {format_key(key)} (line {name_line}): keys must be plain strings")
+                    continue
+                name = name_node.value
+                if name in names:
+                    problems.append(f"{path}: {format_key((*key, name))} (line {name_line}): the key stands here twice")
+                names.add(name)
+                lines[(*key, name)] = name_line
+                visit(child, (*key, name), inside)
+
+    if root is not None:
+        visit(root, (), frozenset())
+    if problems:
+        raise _joined(problems)
+    return lines
+
+
+def _describe(document: Document, item: Any, model: type[BaseModel]) -> str:
+    """One pydantic error as one line of ours."""
+    key = _real_key(document.data, item["loc"])
+    kind, context = item["type"], item.get("ctx", {})
+    got = shorten(item["input"])
+    if kind == "missing":
+        return document.problem(key, "is required, and missing")
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(key[-1]), _field_names(model), n=1)
+        return document.problem(key, f"unknown key{f' (did you mean {near[0]!r}?)' if near else ''}")
+    if kind == "union_tag_invalid":
+        return document.problem(key, f"expected $type to be one of {context['expected_tags']}, got {context['tag']!r}")
+    if kind == "union_tag_not_found":
+        return document.problem(key, f"expected a mapping with the key $type, got {got}")
+    if kind == "value_error":
+        return document.problem(key, f"{context['error']}, got {got}")
+    message = item["msg"]
+    message = message.replace("Input should be", "expected", 1) if message.startswith("Input") else message
+    return document.problem(key, f"{message}, got {got}")
+
+
+def _real_key(data: Any, loc: KeyPath) -> KeyPath:
+    """pydantic's location without the union tags it weaves in: only steps that exist in the data, and the last."""
+    key: list[str | int] = []
+    for position, part in enumerate(loc):
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif position < len(loc) - 1 or not isinstance(data, dict):
+            continue
+        key.append(part)
+    return tuple(key)
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    """Every key that ``model`` or a model nested in it accepts, for suggestions."""
+    names: dict[str, None] = {}
+    queue: list[type[BaseModel]] = [model]
+    done: set[type[BaseModel]] = set()
+    while queue:
+        current = queue.pop()
+        if current in done:
+            continue
+        done.add(current)
+        for name, field in current.model_fields.items():
+            names[field.alias or name] = None
+            queue.extend(_models_in(field.annotation))
+    return list(names)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]

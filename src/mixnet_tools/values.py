@@ -1,0 +1,50 @@
+"""The frozen values that travel between stages. A stage imports these, never another stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DownloadedFile:
+    """A file of a model that was verified against its descriptor.
+
+    ``name`` is the descriptor's (relative, POSIX); ``path`` the place on disk; ``served_by`` the source that
+    delivered it in this run, or None where nothing had to be moved.
+    """
+
+    name: str
+    path: Path
+    size: int
+    checksum: str
+    served_by: str | None
+
+
+@dataclass(frozen=True)
+class DownloadedModel:
+    """A model whose files are all in place, unpacked and patched, in ``directory``.
+
+    ``up_to_date`` says that the run found everything there and moved no bytes.
+    """
+
+    name: str
+    directory: Path
+    files: tuple[DownloadedFile, ...]
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class IRModel:
+    """An OpenVINO IR: ``xml`` with its ``bin`` beside it, in ``precision`` (FP32, FP16)."""
+
+    name: str
+    precision: str
+    xml: Path
+    bin: Path
+
+
+def ir_model(output_dir: Path, subdirectory: str, name: str, precision: str) -> IRModel:
+    """Where the IR of a model lies below ``output_dir``, in Open Model Zoo's layout (it need not exist)."""
+    folder = output_dir / subdirectory / precision
+    return IRModel(name, precision, folder / f"{name}.xml", folder / f"{name}.bin")
