@@ -48,3 +48,19 @@ def ir_model(output_dir: Path, subdirectory: str, name: str, precision: str) -> 
     """Where the IR of a model lies below ``output_dir``, in Open Model Zoo's layout (it need not exist)."""
     folder = output_dir / subdirectory / precision
     return IRModel(name, precision, folder / f"{name}.xml", folder / f"{name}.bin")
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A TensorFlow inference graph without variables.
+
+    ``graph_def`` is a serialized GraphDef; ``input_name`` the node name of its one Placeholder (float32, NHWC,
+    channel order as the model was trained with: RGB); ``output_name`` the node whose output 0 are the logits;
+    ``input_shape`` the shape that the converted model gets (batch first; the Placeholder itself takes any batch).
+    """
+
+    name: str
+    graph_def: bytes
+    input_name: str
+    output_name: str
+    input_shape: tuple[int, ...]

@@ -1,0 +1,16 @@
+#!/bin/sh
+# What a user does with a model, on the small one that comes with mixnet_tools: download, convert, check.
+# BIN is the folder of the commands, OUT the folder that everything is written to.
+set -eu
+
+step() {
+    printf '\n$ %s\n' "$*"
+    command=$1
+    shift
+    "$BIN/$command" "$@"
+}
+
+step mixnet-download --name mixnet-nano --output_dir "$OUT"
+step mixnet-convert --name mixnet-nano --download_dir "$OUT"
+step mixnet-info --name mixnet-nano --ir_dir "$OUT" --table
+step mixnet-check --name mixnet-nano --download_dir "$OUT" --ir_dir "$OUT"

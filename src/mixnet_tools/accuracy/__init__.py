@@ -1,0 +1,12 @@
+"""Measure top-1 and top-5 of a classifier, original and converted, and judge the result against its references.
+
+``config`` reads accuracy-check.yml, ``dataset`` finds labelled images, ``preprocess`` turns an image into an array,
+``runner`` runs a model, ``metrics`` counts, ``evaluate`` ties them into the stage, ``report`` is its result and
+``gate`` judges that. This file imports none of them, so that a command's ``--help`` stays quick.
+"""
+
+PROFILES = ("omz",)
+"""Names of preprocessing profiles. ``omz``: the steps of the model's own accuracy-check.yml, as Open Model Zoo runs them."""
+
+LAUNCHERS = ("openvino", "tf")
+"""What can run a model: the converted one (OpenVINO), and the original (TensorFlow)."""

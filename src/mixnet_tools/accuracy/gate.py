@@ -1,0 +1,169 @@
+"""Is a measured accuracy what it should be? References and a tolerance turn a report into a verdict. Pure.
+
+On the reference's own images there is no chance: the model fails where it is more than the tolerance below the
+reference. The default of 0.2 points is 100 of ImageNet's 50,000 images: other JPEG decoders, FP16 weights and a
+reference printed with one decimal move the figure by less; the wrong crop, filter, weights or channel order by more.
+
+On fewer or other images the figure also depends on which ones they are. Then the model fails only where that is no
+explanation: where a model exactly at reference minus tolerance would answer so few of them rightly with a probability
+below :data:`ALPHA`. The count of right answers in a subset of the reference's own images is hypergeometric, on other
+images it is binomial; both tails are summed exactly. A fixed subset gives the same answer at each run, so a false alarm
+would stay for ever: hence the small ALPHA. A subset finds out what is broken; small losses need all the images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from mixnet_tools.accuracy.metrics import Accuracy
+from mixnet_tools.accuracy.report import AccuracyReport
+from mixnet_tools.errors import UsageError
+
+DEFAULT_TOLERANCE = 0.2
+"""Points (percent of all images) by which a figure may lie below its reference, on the reference's own images."""
+
+ALPHA = 1e-4
+"""Largest probability of a false alarm, per figure, on images other than the reference's full set."""
+
+Basis = Literal["full set", "subset", "other images"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One figure against its reference. All figures are fractions, 0 to 1; ``lowest`` is the least that passes."""
+
+    launcher: str
+    precision: str | None
+    metric: Literal["top-1", "top-5"]
+    measured: float
+    reference: float
+    lowest: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All figures of a report that have a reference.
+
+    ``tolerance`` is in points; ``basis`` says what the images are to the reference: its full set, a part of it, or
+    others. ``notes`` are remarks that change nothing about ``passed``.
+    """
+
+    model: str
+    tolerance: float
+    basis: Basis
+    judgements: tuple[Judgement, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no figure misses its reference. True also where there is no reference to miss."""
+        return all(judgement.passed for judgement in self.judgements)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for :func:`json.dump`."""
+        plain = asdict(self)
+        return {"passed": self.passed, **plain}
+
+    def summary(self) -> str:
+        """The verdict for people: one line, and one more for each figure that misses its reference."""
+        if not self.judgements:
+            return f"{self.model}: accuracy-check.yml gives no reference: nothing to judge"
+        limit = f"tolerance {self.tolerance:g} points"
+        if self.basis != "full set":
+            limit += " and what chance allows on so many images"
+        lines = [f"{self.model}: {'passed' if self.passed else 'FAILED'} ({self.basis}, {limit})"]
+        for judgement in self.judgements:
+            if not judgement.passed:
+                name = f"{judgement.launcher} {judgement.precision}" if judgement.precision else judgement.launcher
+                lines.append(
+                    f"  {name}: {judgement.metric} {100 * judgement.measured:.2f} % misses its reference "
+                    f"{100 * judgement.reference:.2f} %: at least {100 * judgement.lowest:.2f} % is needed"
+                )
+        return "\n".join(lines)
+
+
+def judge(report: AccuracyReport, tolerance: float = DEFAULT_TOLERANCE) -> Verdict:
+    """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`."""
+    if not 0 <= tolerance <= 100:
+        raise UsageError(f"tolerance: expected points from 0 to 100, got {tolerance}")
+    data = report.dataset
+    basis = _basis(data.total, data.evaluated, data.reference_images)
+    judgements: list[Judgement] = []
+    notes: list[str] = []
+    for result in report.results:
+        pairs: tuple[tuple[Literal["top-1", "top-5"], Accuracy, float | None], ...] = (
+            ("top-1", result.top1, result.reference_top1),
+            ("top-5", result.top5, result.reference_top5),
+        )
+        for metric, measured, reference in pairs:
+            if reference is None:
+                continue
+            needed = lowest_count(reference - tolerance / 100, measured.total, basis, data.reference_images)
+            judgements.append(
+                Judgement(
+                    result.launcher,
+                    result.precision,
+                    metric,
+                    measured.fraction,
+                    reference,
+                    needed / measured.total,
+                    measured.correct >= needed,
+                )
+            )
+            if basis == "full set" and measured.fraction > reference + tolerance / 100 + 1e-9:
+                notes.append(
+                    f"{result.label}: {metric} is {100 * (measured.fraction - reference):.2f} points above its "
+                    "reference: is it the reference of this profile and these images?"
+                )
+    return Verdict(report.model, tolerance, basis, tuple(judgements), tuple(notes))
+
+
+def lowest_count(share: float, images: int, basis: Basis, population: int | None) -> int:
+    """The least number of right answers out of ``images`` that a model with accuracy ``share`` may give.
+
+    ``population`` is the size of the reference's set, of which ``images`` are a part where ``basis`` is "subset".
+
+    >>> lowest_count(0.781, 50_000, "full set", 50_000)
+    39050
+    >>> lowest_count(0.781, 500, "other images", None)
+    354
+    """
+    share = max(0.0, share)
+    if basis == "full set":
+        return math.ceil(share * images - 1e-6)  # 0.783 - 0.002 is not quite 0.781 in binary
+    right = round(share * population) if basis == "subset" and population else 0
+    below = 0.0
+    for count in range(images + 1):
+        if basis == "subset" and population:
+            below += _hypergeometric(count, images, right, population)
+        else:
+            below += _binomial(count, images, share)
+        if below >= ALPHA:
+            return count
+    return images
+
+
+def _basis(total: int, evaluated: int, reference_images: int | None) -> Basis:
+    if reference_images is None or total != reference_images:
+        return "other images"
+    return "full set" if evaluated == total else "subset"
+
+
+def _binomial(count: int, images: int, share: float) -> float:
+    if share <= 0.0 or share >= 1.0:
+        return float(count == (images if share >= 1.0 else 0))
+    return math.exp(_log_choose(images, count) + count * math.log(share) + (images - count) * math.log1p(-share))
+
+
+def _hypergeometric(count: int, images: int, right: int, population: int) -> float:
+    if count > right or images - count > population - right:
+        return 0.0
+    ways = _log_choose(right, count) + _log_choose(population - right, images - count)
+    return math.exp(ways - _log_choose(population, images))
+
+
+def _log_choose(total: int, part: int) -> float:
+    return math.lgamma(total + 1) - math.lgamma(part + 1) - math.lgamma(total - part + 1)

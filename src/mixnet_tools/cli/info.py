@@ -1,0 +1,112 @@
+"""Show what is known of a model: its descriptor, its card, and the IR where it was converted.
+
+On a terminal a table; elsewhere, or with --json, the JSON list that omz_info_dumper prints, with more fields.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixnet_tools.cli.options import Parser, add_model_selection, print_all_models, selected_entries
+from mixnet_tools.cli.output import print_json, table
+from mixnet_tools.progress import human_bytes
+
+if TYPE_CHECKING:
+    from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.zoo import ZooEntry
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of omz_info_dumper, where the IR is, and the form of the answer."""
+    add_model_selection(parser, verb="show")
+    parser.add_argument(
+        "--ir_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-convert wrote (its --output_dir)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON, also on a terminal")
+    form.add_argument("--table", action="store_true", help="print a table, also into a file or pipe")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show every chosen model."""
+    if args.print_all:
+        return print_all_models(args)
+    infos = [_info(entry, entry.load(), args.ir_dir) for entry in selected_entries(args)]
+    if args.json or not (args.table or sys.stdout.isatty()):
+        print_json(infos)
+    else:
+        print("\n\n".join(_readable(info) for info in infos))
+    return 0
+
+
+def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
+    """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
+    from mixnet_tools.card import read_card
+    from mixnet_tools.descriptor import PRECISIONS
+    from mixnet_tools.ir_counts import count
+    from mixnet_tools.values import ir_model
+
+    card = read_card(model.directory)
+    irs = [ir_model(ir_dir, str(model.subdirectory), model.name, precision) for precision in PRECISIONS]
+    counts = {ir.precision: (ir, count(ir.xml)) for ir in irs if ir.xml.is_file()}
+    return {
+        "name": model.name,
+        "composite_model_name": entry.composite,
+        "description": model.description,
+        "framework": model.framework,
+        "license_url": model.license,
+        "accuracy_config": str(model.accuracy_path) if model.accuracy_path.is_file() else None,
+        "model_config": str(model.path),
+        "precisions": list(model.precisions),
+        "subdirectory": str(model.subdirectory),
+        "task_type": model.task_type,
+        "input_info": [
+            {"name": entry.name, "shape": list(entry.shape) if entry.shape else None, "layout": entry.layout}
+            for entry in model.input_info
+        ],
+        "model_stages": [],
+        "download_size": model.download_size,
+        "sources": [[str(source) for source in file.sources] for file in model.files],
+        "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
+        "ir": {
+            precision: {
+                "xml": str(ir.xml),
+                "mparams": round(counted.parameters / 1e6, 3),
+                "gmacs": round(counted.multiply_adds / 1e9, 3),
+            }
+            for precision, (ir, counted) in counts.items()
+        },
+    }
+
+
+def _readable(info: dict[str, Any]) -> str:
+    import textwrap
+
+    card = info["card"] or {}
+    inputs = [f"{entry['name']} {entry['shape']} {entry['layout'] or ''}".strip() for entry in info["input_info"]]
+    rows: list[tuple[str, object]] = [
+        ("description", textwrap.fill(" ".join(info["description"].split()), 90)),
+        ("task", info["task_type"]),
+        ("framework", info["framework"]),
+        ("input", "\n".join(inputs)),
+        ("precisions", ", ".join(info["precisions"])),
+        ("download", human_bytes(info["download_size"])),
+        ("sources", "\n".join(source for sources in info["sources"] for source in sources)),
+        ("license", info["license_url"]),
+        ("descriptor", info["model_config"]),
+        ("accuracy config", info["accuracy_config"] or "none"),
+        ("card", f"{_number(card.get('mparams'))} M parameters, {_number(card.get('gflops'))} G multiply-adds"),
+    ]
+    for precision, ir in info["ir"].items():
+        figures = f"{ir['mparams']:.3f} M parameters, {ir['gmacs']:.3f} G multiply-adds"
+        rows.append((f"IR {precision}", f"{figures}\n{ir['xml']}"))
+    if not info["ir"]:
+        rows.append(("IR", f"none here (mixnet-convert --name {info['name']} makes it; --ir_dir says where it is)"))
+    return table((info["name"], ""), rows)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"

@@ -1,0 +1,20 @@
+"""What results look like on stdout: one JSON document, or a table for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+
+def print_json(document: object) -> None:
+    """``document`` as the one JSON document of this run."""
+    json.dump(document, sys.stdout, indent=2, allow_nan=False)
+    print()
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows under headers, numbers as they are given (format them first)."""
+    from tabulate import tabulate
+
+    return str(tabulate(rows, headers=headers, disable_numparse=True))

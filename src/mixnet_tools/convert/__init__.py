@@ -1,0 +1,1 @@
+"""From a downloaded model to OpenVINO IR: plan, freeze, convert, compare."""

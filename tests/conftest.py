@@ -1,0 +1,39 @@
+"""Fixtures that several test modules share. Everything expensive is made once a session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# OpenVINO's telemetry stays silent on CI machines; tests talk to nobody but loopback.
+os.environ["CI"] = "true"
+os.environ.pop("MIXNET_TOOLS_MODELS", None)
+
+from mixnet_tools import zoo
+from mixnet_tools.descriptor import ModelDescriptor
+from tests.support.commands import run_ok
+from tests.support.standin import StandIn, build_mixnet_archive
+
+
+@pytest.fixture(scope="session")
+def nano() -> ModelDescriptor:
+    """The descriptor of mixnet-nano."""
+    (entry,) = zoo.select(zoo.find_models([zoo.embedded_root()]), ["mixnet-nano"])
+    return entry.load()
+
+
+@pytest.fixture(scope="session")
+def nano_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which mixnet-nano was downloaded and converted by the real commands. Treat it as read-only."""
+    folder = tmp_path_factory.mktemp("nano")
+    run_ok("download", "--name", "mixnet-nano", "-o", folder)
+    run_ok("convert", "--name", "mixnet-nano", "-d", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
+    """An archive of the published mixnet-l's form and size, with random weights."""
+    return build_mixnet_archive(tmp_path_factory.mktemp("standin") / "mixnet-l.tar.gz", "l")

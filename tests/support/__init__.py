@@ -1,0 +1,1 @@
+"""Helpers that tests share: archives, images, servers."""

@@ -1,0 +1,106 @@
+"""Cutting, pruning and folding on graphs small enough to see whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mixnet_tools.convert import surgery
+from mixnet_tools.convert.arguments import parse_cut
+from mixnet_tools.errors import FreezeError
+from mixnet_tools.tensorflow_quietly import import_tensorflow
+
+PLACEHOLDER = "source/placeholder_out_port_0"
+
+
+@pytest.fixture(scope="module")
+def tf() -> Any:
+    return import_tensorflow()
+
+
+@pytest.fixture
+def graph(tf: Any) -> Iterator[Any]:
+    """source(0, 1) -> scaled by a variable -> shifted by a resource variable -> logits; and things to cut away."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as built:
+        images, labels = v1.data.make_one_shot_iterator(
+            tf.data.Dataset.from_tensors((np.ones((2, 3), np.float32), np.zeros(2, np.int32)))
+        ).get_next(name="source")
+        scale = v1.get_variable("scale", initializer=np.float32(2), use_resource=False)
+        shift = v1.get_variable("shift", initializer=np.float32(1), use_resource=True)
+        with tf.control_dependencies([v1.assert_equal(tf.size(labels), 2)]):
+            scaled = tf.multiply(images, scale, name="scaled")
+        tf.identity(scaled + shift, name="logits")
+        tf.identity(tf.cast(labels, tf.float32), name="needs_labels")
+    yield built.as_graph_def()
+
+
+def values(tf: Any) -> Any:
+    stored = {"scale": np.float32(3), "shift": np.float32(0.5)}
+    return lambda name: tf.make_tensor_proto(stored[name])
+
+
+def freeze(tf: Any, graph: Any, cut: str = "source:0", output: str = "logits") -> Any:
+    with_placeholder = surgery.insert_placeholder(graph, parse_cut(cut), rank=2)
+    frozen = surgery.fold_variables(surgery.prune(with_placeholder, output), values(tf))
+    surgery.check_frozen(frozen, parse_cut(cut).placeholder)
+    return frozen
+
+
+def test_a_frozen_graph_computes_with_the_checkpoints_values(tf: Any, graph: Any) -> None:
+    frozen = freeze(tf, graph)
+    with tf.Graph().as_default() as imported:
+        tf.graph_util.import_graph_def(frozen, name="")
+    with tf.compat.v1.Session(graph=imported) as session:
+        result = session.run("logits:0", {f"{PLACEHOLDER}:0": np.ones((4, 2), np.float32)})
+    np.testing.assert_array_equal(result, np.full((4, 2), 3.5))
+
+
+def test_input_pipeline_variables_and_asserts_are_gone(tf: Any, graph: Any) -> None:
+    frozen = freeze(tf, graph)
+    operations = {node.op for node in frozen.node}
+    assert operations <= {"Placeholder", "Const", "Identity", "Mul", "AddV2"}
+    assert not frozen.library.function
+    assert not any(name.startswith("^") for node in frozen.node for name in node.input)
+
+
+def test_the_given_graph_is_left_as_it_was(tf: Any, graph: Any) -> None:
+    before = graph.SerializeToString(deterministic=True)
+    freeze(tf, graph)
+    assert graph.SerializeToString(deterministic=True) == before
+
+
+def test_a_cut_before_a_nodes_input(tf: Any, graph: Any) -> None:
+    frozen = freeze(tf, graph, cut="0:scaled")
+    assert [node.name for node in frozen.node if node.op == "Placeholder"] == ["scaled/placeholder_port_0"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "output", "words"),
+    [
+        ("sourse:0", "logits", "no node 'sourse'"),
+        ("source:7", "logits", "nothing in the graph reads output 7"),
+        ("5:scaled", "logits", "has no input 5"),
+        ("scaled", "logits", "is a Mul, not a Placeholder"),
+        ("source:0", "logit", "no node 'logit' for the model's output"),
+        ("source:0", "needs_labels", "still depends on"),
+        ("source:1", "logits", "still depends on"),
+    ],
+)
+def test_a_cut_or_output_that_does_not_fit_is_one_clear_error(
+    tf: Any, graph: Any, cut: str, output: str, words: str
+) -> None:
+    with pytest.raises(FreezeError) as caught:
+        freeze(tf, graph, cut, output)
+    assert words in str(caught.value)
+    assert caught.value.hint or "source" in str(caught.value) or "scaled" in str(caught.value)
+
+
+def test_an_output_that_does_not_use_the_input_is_refused(tf: Any, graph: Any) -> None:
+    constant = graph.node.add()
+    constant.name, constant.op = "alone", "Const"
+    with pytest.raises(FreezeError, match="does not depend on the input"):
+        freeze(tf, graph, output="alone")
