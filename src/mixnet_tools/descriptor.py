@@ -26,12 +26,37 @@ PRECISIONS = ("FP32", "FP16")
 DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 TASK_TYPES = frozenset(
-    "action_recognition classification colorization detection face_recognition feature_extraction "
-    "head_pose_estimation human_pose_estimation image_inpainting image_processing image_translation "
-    "instance_segmentation machine_translation monocular_depth_estimation named_entity_recognition "
-    "noise_suppression object_attributes optical_character_recognition place_recognition question_answering "
-    "salient_object_detection semantic_segmentation sound_classification speech_recognition style_transfer "
-    "text_prediction text_to_speech time_series token_recognition".split()
+    (
+        "action_recognition",
+        "classification",
+        "colorization",
+        "detection",
+        "face_recognition",
+        "feature_extraction",
+        "head_pose_estimation",
+        "human_pose_estimation",
+        "image_inpainting",
+        "image_processing",
+        "image_translation",
+        "instance_segmentation",
+        "machine_translation",
+        "monocular_depth_estimation",
+        "named_entity_recognition",
+        "noise_suppression",
+        "object_attributes",
+        "optical_character_recognition",
+        "place_recognition",
+        "question_answering",
+        "salient_object_detection",
+        "semantic_segmentation",
+        "sound_classification",
+        "speech_recognition",
+        "style_transfer",
+        "text_prediction",
+        "text_to_speech",
+        "time_series",
+        "token_recognition",
+    )
 )
 
 _NAME = re.compile(r"[0-9a-zA-Z._-]+")
@@ -73,7 +98,9 @@ def _check_checksum(text: str) -> str:
     if algorithm not in DIGEST_LENGTHS:
         raise ValueError(f"expected a digest algorithm of {', '.join(DIGEST_LENGTHS)}")
     if not re.fullmatch(rf"[0-9a-fA-F]{{{DIGEST_LENGTHS[algorithm]}}}", digest):
-        raise ValueError(f"expected {DIGEST_LENGTHS[algorithm]} hex digits ({algorithm}), found {len(digest)} characters")
+        raise ValueError(
+            f"expected {DIGEST_LENGTHS[algorithm]} hex digits ({algorithm}), found {len(digest)} characters"
+        )
     return f"{algorithm}:{digest.lower()}"
 
 
@@ -264,7 +291,9 @@ def _cross_check(model: _ModelYml) -> list[tuple[KeyPath, str]]:
             if parent in seen:
                 problems.append((("files", index, "name"), f"needs a folder where files[{seen[parent]}] is a file"))
     if model.framework == "dldt" and model.model_optimizer_args is not None:
-        problems.append((("model_optimizer_args",), "a model that is IR already (framework: dldt) has nothing to convert"))
+        problems.append(
+            (("model_optimizer_args",), "a model that is IR already (framework: dldt) has nothing to convert")
+        )
     if model.framework != "dldt" and model.model_optimizer_args is None:
         problems.append((("model_optimizer_args",), f"is required for framework {model.framework!r}, and missing"))
     if (model.framework == "pytorch") != bool(model.conversion_to_onnx_args):

@@ -38,16 +38,20 @@ def count(xml: Path) -> IrCounts:
 
 def _constant_size(operation: Any) -> int:
     is_weight = operation.get_type_name() == "Constant" and operation.get_element_type().get_type_name() in _FLOATS
-    return math.prod(operation.get_output_shape(0)) if is_weight else 0
+    return _size(operation.get_output_shape(0)) if is_weight else 0
 
 
 def _multiply_adds(operation: Any) -> int:
     kind = operation.get_type_name()
     if kind == "Convolution":  # weights [out, in, *kernel]: each output value sums over in * kernel
-        return math.prod(operation.get_output_shape(0)) * math.prod(operation.get_input_shape(1)[1:])
+        return _size(operation.get_output_shape(0)) * _size(operation.get_input_shape(1)[1:])
     if kind == "GroupConvolution":  # weights [groups, out per group, in per group, *kernel]
-        return math.prod(operation.get_output_shape(0)) * math.prod(operation.get_input_shape(1)[2:])
+        return _size(operation.get_output_shape(0)) * _size(operation.get_input_shape(1)[2:])
     if kind == "MatMul":
-        inner = operation.get_input_shape(0)[-2 if operation.get_attributes().get("transpose_a") else -1]
-        return math.prod(operation.get_output_shape(0)) * inner
+        inner: int = operation.get_input_shape(0)[-2 if operation.get_attributes().get("transpose_a") else -1]
+        return _size(operation.get_output_shape(0)) * inner
     return 0
+
+
+def _size(shape: Any) -> int:
+    return math.prod(int(dimension) for dimension in shape)

@@ -153,9 +153,7 @@ class BarProgress(Progress):
 
     @contextlib.contextmanager
     def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
-        with self._tqdm(
-            total=total, desc=label, unit=unit, file=self._stream, leave=False, dynamic_ncols=True
-        ) as bar:
+        with self._tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=False, dynamic_ncols=True) as bar:
             yield _BarCounter(bar)
 
 

@@ -25,7 +25,9 @@ MAX_NODES = 50_000
 
 MAX_DEPTH = 50
 
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+}
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is several times as fast
 
@@ -207,9 +209,8 @@ def _real_key(data: Any, loc: KeyPath) -> KeyPath:
     """pydantic's location without the union tags it weaves in: only steps that exist in the data, and the last."""
     key: list[str | int] = []
     for position, part in enumerate(loc):
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if in_list or (isinstance(data, dict) and part in data):
             data = data[part]
         elif position < len(loc) - 1 or not isinstance(data, dict):
             continue

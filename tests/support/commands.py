@@ -27,6 +27,7 @@ def run(command: str, *arguments: str | Path, cwd: Path | None = None, env: dict
         capture_output=True,
         text=True,
         timeout=280,
+        check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 

@@ -55,7 +55,10 @@ def test_arguments_go_before_input_info(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_optimizer_args": [META, "--output=a", "--transformations_config=x"]}, "--transformations_config is not"),
+        (
+            {"model_optimizer_args": [META, "--output=a", "--transformations_config=x"]},
+            "--transformations_config is not",
+        ),
         ({"model_optimizer_args": [META, "--output=a,b"]}, "expected one --output"),
         ({"model_optimizer_args": [META]}, "expected one --output"),
         ({"model_optimizer_args": ["--output=a"]}, "expected --input_meta_graph"),
@@ -63,11 +66,14 @@ def test_arguments_go_before_input_info(tmp_path: Path) -> None:
         ({"model_optimizer_args": [META, "--output"]}, "--output needs a value"),
         ({"model_optimizer_args": [META, "--output=a", "--reverse_input_channels=1"]}, "takes no value"),
         ({"input_info": [{"name": "x", "shape": [1, 224, 224, 3], "layout": "NCH"}]}, "does not fit the shape"),
-        ({"input_info": [{"name": "x", "shape": [1, 224, 224, 1], "layout": "NHWC"}]}, "needs a layout with 3 channels"),
+        (
+            {"input_info": [{"name": "x", "shape": [1, 224, 224, 1], "layout": "NHWC"}]},
+            "needs a layout with 3 channels",
+        ),
         ({"input_info": [{"name": "x", "shape": [-1, 224, 224, 3], "layout": "NHWC"}]}, "expected positive sizes"),
         ({"input_info": []}, "expected the input's name and shape"),
         ({"input_info": [{"name": "a"}, {"name": "b"}]}, "expected one input"),
-        ({"framework": "onnx"}, "framework 'onnx'"),
+        ({"framework": "onnx"}, "is from 'onnx'"),
         ({"framework": "dldt", "model_optimizer_args": None}, "is OpenVINO IR already"),
     ],
 )

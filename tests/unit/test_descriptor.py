@@ -73,7 +73,9 @@ def test_a_file_name_that_leaves_the_folder_or_is_no_plain_path_is_refused(tmp_p
     assert "files[0].name" in refusal(tmp_path, descriptor_data(files=[file_entry(name=name)]))
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "http://", "x.tar.gz", "http://host:no/x", "http://h/a b", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/x", "http://", "x.tar.gz", "http://host:no/x", "http://h/a b", "/etc/passwd"]
+)
 def test_a_source_that_is_no_url_is_refused(tmp_path: Path, url: str) -> None:
     assert "files[0].source" in refusal(tmp_path, descriptor_data(files=[file_entry(source=url)]))
 

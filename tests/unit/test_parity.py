@@ -49,7 +49,8 @@ def test_logits_of_another_shape_are_an_error() -> None:
 
 def test_images_are_deterministic_in_range_and_coloured() -> None:
     images = natural_images(3, 32, 48)
-    assert (images.shape, images.dtype) == ((3, 32, 48, 3), np.float32)
+    assert images.shape == (3, 32, 48, 3)
+    assert images.dtype == np.float32
     np.testing.assert_array_equal(images, natural_images(3, 32, 48))
     assert images.min() >= 0
     assert images.max() <= 255

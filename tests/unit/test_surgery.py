@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ def tf() -> Any:
 
 
 @pytest.fixture
-def graph(tf: Any) -> Iterator[Any]:
+def graph(tf: Any) -> Any:
     """source(0, 1) -> scaled by a variable -> shifted by a resource variable -> logits; and things to cut away."""
     v1 = tf.compat.v1
     with tf.Graph().as_default() as built:
@@ -35,7 +34,7 @@ def graph(tf: Any) -> Iterator[Any]:
             scaled = tf.multiply(images, scale, name="scaled")
         tf.identity(scaled + shift, name="logits")
         tf.identity(tf.cast(labels, tf.float32), name="needs_labels")
-    yield built.as_graph_def()
+    return built.as_graph_def()
 
 
 def values(tf: Any) -> Any:

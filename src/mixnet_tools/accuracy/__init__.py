@@ -6,7 +6,7 @@
 """
 
 PROFILES = ("omz",)
-"""Names of preprocessing profiles. ``omz``: the steps of the model's own accuracy-check.yml, as Open Model Zoo runs them."""
+"""Preprocessing profiles. ``omz``: the steps of the model's own accuracy-check.yml, carried out as OMZ does."""
 
 LAUNCHERS = ("openvino", "tf")
 """What can run a model: the converted one (OpenVINO), and the original (TensorFlow)."""

@@ -154,12 +154,12 @@ class ModelEntry(StrictModel):
     """One way to measure the model: launchers that share a data set and its preprocessing."""
 
     name: str
-    launchers: Annotated[tuple[Launcher, ...], Field(min_length=1)] = Field(strict=False)
-    datasets: Annotated[tuple[DatasetEntry, ...], Field(min_length=1, max_length=1)] = Field(strict=False)
+    launchers: tuple[Launcher, ...] = Field(strict=False)
+    datasets: tuple[DatasetEntry, ...] = Field(strict=False)
 
 
 class _AccuracyYml(StrictModel):
-    models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)] = Field(strict=False)
+    models: tuple[ModelEntry, ...] = Field(strict=False)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,13 @@ def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
 def _cross_check(file: _AccuracyYml) -> list[tuple[KeyPath, str]]:
     problems: list[tuple[KeyPath, str]] = []
     seen: dict[str, int] = {}
+    if not file.models:
+        problems.append((("models",), "expected at least one entry"))
     for index, entry in enumerate(file.models):
+        if not entry.launchers:
+            problems.append((("models", index, "launchers"), "expected at least one launcher"))
+        if len(entry.datasets) != 1:
+            problems.append((("models", index, "datasets"), f"expected one data set, got {len(entry.datasets)}"))
         for name in dict.fromkeys(_launchers(entry)):
             if name in seen:
                 problems.append((("models", index, "launchers"), f"models[{seen[name]}] describes {name!r} already"))
@@ -268,6 +274,8 @@ def _cross_check(file: _AccuracyYml) -> list[tuple[KeyPath, str]]:
             for step_number, step in enumerate(dataset.preprocessing):
                 problems.extend(((*place, "preprocessing", step_number), text) for text in _step_problems(step))
             tops = [metric.top_k for metric in dataset.metrics]
+            if not tops:
+                problems.append(((*place, "metrics"), "expected at least one metric"))
             if len(set(tops)) != len(tops):
                 problems.append(((*place, "metrics"), "the same top_k stands here twice"))
     return problems

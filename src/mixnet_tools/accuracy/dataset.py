@@ -131,7 +131,9 @@ def _read_annotations(source: Path, annotations: Path) -> tuple[LabelledImage, .
     for number, name, label in _annotation_lines(annotations):
         where = f"{annotations}: line {number}"
         if not (label.isascii() and label.isdigit()):
-            problems.append(f"{where}: expected 'relative/name.jpg label' with a label of 0 or more, got '{name} {label}'")
+            problems.append(
+                f"{where}: expected 'relative/name.jpg label' with a label of 0 or more, got '{name} {label}'"
+            )
         elif name.startswith("/") or ".." in name.split("/"):
             problems.append(f"{where}: expected a path inside {source}, got {name!r}")
         elif name in seen:

@@ -45,7 +45,7 @@ class Accuracy:
 
 def predictions(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Index of the largest logit of each row of ``logits`` [N, classes]; of equal ones, the first. Shape [N]."""
-    return np.argmax(logits, axis=1)
+    return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
 
 
 def ranks(logits: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.config import ChannelSwap, Crop, Measurement, Normalization, Resize
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
 """[height, width, 3], uint8 in 0..255, or float32 where the steps normalise."""
 
 _FILTERS = {
@@ -89,8 +89,8 @@ def make_plan(measurement: Measurement, profile: str = "omz") -> Plan:
 def decode(path: Path, *, orient: bool = True) -> Image.Image:
     """The image at ``path`` as 8-bit RGB.
 
-    Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept (as OpenCV's imread does), CMYK
-    is converted. ``orient`` turns the image as its EXIF data asks. Raises :class:`DatasetError` that names the file.
+    Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted: all as
+    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks. Raises :class:`DatasetError` that names the file.
     """
     try:
         with Image.open(path) as image:
@@ -156,7 +156,8 @@ def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
 
 
 def _is_turned(image: Image.Image) -> bool:
-    return image.getexif().get(0x0112, 1) != 1  # the Orientation tag
+    orientation: int = image.getexif().get(0x0112, 1)  # the tag's number in EXIF
+    return orientation != 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -167,11 +168,20 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("its values do not fit into 16 bits")
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "CMYK":
+        return _cmyk_to_rgb(image)
     if image.mode == "F":
         raise ValueError("floating-point images have no defined range")
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")  # straight to RGB, Pillow would warn about a transparent palette entry
     return image.convert("RGB")
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black; Pillow's own divides by 255, and is one level off."""
+    values = np.asarray(image).astype(np.int32)
+    light = 255 - values[..., 3:]
+    return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))
 
 
 def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:

@@ -141,7 +141,7 @@ def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
             f"{100 * (value - reference):+.2f}" if reference is not None else "-"
             for value, reference in zip(measured, references, strict=True)
         ),
-        f"{result.agreement.percent:.2f} %" if result.agreement and result.launcher != "tf" else "-",
+        f"{result.agreement.percent:.2f} %" if result.agreement else "-",
     )
 
 

@@ -158,7 +158,9 @@ def _image_input(model: Any, xml: Path) -> tuple[bool, int, int]:
         raise EvaluationError(f"{xml}: expected an image input of layout NHWC or NCHW, got {layout} {shape}")
     size = dict(zip(layout, sizes, strict=True))
     if layout not in ("NHWC", "NCHW") or size["C"] != CHANNELS or size["H"] < 1 or size["W"] < 1:
-        raise EvaluationError(f"{xml}: expected an image input of fixed size with {CHANNELS} channels, got {layout} {shape}")
+        raise EvaluationError(
+            f"{xml}: expected an image input of fixed size with {CHANNELS} channels, got {layout} {shape}"
+        )
     if size["N"] != 1:
         model.reshape([1, *sizes[1:]])
     return layout == "NCHW", size["H"], size["W"]

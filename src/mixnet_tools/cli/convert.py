@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from mixnet_tools.cli.options import (
     selected_models,
 )
 from mixnet_tools.cli.output import print_json, table
+from mixnet_tools.cli.parallel import for_each
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 
 if TYPE_CHECKING:
@@ -64,18 +65,12 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(args, convertible)
 
-    outcomes: list[tuple[str, ConvertedModel | MixnetToolsError]]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        try:
-            outcomes = list(pool.map(lambda model: _attempt(args, model, progress), convertible))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), args.jobs)
     return _report(args, outcomes)
 
 
 def _attempt(
-    args: argparse.Namespace, model: ModelDescriptor, progress: Progress
+    args: argparse.Namespace, model: ModelDescriptor, progress: Progress, stop: threading.Event
 ) -> tuple[str, ConvertedModel | MixnetToolsError]:
     from mixnet_tools.convert.convert import convert
     from mixnet_tools.download.download import locate_downloaded
@@ -83,7 +78,7 @@ def _attempt(
     try:
         locate_downloaded(model, args.download_dir)
         output_dir = args.output_dir or args.download_dir
-        return model.name, convert(model, args.download_dir, output_dir, _precisions(args), progress)
+        return model.name, convert(model, args.download_dir, output_dir, _precisions(args), progress, stop)
     except MixnetToolsError as error:
         return model.name, error
 
@@ -146,7 +141,12 @@ def _report(args: argparse.Namespace, outcomes: list[tuple[str, ConvertedModel |
                     {
                         "name": name,
                         "irs": [
-                            {"precision": ir.precision, "xml": str(ir.xml), "bin": str(ir.bin), "parity": asdict(parity)}
+                            {
+                                "precision": ir.precision,
+                                "xml": str(ir.xml),
+                                "bin": str(ir.bin),
+                                "parity": asdict(parity),
+                            }
                             for ir, parity in zip(result.irs, result.parity, strict=True)
                         ],
                     }
@@ -176,5 +176,7 @@ def _report(args: argparse.Namespace, outcomes: list[tuple[str, ConvertedModel |
     for name, error in failed:
         print(f"{name}: failed: {error}{f' (try: {error.hint})' if error.hint else ''}", file=sys.stderr)
     if failed:
-        print(f"{len(failed)} of {len(outcomes)} models failed: {', '.join(name for name, _ in failed)}", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(outcomes)} models failed: {', '.join(name for name, _ in failed)}", file=sys.stderr
+        )
     return 1 if failed else 0

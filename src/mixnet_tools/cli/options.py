@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Parse after each ``--kebab-case`` option that this parser knows in snake_case was rewritten."""
         if args is not None:
             args = [self._snake_case(argument) for argument in args]
@@ -38,7 +38,9 @@ class Parser(argparse.ArgumentParser):
         option, equals, value = argument.partition("=")
         snake = "--" + option[2:].replace("-", "_")
         known = self._option_string_actions
-        return snake + equals + value if option.startswith("--") and option not in known and snake in known else argument
+        return (
+            snake + equals + value if option.startswith("--") and option not in known and snake in known else argument
+        )
 
     def error(self, message: str) -> NoReturn:
         """Wrong usage: the message, where to read more, exit code 2."""
@@ -156,7 +158,9 @@ def choice_list(*choices: str):  # type: ignore[no-untyped-def]
         names = [name.strip() for name in text.split(",")]
         wrong = [name for name in names if name not in choices]
         if wrong:
-            raise argparse.ArgumentTypeError(f"expected {' or '.join(choices)} (or several, with commas), got {wrong[0]!r}")
+            raise argparse.ArgumentTypeError(
+                f"expected {' or '.join(choices)} (or several, with commas), got {wrong[0]!r}"
+            )
         return tuple(dict.fromkeys(names))
 
     return parse

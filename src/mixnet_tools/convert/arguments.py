@@ -90,9 +90,9 @@ def plan_conversion(descriptor: ModelDescriptor, download_dir: Path) -> Conversi
     Raises :class:`UnsupportedOption` that names the model, and each option that this converter does not execute.
     """
     if descriptor.framework != "tf" or descriptor.model_optimizer_args is None:
-        what = "is OpenVINO IR already: there is nothing to convert" if descriptor.framework == "dldt" else (
-            f"comes from framework {descriptor.framework!r}; this converter executes 'tf' descriptors with a meta graph"
-        )
+        what = f"is from {descriptor.framework!r}; this converter executes 'tf' descriptors with a meta graph"
+        if descriptor.framework == "dldt":
+            what = "is OpenVINO IR already: there is nothing to convert"
         raise UnsupportedOption(f"{descriptor.path}: framework: {descriptor.name} {what}")
     folders = {
         "$dl_dir": str(download_dir / descriptor.subdirectory),

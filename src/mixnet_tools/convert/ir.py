@@ -7,6 +7,7 @@ half of one. Whether the IR computes the right thing is :mod:`mixnet_tools.conve
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -70,9 +71,14 @@ def staged(model: Any, target: IRModel) -> Iterator[IRModel]:
 
 def publish(staged_ir: IRModel, target: IRModel) -> IRModel:
     """Move a staged IR into place. At no moment does an .xml stand beside a .bin that is not its own."""
-    target.xml.unlink(missing_ok=True)  # without its .xml a .bin is no IR
-    os.replace(staged_ir.bin, target.bin)
-    os.replace(staged_ir.xml, target.xml)
+    folder = os.open(target.xml.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two converters must not mix their files; closing unlocks
+        target.xml.unlink(missing_ok=True)  # without its .xml a .bin is no IR
+        os.replace(staged_ir.bin, target.bin)
+        os.replace(staged_ir.xml, target.xml)
+    finally:
+        os.close(folder)
     return target
 
 

@@ -1,0 +1,153 @@
+"""mixnet-convert on the small model: what it prints and writes, and each way in which it can fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mixnet_tools.descriptor import ModelDescriptor
+from tests.support.commands import run_failing, run_ok
+
+PREFIX = "public/mixnet-nano/mixnet-nano/model.ckpt"
+
+
+@pytest.fixture
+def download(nano_dir: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the downloaded model, to be damaged."""
+    folder = tmp_path / "download"
+    shutil.copytree(nano_dir / "public/mixnet-nano", folder / "public/mixnet-nano")
+    for precision in ("FP32", "FP16"):
+        shutil.rmtree(folder / "public/mixnet-nano" / precision)
+    return folder
+
+
+def written(folder: Path) -> set[str]:
+    """All that lies in a model's folder apart from the download itself."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in (".xml", ".bin")}
+
+
+def zoo_with(root: Path, nano: ModelDescriptor, **changes: object) -> Path:
+    """A zoo in which mixnet-nano's descriptor has other values."""
+    contents = {**yaml.safe_load(nano.path.read_text()), **changes}
+    path = root / "models/public/mixnet-nano/model.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(contents, sort_keys=False))
+    return root / "models"
+
+
+def test_both_precisions_are_written_and_proved(download: Path, tmp_path: Path) -> None:
+    outcome = run_ok("convert", "--name", "mixnet-nano", "-d", download, "-o", tmp_path / "ir", "--json")
+    (model,) = json.loads(outcome.out)["models"]
+    assert [ir["precision"] for ir in model["irs"]] == ["FP32", "FP16"]
+    for ir in model["irs"]:
+        assert Path(ir["xml"]).is_file()
+        assert Path(ir["bin"]).is_file()
+        assert ir["parity"]["max_difference"] <= ir["parity"]["limit"]
+    assert model["irs"][0]["parity"]["top1_agreement"] == 1.0
+    files = {str(path.relative_to(tmp_path / "ir")) for path in (tmp_path / "ir").rglob("*") if path.is_file()}
+    assert files == {f"public/mixnet-nano/{p}/mixnet-nano.{s}" for p in ("FP32", "FP16") for s in ("xml", "bin")}
+
+
+def test_the_table_names_difference_and_agreement(download: Path) -> None:
+    outcome = run_ok("convert", "--name", "mixnet-nano", "-d", download, "--precisions", "FP32")
+    assert "max |logit diff|" in outcome.out
+    assert "mixnet-nano" in outcome.out
+    assert "100% of 8" in outcome.out
+    assert written(download) == {"public/mixnet-nano/FP32/mixnet-nano.xml", "public/mixnet-nano/FP32/mixnet-nano.bin"}
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(tmp_path: Path) -> None:
+    outcome = run_ok("convert", "--name", "mixnet-*", "-d", tmp_path / "nowhere", "--dry-run", "--json")
+    plans = {plan["model"]: plan for plan in json.loads(outcome.out)["models"]}
+    assert plans["mixnet-l"]["input_names"] == ["IteratorGetNext/placeholder_out_port_0", "IteratorGetNext:0"]
+    assert plans["mixnet-nano"]["files"][0].endswith("public/mixnet-nano/FP32/mixnet-nano.xml")
+    assert "BGR" in plans["mixnet-l"]["channels"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda prefix: prefix.with_suffix(".ckpt.meta").unlink(), "model.ckpt.meta"),
+        (lambda prefix: prefix.with_suffix(".ckpt.index").unlink(), "model.ckpt.index"),
+        (lambda prefix: prefix.with_suffix(".ckpt.meta").write_bytes(b"not a graph"), "model.ckpt.meta"),
+        (lambda prefix: prefix.with_suffix(".ckpt.index").write_bytes(b"x" * 100), "model.ckpt"),
+        (lambda prefix: _truncate(prefix.with_suffix(".ckpt.meta"), 0.5), "model.ckpt.meta"),
+        (lambda prefix: _truncate(prefix.with_suffix(".ckpt.data-00000-of-00001"), 0.5), "model.ckpt"),
+        (lambda prefix: prefix.with_suffix(".ckpt.data-00000-of-00001").unlink(), "model.ckpt"),
+    ],
+)
+def test_damaged_files_are_one_clear_error_and_leave_nothing(download: Path, damage, words: str) -> None:  # type: ignore[no-untyped-def]
+    damage(download / PREFIX)
+    error = run_failing("convert", "--name", "mixnet-nano", "-d", download)
+    assert words in error
+    assert "mixnet-download" in error
+    assert written(download) == set()
+    assert not list(download.rglob(".staging*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"input_info": [{"name": "IteratorGetNex:0", "shape": [1, 64, 64, 3], "layout": "NHWC"}]}, "IteratorGetNext"),
+        ({"input_info": [{"name": "IteratorGetNext:0", "shape": [1, 3, 64, 64], "layout": "NHWC"}]}, "3 channels"),
+        ({"input_info": [{"name": "IteratorGetNext:1", "shape": [1, 64, 64, 3], "layout": "NHWC"}]}, "nothing in the"),
+        ({"model_optimizer_args": ["--input_meta_graph=$dl_dir/x.meta", "--output=logits"]}, "x.meta: no such file"),
+    ],
+)
+def test_a_descriptor_that_does_not_fit_is_one_clear_error(
+    download: Path, tmp_path: Path, nano: ModelDescriptor, changes: dict[str, object], words: str
+) -> None:
+    models = zoo_with(tmp_path, nano, **changes)
+    assert words in run_failing("convert", "--name", "mixnet-nano", "--models_dir", models, "-d", download)
+    assert written(download) == set()
+
+
+def test_a_wrong_cut_fails_the_proof_and_leaves_the_earlier_ir(
+    download: Path, tmp_path: Path, nano: ModelDescriptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The IR is built without the reversal that the plan promises: nothing of it may appear."""
+    import dataclasses
+
+    from mixnet_tools.convert import convert as stage
+    from mixnet_tools.errors import ParityError
+
+    converted = stage.convert(nano, download, tmp_path / "ir", ["FP32"])
+    before = {path: path.read_bytes() for path in (converted.irs[0].xml, converted.irs[0].bin)}
+    build = stage.build_model
+    monkeypatch.setattr(
+        stage, "build_model", lambda frozen, plan: build(frozen, dataclasses.replace(plan, reverse_input_channels=False))
+    )
+    with pytest.raises(ParityError):
+        stage.convert(nano, download, tmp_path / "ir", ["FP32", "FP16"])
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(written(tmp_path / "ir")) == 2
+    assert not (tmp_path / "ir/public/mixnet-nano/FP16").exists()
+
+
+def test_not_downloaded_says_how_to(tmp_path: Path) -> None:
+    error = run_failing("convert", "--name", "mixnet-nano", "-d", tmp_path)
+    assert "mixnet-download --name mixnet-nano" in error
+
+
+def test_a_failing_model_does_not_stop_the_others(nano_dir: Path, tmp_path: Path) -> None:
+    from tests.support.commands import run
+
+    outcome = run("convert", "--name", "mixnet-*", "-d", nano_dir, "-o", tmp_path, "--precisions", "FP32", "-j", "2")
+    assert outcome.code == 1
+    assert "mixnet-l: failed" in outcome.err
+    assert "1 of 2 models failed: mixnet-l" in outcome.err
+    assert written(tmp_path) == {"public/mixnet-nano/FP32/mixnet-nano.xml", "public/mixnet-nano/FP32/mixnet-nano.bin"}
+
+
+@pytest.mark.parametrize("precisions", ["FP64", "FP32,", "fp32"])
+def test_unknown_precisions_are_wrong_usage(precisions: str) -> None:
+    assert "expected FP32 or FP16" in run_failing("convert", "--name", "x", "--precisions", precisions, code=2)
+
+
+def _truncate(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])

@@ -1,0 +1,243 @@
+"""Decoding and preprocessing, pixel by pixel."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mixnet_tools.accuracy.config import Crop, Measurement, Normalization, Resize
+from mixnet_tools.accuracy.preprocess import Operations, apply, decode, load, make_plan, ordered
+from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
+from tests.support.images import Pixels, pattern, plain, save
+
+FRACTION = {"type": "crop", "central_fraction": 0.875, "use_pillow": True}
+TO_64 = {"type": "resize", "size": 64, "use_pillow": True, "interpolation": "BICUBIC"}
+RGB = {"type": "bgr_to_rgb"}
+
+# SHA-256 of the 64x64x3 BGR bytes that Open Model Zoo's pipeline makes of pattern(height, width). Made once by its own
+# order of operations, with opencv-python-headless 4.14.0 and Pillow 13.0.0: cv2.imread of the PNG; Image.fromarray(bgr)
+# .crop((j, i, j + int(0.875 * w), i + int(0.875 * h))) with i, j = int(round(rest / 2.)); np.array;
+# Image.fromarray(...).resize((64, 64), BICUBIC); np.array. The rests of these sizes are odd, even, and both.
+GOLDEN = {
+    (97, 131): "f16f557aa593b738e1b26a9616138e134b99bd76df56a09e9bdbe4cb18b6f2b6",
+    (375, 500): "7b60efacd58c48c5ebfba9d58d405574b6ac5642b8a557ef41e26d8e21faec0f",
+    (33, 40): "511b41df694e7023e37dffa74630ca974b7d7e26ae618b5b83243acc683f2b2b",
+    (75, 101): "96e1e9947e5e2ae4a41045936655092a9c76c5398079e766dac4fc50fc946be5",
+}
+
+
+def measurement(*steps: dict[str, Any], reader: str = "BGR") -> Measurement:
+    kinds = {"crop": Crop, "resize": Resize, "normalization": Normalization}
+    from mixnet_tools.accuracy.config import ChannelSwap
+
+    parsed = tuple(kinds.get(step["type"], ChannelSwap)(**step) for step in steps)
+    return Measurement("a.yml: datasets[0]", "d", reader, True, parsed, 0, None, None, None)  # type: ignore[arg-type]
+
+
+def prepared(pixels: Pixels, *steps: dict[str, Any]) -> Any:
+    """What the steps make of ``pixels`` (RGB), in the order of channels that the launcher gets."""
+    plan = make_plan(measurement(*steps))
+    return ordered(apply(Image.fromarray(pixels), plan.operations)[None], plan.order)[0]
+
+
+@pytest.mark.parametrize("size", GOLDEN)
+def test_the_omz_profile_is_bit_exact_with_open_model_zoo(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = save(tmp_path / "image.png", pattern(*size))
+    plan = make_plan(measurement(FRACTION, TO_64))
+    bgr = ordered(load(path, plan.operations)[None], plan.order)[0]
+    assert (bgr.dtype, bgr.shape) == (np.uint8, (64, 64, 3))
+    assert hashlib.sha256(bgr.tobytes()).hexdigest() == GOLDEN[size]
+
+
+@pytest.mark.parametrize(
+    ("side", "offset"),
+    [(4, 0), (12, 1), (20, 2), (28, 2), (36, 2), (44, 3)],  # halves: 0.5, 1, 1.5, 2, 2.5, 3
+)
+def test_a_pillow_crop_rounds_half_to_even(side: int, offset: int) -> None:
+    ramp = np.repeat(np.arange(side, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(side, axis=0)
+    cropped = prepared(ramp, FRACTION)
+    assert cropped.shape == (int(side * 0.875),) * 2 + (3,)
+    assert cropped[0, 0, 0] == offset
+
+
+def test_a_crop_without_pillow_rounds_down() -> None:
+    ramp = np.repeat(np.arange(7, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(7, axis=0)
+    assert prepared(ramp, {"type": "crop", "size": 4})[0, 0, 0] == 1
+    assert prepared(ramp, {"type": "crop", "size": 4, "use_pillow": True})[0, 0, 0] == 2  # 1.5 to even
+
+
+def test_each_side_is_cropped_by_itself() -> None:
+    assert prepared(pattern(40, 80), FRACTION).shape == (35, 70, 3)
+
+
+def test_a_pillow_crop_beyond_the_image_pads_with_black_and_another_refuses() -> None:
+    padded = prepared(plain((9, 9, 9), 2, 4), {"type": "crop", "size": 4, "use_pillow": True})
+    assert padded[:, 0, 0].tolist() == [0, 9, 9, 0]
+    with pytest.raises(EvaluationError, match=r"4x2 pixels are too few for crop to 4x4"):
+        prepared(plain((9, 9, 9), 2, 4), {"type": "crop", "size": 4})
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (None, (64, 64)),
+        ("greater", (64, 106)),
+        ("width", (64, 106)),
+        ("height", (38, 64)),
+        ("fit_to_window", (38, 64)),
+    ],
+)
+def test_aspect_ratio_scales(rule: str | None, expected: tuple[int, int]) -> None:
+    step = {**TO_64, "aspect_ratio_scale": rule}
+    assert prepared(pattern(60, 100), step).shape[:2] == expected
+    if rule in (None, "greater", "fit_to_window"):  # these do not mind which side is the longer
+        assert prepared(pattern(100, 60), step).shape[:2] == expected[::-1]
+
+
+def test_width_and_height_of_a_resize_are_told_apart() -> None:
+    step = {"type": "resize", "dst_width": 30, "dst_height": 20, "use_pillow": True}
+    assert prepared(pattern(50, 50), step).shape == (20, 30, 3)
+
+
+def test_pillow_resizes_bilinearly_where_no_interpolation_is_named() -> None:
+    default = {"type": "resize", "size": 20, "use_pillow": True}
+    image = pattern(50, 50)
+    assert (prepared(image, default) == prepared(image, {**default, "interpolation": "LINEAR"})).all()
+    assert (prepared(image, default) != prepared(image, {**default, "interpolation": "CUBIC"})).any()
+
+
+def test_launchers_share_all_but_the_channel_order() -> None:
+    original = make_plan(measurement(RGB, FRACTION, TO_64))
+    converted = make_plan(measurement(FRACTION, TO_64))
+    assert original.operations == converted.operations
+    assert (original.order, converted.order) == ("RGB", "BGR")
+    red = plain((200, 30, 10))
+    assert prepared(red, RGB)[0, 0].tolist() == [200, 30, 10]
+    assert prepared(red)[0, 0].tolist() == [10, 30, 200]
+    assert prepared(red, RGB, {"type": "rgb_to_bgr"})[0, 0].tolist() == [10, 30, 200]
+
+
+def test_a_pillow_reader_starts_with_rgb() -> None:
+    assert make_plan(measurement(reader="RGB")).order == "RGB"
+    assert make_plan(measurement({"type": "rgb_to_bgr"}, reader="RGB")).order == "BGR"
+
+
+def test_normalization_counts_channels_in_the_order_they_have_there() -> None:
+    step = {"type": "normalization", "mean": [1.0, 2.0, 3.0], "std": [2.0, 4.0, 8.0]}
+    red = plain((200, 30, 10))
+    as_rgb, as_bgr = prepared(red, RGB, step), prepared(red, step)
+    assert as_rgb.dtype == as_bgr.dtype == np.float32
+    assert as_rgb[0, 0].tolist() == [(200 - 1) / 2, (30 - 2) / 4, (10 - 3) / 8]
+    assert as_bgr[0, 0].tolist() == [(10 - 1) / 2, (30 - 2) / 4, (200 - 3) / 8]
+    assert prepared(red, step, RGB)[0, 0].tolist() == as_bgr[0, 0].tolist()[::-1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (
+            [RGB, {"type": "resize", "size": 8}],
+            r"preprocessing\[1\]: step resize without use_pillow .* is not supported yet",
+        ),
+        ([{"type": "resize", "size": 8, "use_tensorflow": True}], r"\[0\]: step resize by TensorFlow is not supported"),
+        ([{**TO_64, "resize_realization": "opencv"}], r"without use_pillow"),
+        ([{**TO_64, "interpolation": "AREA"}], r"\[0\]\.interpolation: unknown 'AREA'"),
+        ([{"type": "normalization", "mean": [1.0] * 3}, TO_64], r"\[1\]: step resize after a normalization"),
+    ],
+)
+def test_what_is_not_supported_is_named(steps: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(EvaluationError, match=message) as caught:
+        make_plan(measurement(*steps))
+    assert str(caught.value).startswith("a.yml: datasets[0].preprocessing[")
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown preprocessing profile 'timm'; available: omz"):
+        make_plan(measurement(), "timm")
+
+
+def decoded(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return np.asarray(decode(path))
+
+
+def test_grey_levels_are_repeated(tmp_path: Path) -> None:
+    grey = pattern(9, 7)[..., 0]
+    rgb = decoded(save(tmp_path / "grey.png", grey))
+    assert all((rgb[..., channel] == grey).all() for channel in range(3))
+    assert decoded(save(tmp_path / "grey.jpg", grey)).shape == (9, 7, 3)
+
+
+def test_of_16_bits_the_upper_8_count(tmp_path: Path) -> None:
+    values = np.array([[0, 255, 256, 0x1234, 0xFFFF]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    Image.fromarray(values).save(tmp_path / "deep.tif")
+    for name in ("deep.png", "deep.tif"):
+        assert decoded(tmp_path / name)[0, :, 0].tolist() == [0, 0, 1, 0x12, 0xFF]
+
+
+def test_transparency_is_dropped(tmp_path: Path) -> None:
+    colour = pattern(8, 8)
+    save(tmp_path / "clear.png", np.dstack([colour, np.zeros((8, 8), np.uint8)]))
+    assert (decoded(tmp_path / "clear.png") == colour).all()
+    palette = Image.fromarray(plain((10, 200, 30))).quantize(4)
+    palette.save(tmp_path / "palette.png", transparency=bytes([0, 128, 255, 7]))
+    assert decoded(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
+
+
+def test_cmyk_becomes_the_colour_it_prints(tmp_path: Path) -> None:
+    Image.fromarray(plain((200, 60, 20))).convert("CMYK").save(tmp_path / "print.jpg", quality=100)
+    assert np.abs(decoded(tmp_path / "print.jpg")[0, 0].astype(int) - [200, 60, 20]).max() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_exif_says_like_opencv_does(tmp_path: Path, orientation: int) -> None:
+    stored = pattern(6, 4)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+    # EXIF 2.3, tag 0x0112: on which sides of the scene the stored row 0 and column 0 lie.
+    turned = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.transpose(1, 0, 2),
+        6: stored.transpose(1, 0, 2)[:, ::-1],
+        7: stored.transpose(1, 0, 2)[::-1, ::-1],
+        8: stored.transpose(1, 0, 2)[::-1],
+    }[orientation]
+    assert (decoded(tmp_path / "turned.png") == turned).all()
+    assert (np.asarray(decode(tmp_path / "turned.png", orient=False)) == stored).all()
+
+
+def test_a_png_named_jpeg_is_a_png(tmp_path: Path) -> None:
+    Image.fromarray(pattern(5, 5)).save(tmp_path / "odd.JPEG", "PNG")
+    assert (decoded(tmp_path / "odd.JPEG") == pattern(5, 5)).all()
+
+
+def test_broken_images_are_named(tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.jpg", pattern(60, 60)).read_bytes()
+    cut, text, empty = tmp_path / "cut.jpg", tmp_path / "text.jpg", tmp_path / "empty.png"
+    cut.write_bytes(whole[: len(whole) // 2])
+    text.write_text("not an image")
+    empty.write_bytes(b"")
+    for path in (cut, text, empty, tmp_path / "missing.jpg"):
+        with pytest.raises(DatasetError) as caught:
+            load(path, Operations(True, ()))
+        message = str(caught.value)
+        assert message.startswith(f"{path}: cannot be decoded as an image: ")
+        assert message.count(path.name) == 1
+
+
+def test_an_image_too_small_for_its_steps_is_named(tmp_path: Path) -> None:
+    dot = save(tmp_path / "dot.png", plain((1, 2, 3), 1, 1))
+    with pytest.raises(EvaluationError, match=r"dot\.png: nothing is left of 1x1 pixels after crop to 0\.875"):
+        load(dot, make_plan(measurement(FRACTION, TO_64)).operations)

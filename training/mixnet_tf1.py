@@ -1,0 +1,396 @@
+"""MixNet (Tan & Le, BMVC 2019) as a TensorFlow 1 graph, and its export as a published-style checkpoint.
+
+Knows the architecture (tables of ``BlockArgs``), how it is expressed in raw ``tf.nn`` ops, and the form
+in which the Cloud TPU project publishes checkpoints: an *evaluation* graph behind a one-shot iterator,
+every variable stored twice (raw and exponential moving average). Leaves weights to its callers:
+``train_nano`` learns them, ``tests/support/standin.py`` draws them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow.compat.v1 as tf
+
+Array = npt.NDArray[np.generic]
+Values = Mapping[str, Array]
+
+MEAN_RGB = (123.675, 116.28, 103.53)
+STD_RGB = (58.395, 57.12, 57.375)
+BATCH_NORM_EPSILON = 1e-3
+BATCH_NORM_MOMENTUM = 0.99
+EMA_SUFFIX = "/ExponentialMovingAverage"
+LOGITS = "logits"
+POOLED = "pooled"  # graph collection with the one [?, head] tensor that the classifier sees
+CHECKPOINT_FILES = ("checkpoint", "model.ckpt.data-00000-of-00001", "model.ckpt.index", "model.ckpt.meta")
+
+
+@dataclass(frozen=True)
+class BlockArgs:
+    """One row of a MixNet table: ``repeats`` inverted residual blocks.
+
+    Repeats after the first have stride 1 and ``out_channels`` as input. A row with ``se_ratio`` has
+    squeeze-and-excitation and swish, a row without it ReLU.
+    """
+
+    kernels: tuple[int, ...]
+    expand_groups: int
+    project_groups: int
+    stride: int
+    expand_ratio: int
+    in_channels: int
+    out_channels: int
+    se_ratio: float | None = None
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class MixNetSpec:
+    """A whole network: stem width, rows, head width, input side and number of classes."""
+
+    name: str
+    stem: int
+    rows: tuple[BlockArgs, ...]
+    head: int = 1536
+    resolution: int = 224
+    num_classes: int = 1000
+
+    def blocks(self) -> tuple[BlockArgs, ...]:
+        """The rows with their repeats written out, one entry per block."""
+        blocks: list[BlockArgs] = []
+        for row in self.rows:
+            blocks.append(replace(row, repeats=1))
+            rest = replace(row, repeats=1, stride=1, in_channels=row.out_channels)
+            blocks.extend([rest] * (row.repeats - 1))
+        return tuple(blocks)
+
+
+def round_channels(channels: float) -> int:
+    """The multiple of 8 nearest to ``channels``, never below 90 % of it."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def widen(spec: MixNetSpec, factor: float, name: str) -> MixNetSpec:
+    """``spec`` with stem and blocks ``factor`` times as wide; the head stays."""
+
+    def scale(channels: int) -> int:
+        return round_channels(channels * factor)
+
+    rows = tuple(
+        replace(row, in_channels=scale(row.in_channels), out_channels=scale(row.out_channels)) for row in spec.rows
+    )
+    return replace(spec, name=name, stem=scale(spec.stem), rows=rows)
+
+
+MIXNET_S = MixNetSpec(
+    "mixnet-s",
+    16,
+    (
+        BlockArgs((3,), 1, 1, 1, 1, 16, 16),
+        BlockArgs((3,), 2, 2, 2, 6, 16, 24),
+        BlockArgs((3,), 2, 2, 1, 3, 24, 24),
+        BlockArgs((3, 5, 7), 1, 1, 2, 6, 24, 40, 0.5),
+        BlockArgs((3, 5), 2, 2, 1, 6, 40, 40, 0.5, repeats=3),
+        BlockArgs((3, 5, 7), 1, 2, 2, 6, 40, 80, 0.25),
+        BlockArgs((3, 5), 1, 2, 1, 6, 80, 80, 0.25, repeats=2),
+        BlockArgs((3, 5, 7), 2, 2, 1, 6, 80, 120, 0.5),
+        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 120, 120, 0.5, repeats=2),
+        BlockArgs((3, 5, 7, 9, 11), 1, 1, 2, 6, 120, 200, 0.5),
+        BlockArgs((3, 5, 7, 9), 1, 2, 1, 6, 200, 200, 0.5, repeats=2),
+    ),
+)
+MIXNET_M = MixNetSpec(
+    "mixnet-m",
+    24,
+    (
+        BlockArgs((3,), 1, 1, 1, 1, 24, 24),
+        BlockArgs((3, 5, 7), 2, 2, 2, 6, 24, 32),
+        BlockArgs((3,), 2, 2, 1, 3, 32, 32),
+        BlockArgs((3, 5, 7, 9), 1, 1, 2, 6, 32, 40, 0.5),
+        BlockArgs((3, 5), 2, 2, 1, 6, 40, 40, 0.5, repeats=3),
+        BlockArgs((3, 5, 7), 1, 1, 2, 6, 40, 80, 0.25),
+        BlockArgs((3, 5, 7, 9), 2, 2, 1, 6, 80, 80, 0.25, repeats=3),
+        BlockArgs((3,), 1, 1, 1, 6, 80, 120, 0.5),
+        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 120, 120, 0.5, repeats=3),
+        BlockArgs((3, 5, 7, 9), 1, 1, 2, 6, 120, 200, 0.5),
+        BlockArgs((3, 5, 7, 9), 1, 2, 1, 6, 200, 200, 0.5, repeats=3),
+    ),
+)
+MIXNET_L = widen(MIXNET_M, 1.3, "mixnet-l")
+MIXNET_NANO = MixNetSpec(
+    "mixnet-nano",
+    16,
+    (
+        BlockArgs((3,), 1, 1, 1, 1, 16, 16),
+        BlockArgs((3, 5), 2, 2, 2, 4, 16, 24),
+        BlockArgs((3,), 2, 2, 1, 3, 24, 24),
+        BlockArgs((3, 5, 7), 1, 1, 2, 4, 24, 32, 0.5),
+        BlockArgs((3, 5), 2, 2, 1, 4, 32, 32, 0.5, repeats=2),
+        BlockArgs((3, 5, 7, 9), 1, 2, 2, 4, 32, 48, 0.25),
+        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 48, 48, 0.5, repeats=2),
+    ),
+    head=160,
+    resolution=64,
+    num_classes=30,
+)
+VARIANTS: dict[str, MixNetSpec] = {"s": MIXNET_S, "m": MIXNET_M, "l": MIXNET_L, "nano": MIXNET_NANO}
+
+
+def split_channels(channels: int, groups: int) -> list[int]:
+    """``channels`` in ``groups`` even parts; the first takes the remainder."""
+    part = channels // groups
+    return [channels - part * (groups - 1)] + [part] * (groups - 1)
+
+
+def se_channels(block: BlockArgs) -> int:
+    """How far a block's squeeze-and-excitation squeezes; 0 where it has none."""
+    return max(1, int(block.in_channels * block.se_ratio)) if block.se_ratio else 0
+
+
+class _Names:
+    """Hands out ``conv2d``, ``conv2d_1``, ... inside one block, as Keras layers were named in TF1."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, int] = {}
+
+    def __call__(self, base: str) -> str:
+        count = self._used.get(base, 0)
+        self._used[base] = count + 1
+        return f"{base}_{count}" if count else base
+
+
+def _kernel(name: str, shape: Sequence[int], fan: int) -> tf.Variable:
+    """A resource variable (``VarHandleOp`` + ``ReadVariableOp``), drawn from N(0, 2/fan)."""
+    initializer = tf.random_normal_initializer(stddev=math.sqrt(2.0 / fan))
+    return tf.get_variable(name, shape, tf.float32, initializer, use_resource=True)
+
+
+def _bias(size: int) -> tf.Variable:
+    return tf.get_variable("bias", [size], tf.float32, tf.zeros_initializer(), use_resource=True)
+
+
+def _conv(x: tf.Tensor, channels: int, size: int, stride: int, scope: str, bias: bool = False) -> tf.Tensor:
+    """A dense convolution: [?, H, W, in] -> [?, ceil(H/stride), ceil(W/stride), channels]."""
+    fan_out = size * size * channels
+    with tf.variable_scope(scope):
+        kernel = _kernel("kernel", [size, size, int(x.shape[3]), channels], fan_out)
+        x = tf.nn.conv2d(x, kernel, strides=[1, stride, stride, 1], padding="SAME", name="Conv2D")
+        return tf.nn.bias_add(x, _bias(channels), name="BiasAdd") if bias else x
+
+
+def _grouped_conv(x: tf.Tensor, channels: int, groups: int, names: _Names) -> tf.Tensor:
+    """A 1x1 convolution in ``groups`` groups: split -> one convolution each -> concat."""
+    if groups == 1:
+        return _conv(x, channels, 1, 1, names("conv2d"))
+    inputs = tf.split(x, split_channels(int(x.shape[3]), groups), axis=3)
+    outputs = split_channels(channels, groups)
+    parts = [_conv(i, o, 1, 1, names("conv2d")) for i, o in zip(inputs, outputs, strict=True)]
+    return tf.concat(parts, axis=3)
+
+
+def _mix_conv(x: tf.Tensor, kernels: Sequence[int], stride: int, names: _Names) -> tf.Tensor:
+    """MixConv: channels split over depthwise convolutions of several sizes, then joined again."""
+    sizes = split_channels(int(x.shape[3]), len(kernels))
+    inputs = tf.split(x, sizes, axis=3) if len(kernels) > 1 else [x]
+    parts = []
+    for part, channels, size in zip(inputs, sizes, kernels, strict=True):
+        with tf.variable_scope(names("depthwise_conv2d")):
+            kernel = _kernel("depthwise_kernel", [size, size, channels, 1], size * size)
+            strides = [1, stride, stride, 1]
+            parts.append(tf.nn.depthwise_conv2d_native(part, kernel, strides, "SAME", name="depthwise"))
+    return tf.concat(parts, axis=3) if len(parts) > 1 else parts[0]
+
+
+def _batch_norm(x: tf.Tensor, scope: str, training: bool) -> tf.Tensor:
+    """Batch normalization with reference variables (``VariableV2``), as the TPU code's own layer had.
+
+    In training the batch's statistics are used and the moving ones follow through ``UPDATE_OPS``.
+    """
+    size = [int(x.shape[3])]
+
+    def variable(name: str, value: float, trainable: bool) -> tf.Variable:
+        initializer = tf.constant_initializer(value)
+        return tf.get_variable(name, size, tf.float32, initializer, trainable=trainable, use_resource=False)
+
+    with tf.variable_scope(scope):
+        gamma, beta = variable("gamma", 1.0, True), variable("beta", 0.0, True)
+        mean, var = variable("moving_mean", 0.0, False), variable("moving_variance", 1.0, False)
+        if not training:
+            y, _, _ = tf.nn.fused_batch_norm(x, gamma, beta, mean, var, epsilon=BATCH_NORM_EPSILON, is_training=False)
+            return y
+        y, batch_mean, batch_var = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=BATCH_NORM_EPSILON)
+        for moving, batch in ((mean, batch_mean), (var, batch_var)):
+            step = (moving - batch) * (1.0 - BATCH_NORM_MOMENTUM)
+            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(moving, step))
+            tf.add_to_collection(f"batch/{moving.op.name}", batch)
+        return y
+
+
+def _activation(x: tf.Tensor, swish: bool) -> tf.Tensor:
+    # x * sigmoid(x) rather than tf.nn.swish: that one is a Python function with a custom gradient, which
+    # would put an IdentityN into the exported graph.
+    return x * tf.sigmoid(x) if swish else tf.nn.relu(x)
+
+
+def _squeeze_excite(x: tf.Tensor, channels: int) -> tf.Tensor:
+    with tf.variable_scope("se"):
+        y = tf.reduce_mean(x, axis=[1, 2], keepdims=True)
+        y = _activation(_conv(y, channels, 1, 1, "conv2d", bias=True), swish=True)
+        return tf.sigmoid(_conv(y, int(x.shape[3]), 1, 1, "conv2d_1", bias=True)) * x
+
+
+def _block(x: tf.Tensor, block: BlockArgs, training: bool) -> tf.Tensor:
+    names, swish, shortcut = _Names(), block.se_ratio is not None, x
+    if block.expand_ratio != 1:
+        x = _grouped_conv(x, block.in_channels * block.expand_ratio, block.expand_groups, names)
+        x = _activation(_batch_norm(x, names("tpu_batch_normalization"), training), swish)
+    x = _mix_conv(x, block.kernels, block.stride, names)
+    x = _activation(_batch_norm(x, names("tpu_batch_normalization"), training), swish)
+    if squeezed := se_channels(block):
+        x = _squeeze_excite(x, squeezed)
+    x = _grouped_conv(x, block.out_channels, block.project_groups, names)
+    x = _batch_norm(x, names("tpu_batch_normalization"), training)
+    return x + shortcut if block.stride == 1 and block.in_channels == block.out_channels else x
+
+
+def build_logits(images: tf.Tensor, spec: MixNetSpec, training: bool, dropout: float = 0.0) -> tf.Tensor:
+    """Add the network to the current graph: RGB [?, R, R, 3] float32 0..255 -> ``logits`` [?, classes]."""
+    x = tf.subtract(images, tf.constant(MEAN_RGB, tf.float32, [1, 1, 3]), name="sub")
+    x = tf.realdiv(x, tf.constant(STD_RGB, tf.float32, [1, 1, 3]), name="truediv")
+    with tf.variable_scope(f"{spec.name}/mixnet_model"):
+        with tf.variable_scope("stem"):
+            x = _conv(x, spec.stem, 3, 2, "conv2d")
+            x = tf.nn.relu(_batch_norm(x, "tpu_batch_normalization", training))
+        for index, block in enumerate(spec.blocks()):
+            with tf.variable_scope(f"blocks_{index}"):
+                x = _block(x, block, training)
+        with tf.variable_scope("head"):
+            x = _conv(x, spec.head, 1, 1, "conv2d")
+            x = tf.nn.relu(_batch_norm(x, "tpu_batch_normalization", training))
+            x = tf.reduce_mean(x, axis=[1, 2])
+            tf.add_to_collection(POOLED, x)
+            if training and dropout:
+                x = tf.nn.dropout(x, rate=dropout)
+            with tf.variable_scope("dense"):
+                kernel = _kernel("kernel", [spec.head, spec.num_classes], spec.num_classes)
+                x = tf.nn.bias_add(tf.matmul(x, kernel, name="MatMul"), _bias(spec.num_classes))
+    return tf.identity(x, name=LOGITS)
+
+
+def add_ema_variables() -> dict[tf.Variable, tf.Variable]:
+    """One more variable per variable of the graph so far, for its moving average; raw -> average."""
+    averages = {}
+    for raw in tf.global_variables():
+        shape, resource = raw.shape.as_list(), raw.op.type == "VarHandleOp"
+        averages[raw] = tf.get_variable(
+            raw.op.name + EMA_SUFFIX,
+            shape,
+            tf.float32,
+            tf.zeros_initializer(),
+            trainable=False,
+            use_resource=resource,
+        )
+    return averages
+
+
+def _image_iterator(resolution: int) -> tf.Tensor:
+    """RGB float32 [?, R, R, 3], 0..255, read from files named in the graph, as the original evaluates.
+
+    A converter has to cut all of this away; a checkpoint without it would test too little.
+    """
+
+    def load(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = tf.image.decode_jpeg(tf.read_file(path), channels=3)
+        image = tf.cast(image[tf.newaxis], tf.float32)
+        image = tf.raw_ops.ResizeBicubic(images=image, size=[resolution, resolution])[0]
+        return tf.clip_by_value(image, 0.0, 255.0), label
+
+    files = tf.data.Dataset.from_tensor_slices((["image.jpg"], np.zeros(1, np.int32)))
+    batches = files.map(load).batch(1)
+    images, _labels = tf.data.make_one_shot_iterator(batches).get_next()
+    return images
+
+
+def build_eval_graph(spec: MixNetSpec) -> tf.Graph:
+    """The evaluation graph of a published checkpoint: iterator -> network -> softmax -> squeeze.
+
+    Holds raw and averaged variables and ``global_step``; the network reads the raw ones.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        logits = build_logits(_image_iterator(spec.resolution), spec, training=False)
+        tf.squeeze(tf.nn.softmax(logits))
+        add_ema_variables()
+        tf.get_variable(
+            "global_step",
+            [],
+            tf.int64,
+            tf.zeros_initializer(),
+            trainable=False,
+            use_resource=False,
+            collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.GLOBAL_STEP],
+        )
+    return graph
+
+
+def count_parameters(graph: tf.Graph) -> int:
+    """Number of trainable parameters in ``graph``."""
+    with graph.as_default():
+        return sum(int(np.prod(variable.shape.as_list())) for variable in tf.trainable_variables())
+
+
+def count_macs(graph: tf.Graph) -> int:
+    """Multiply-adds of the convolutions and matrix products for one image."""
+    total = 0
+    for op in graph.get_operations():
+        if op.type in ("Conv2D", "DepthwiseConv2dNative"):
+            height, width, channels, last = op.inputs[1].shape.as_list()
+            depth = channels * last if op.type == "Conv2D" else channels
+            total += int(np.prod(op.outputs[0].shape.as_list()[1:3])) * height * width * depth
+        elif op.type == "MatMul":
+            total += int(np.prod(op.inputs[1].shape.as_list()))
+    return total
+
+
+def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path) -> Path:
+    """Write ``parent/<spec.name>/`` with the four files of ``CHECKPOINT_FILES`` and return that folder.
+
+    ``values`` maps each variable's name (without ``:0``) to its value; a missing name is a KeyError.
+    """
+    folder = parent / spec.name
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = build_eval_graph(spec)
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        variables = tf.global_variables()
+        feeds = {v.initializer.inputs[1]: values[v.op.name] for v in variables}
+        session.run([v.initializer for v in variables], feeds)
+        saver = tf.train.Saver(variables, save_relative_paths=True)
+        saver.save(session, str(folder / "model.ckpt"), write_meta_graph=False)
+        meta = saver.export_meta_graph()
+    # Saver.save would write the same message, but with its maps in an arbitrary order.
+    (folder / "model.ckpt.meta").write_bytes(meta.SerializeToString(deterministic=True))
+    return folder
+
+
+def pack_archive(folder: Path, archive: Path, level: int = 9) -> None:
+    """Pack a checkpoint folder as ``<folder>/...`` in a gzipped tar: same files, same bytes."""
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name in CHECKPOINT_FILES:
+            path = folder / name
+            member = tarfile.TarInfo(f"{folder.name}/{name}")
+            member.size = path.stat().st_size
+            member.mode = 0o644
+            with path.open("rb") as stream:
+                tar.addfile(member, stream)
