@@ -1,21 +1,29 @@
-"""Running a batch of images through a model, in OpenVINO and in TensorFlow: float32 images in, float32 logits out."""
+"""Running a batch through a model, in OpenVINO, TensorFlow and ONNX Runtime: arrays in, float32 arrays out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, MissingDependency
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from mixnet_tools.values import FrozenGraph
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 FLOAT32_ONLY = {"INFERENCE_PRECISION_HINT": "f32"}
 """Processors with bfloat16 instructions compute in bfloat16 unless told otherwise, which costs 2-3 digits."""
+
+
+class Model(Protocol):
+    """A loaded model."""
+
+    def run_all(self, feeds: Sequence[Array]) -> list[Array]:
+        """All outputs of one call, in the model's order, for one array per input."""
 
 
 class TensorFlowGraph:
@@ -26,20 +34,61 @@ class TensorFlowGraph:
         graph_def = tensorflow.compat.v1.GraphDef()
         graph_def.ParseFromString(frozen.graph_def)
         graph = tensorflow.Graph()
-        with graph.as_default():
-            tensorflow.graph_util.import_graph_def(graph_def, name="")
+        try:
+            with graph.as_default():
+                tensorflow.graph_util.import_graph_def(graph_def, name="")
+        except ValueError as error:
+            raise EvaluationError(f"{frozen.name}: TensorFlow cannot load the graph: {_last_line(error)}") from error
+        self._failures = tensorflow.errors.OpError
+        self._name, self._inputs, self._outputs = frozen.name, frozen.inputs, frozen.outputs
         self._session: Any = tensorflow.compat.v1.Session(graph=graph)
-        self._input = f"{frozen.input_name}:0"
-        self._output = f"{frozen.output_name}:0"
 
     def run(self, images: Array) -> Array:
-        """Logits [N, classes] of ``images`` [N, ...], in the order of axes and channels the graph was trained with."""
-        logits: Array = self._session.run(self._output, {self._input: images})
-        return logits
+        """The first output [N, ...] of ``images`` [N, ...], in the order of axes and channels of the graph."""
+        return self.run_all([images])[0]
+
+    def run_all(self, feeds: Sequence[Array]) -> list[Array]:
+        """See :meth:`Model.run_all`. Raises :class:`EvaluationError` where TensorFlow cannot compute it."""
+        try:
+            outputs = self._session.run(self._outputs, dict(zip(self._inputs, feeds, strict=True)))
+        except self._failures as error:
+            raise EvaluationError(f"{self._name}: TensorFlow cannot run the graph: {_last_line(error)}") from error
+        return [np.asarray(output) for output in outputs]
+
+
+class OnnxModel:
+    """An ONNX file on the CPU, in ONNX Runtime. ``outputs`` are the tensors to compute (empty: the model's own)."""
+
+    def __init__(self, path: Path, outputs: Sequence[str] = ()) -> None:
+        try:
+            import onnx
+            import onnxruntime
+        except ImportError as error:
+            raise MissingDependency(
+                f"ONNX models are compared with ONNX Runtime, which is not installed ({error.name})",
+                hint="pip install 'mixnet-tools[onnx]', or convert with --no_verify",
+            ) from error
+        model = onnx.load(path)
+        declared = {output.name for output in model.graph.output}
+        for name in outputs:
+            if name not in declared:  # ONNX Runtime computes declared outputs only
+                model.graph.output.add().name = name
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        self._outputs = list(outputs) or None
+        self.inputs = tuple(entry.name for entry in self._session.get_inputs())
+
+    def run_all(self, feeds: Sequence[Array]) -> list[Array]:
+        """See :meth:`Model.run_all`."""
+        outputs = self._session.run(self._outputs, dict(zip(self.inputs, feeds, strict=True)))
+        return [np.asarray(output) for output in outputs]
 
 
 class OpenVinoModel:
-    """An IR on the CPU, one image at a time, computed in float32 whatever its weights are stored in."""
+    """An IR on the CPU, computed in float32 whatever its weights are stored in."""
 
     def __init__(self, xml: Path) -> None:
         import openvino
@@ -47,10 +96,18 @@ class OpenVinoModel:
         try:
             self._model = openvino.Core().compile_model(xml, "CPU", FLOAT32_ONLY)
         except RuntimeError as error:
-            raise EvaluationError(f"{xml}: OpenVINO cannot load this IR: {str(error).splitlines()[-1]}") from error
+            raise EvaluationError(f"{xml}: OpenVINO cannot load this IR: {_last_line(error)}") from error
+        self._request = self._model.create_infer_request()
 
     def run(self, images: Array) -> Array:
-        """Logits [N, classes] of ``images`` [N, ...], in the order of axes and channels that the IR takes."""
-        request = self._model.create_infer_request()
-        rows = [request.infer([image[None]], share_inputs=False)[0].copy() for image in images]
-        return np.concatenate(rows).astype(np.float32)
+        """The first output [N, ...] of ``images`` [N, ...] in the IR's own order, one image at a time."""
+        return np.concatenate([self.run_all([image[None]])[0] for image in images])
+
+    def run_all(self, feeds: Sequence[Array]) -> list[Array]:
+        """See :meth:`Model.run_all`."""
+        self._request.infer(dict(enumerate(feeds)), share_inputs=False)
+        return [self._request.get_output_tensor(index).data.copy() for index in range(len(self._model.outputs))]
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]

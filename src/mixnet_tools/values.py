@@ -54,13 +54,13 @@ def ir_model(output_dir: Path, subdirectory: str, name: str, precision: str) -> 
 class FrozenGraph:
     """A TensorFlow inference graph without variables.
 
-    ``graph_def`` is a serialized GraphDef; ``input_name`` the node name of its one Placeholder (float32, NHWC,
-    channel order as the model was trained with: RGB); ``output_name`` the node whose output 0 are the logits;
-    ``input_shape`` the shape that the converted model gets (batch first; the Placeholder itself takes any batch).
+    ``graph_def`` is a serialized GraphDef; ``inputs`` and ``outputs`` are tensor names (``logits:0``). The first input
+    of an image model is float32 with the axes and the channel order that the model was trained with (NHWC, RGB);
+    ``input_shape`` is the shape that the converted model gives it (batch first; the graph itself takes any batch).
     """
 
     name: str
     graph_def: bytes
-    input_name: str
-    output_name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     input_shape: tuple[int, ...]

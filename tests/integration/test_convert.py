@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from mixnet_tools.convert import convert as stage
+from mixnet_tools.convert.convert import ConversionOptions
+from mixnet_tools.convert.plan import ConversionPlan, parse_cut
 from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.errors import ParityError
 from tests.support.commands import run_failing, run_ok
 
 PREFIX = "public/mixnet-nano/mixnet-nano/model.ckpt"
@@ -46,17 +52,23 @@ def test_both_precisions_are_written_and_proved(download: Path, tmp_path: Path) 
     for ir in model["irs"]:
         assert Path(ir["xml"]).is_file()
         assert Path(ir["bin"]).is_file()
-        assert ir["parity"]["max_difference"] <= ir["parity"]["limit"]
-    assert model["irs"][0]["parity"]["top1_agreement"] == 1.0
+        (parity,) = ir["parity"]
+        assert parity["max_difference"] <= parity["limit"]
+        report = json.loads(Path(ir["xml"]).with_name("conversion.json").read_text())
+        assert report["parity"] == [parity]
+        assert report["weights"]["moving_averages"]["averaged"] > 0
+    assert model["irs"][0]["parity"][0]["top1_agreement"] == 1.0
     files = {str(path.relative_to(tmp_path / "ir")) for path in (tmp_path / "ir").rglob("*") if path.is_file()}
-    assert files == {f"public/mixnet-nano/{p}/mixnet-nano.{s}" for p in ("FP32", "FP16") for s in ("xml", "bin")}
+    assert files == {f"public/mixnet-nano/{p}/mixnet-nano.{s}" for p in ("FP32", "FP16") for s in ("xml", "bin")} | {
+        f"public/mixnet-nano/{p}/conversion.json" for p in ("FP32", "FP16")
+    }
 
 
 def test_the_table_names_difference_and_agreement(download: Path) -> None:
     outcome = run_ok("convert", "--name", "mixnet-nano", "-d", download, "--precisions", "FP32")
-    assert "max |logit diff|" in outcome.out
+    assert "max |diff|" in outcome.out
     assert "mixnet-nano" in outcome.out
-    assert "100% of 8" in outcome.out
+    assert "100%" in outcome.out
     assert written(download) == {"public/mixnet-nano/FP32/mixnet-nano.xml", "public/mixnet-nano/FP32/mixnet-nano.bin"}
 
 
@@ -65,7 +77,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(tmp_path: Path) -> None:
     plans = {plan["model"]: plan for plan in json.loads(outcome.out)["models"]}
     assert plans["mixnet-l"]["input_names"] == ["IteratorGetNext/placeholder_out_port_0", "IteratorGetNext:0"]
     assert plans["mixnet-nano"]["files"][0].endswith("public/mixnet-nano/FP32/mixnet-nano.xml")
-    assert "BGR" in plans["mixnet-l"]["channels"]
+    assert plans["mixnet-l"]["inputs"] == ["IteratorGetNext:0 [1, 224, 224, 3] NHWC: BGR to RGB"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,26 +119,53 @@ def test_a_descriptor_that_does_not_fit_is_one_clear_error(
     assert written(download) == set()
 
 
-def test_a_wrong_cut_fails_the_proof_and_leaves_the_earlier_ir(
-    download: Path, tmp_path: Path, nano: ModelDescriptor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mutation", ["reversal lost", "wrong cut", "other weights"])
+def test_a_wrong_conversion_fails_the_proof_and_leaves_the_earlier_ir(
+    download: Path, tmp_path: Path, nano: ModelDescriptor, monkeypatch: pytest.MonkeyPatch, mutation: str
 ) -> None:
-    """The IR is built without the reversal that the plan promises: nothing of it may appear."""
-    import dataclasses
-
-    from mixnet_tools.convert import convert as stage
-    from mixnet_tools.errors import ParityError
-
-    converted = stage.convert(nano, download, tmp_path / "ir", ["FP32"])
-    before = {path: path.read_bytes() for path in (converted.irs[0].xml, converted.irs[0].bin)}
-    build = stage.build_model
-    monkeypatch.setattr(
-        stage, "build_model", lambda frozen, plan: build(frozen, dataclasses.replace(plan, reverse_input_channels=False))
-    )
+    converted = stage.convert(nano, download, tmp_path / "ir", ConversionOptions(precisions=("FP32",)))
+    ir = converted.irs[0].ir
+    before = {path: path.read_bytes() for path in (ir.xml, ir.bin, ir.xml.with_name("conversion.json"))}
+    _mutate(monkeypatch, mutation)
     with pytest.raises(ParityError):
-        stage.convert(nano, download, tmp_path / "ir", ["FP32", "FP16"])
+        stage.convert(nano, download, tmp_path / "ir")
     assert {path: path.read_bytes() for path in before} == before
-    assert len(written(tmp_path / "ir")) == 2
     assert not (tmp_path / "ir/public/mixnet-nano/FP16").exists()
+    assert not list(tmp_path.rglob(".staging*"))
+
+
+def _mutate(monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
+    finish, inference_graph = stage.finish, stage.inference_graph
+    if mutation == "reversal lost":
+
+        def forgetful(model: Any, plan: ConversionPlan, *rest: Any) -> Any:
+            inputs = tuple(dataclasses.replace(entry, reverse=False) for entry in plan.inputs)
+            return finish(model, dataclasses.replace(plan, inputs=inputs), *rest)
+
+        monkeypatch.setattr(stage, "finish", forgetful)
+        return
+    graph_of = {
+        # The original is frozen from the plan itself, by its own reading of the file.
+        "wrong cut": lambda plan: dataclasses.replace(
+            plan, inputs=tuple(dataclasses.replace(entry, cut=parse_cut("sub:0")) for entry in plan.inputs)
+        ),
+        "other weights": lambda plan: dataclasses.replace(plan, weights="ema"),
+    }[mutation]
+    original_freeze = stage.freeze
+    monkeypatch.setattr(stage, "freeze", lambda plan, prepared=None: original_freeze(plan))
+
+    def mutated(plan: ConversionPlan) -> Any:
+        prepared = inference_graph(graph_of(plan))
+        if mutation == "wrong cut":
+            # The IR's input keeps the name that the plan gives it, as a real mistake inside would.
+            renamed = plan.inputs[0].cut.placeholder
+            for node in prepared.graph.node:
+                node.name = renamed if node.name == prepared.placeholders[0] else node.name
+                for index, name in enumerate(node.input):
+                    node.input[index] = renamed if name == prepared.placeholders[0] else name
+        return prepared
+
+    monkeypatch.setattr(stage, "inference_graph", mutated)
 
 
 def test_not_downloaded_says_how_to(tmp_path: Path) -> None:

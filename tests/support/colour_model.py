@@ -38,7 +38,7 @@ def frozen_graph(kernel: npt.NDArray[np.float32] | None = None) -> FrozenGraph:
     with graph.as_default():
         images = tensorflow.compat.v1.placeholder("float32", [None, SIDE, SIDE, 3], name="images")
         _layers(tensorflow, images, tensorflow.constant(weights() if kernel is None else kernel))
-    return FrozenGraph(NAME, graph.as_graph_def().SerializeToString(), "images", "logits", (1, SIDE, SIDE, 3))
+    return FrozenGraph(NAME, graph.as_graph_def().SerializeToString(), ("images:0",), ("logits:0",), (1, SIDE, SIDE, 3))
 
 
 def write_ir(folder: Path, precision: str = "FP32", *, layout: str = "NHWC", reverse: bool = True) -> IRModel:
@@ -51,7 +51,8 @@ def write_ir(folder: Path, precision: str = "FP32", *, layout: str = "NHWC", rev
     kernel = weights()[::-1] if reverse else weights()
     image = ops.parameter(shape, np.float32, name="image")
     spatial = ops.constant([axis for axis in (1, 2, 3) if axis != channels])
-    mean = ops.reduce_mean(image - np.float32(127.5), spatial)
+    centred = ops.subtract(image, ops.constant(np.array(127.5, np.float32)))
+    mean = ops.reduce_mean(centred, spatial)
     model = openvino.Model([ops.matmul(mean, ops.constant(kernel.copy()), False, False)], [image], NAME)
     model.get_parameters()[0].set_layout(openvino.Layout(layout))
     target = ir_model(folder, f"public/{NAME}", NAME, precision)
@@ -60,20 +61,20 @@ def write_ir(folder: Path, precision: str = "FP32", *, layout: str = "NHWC", rev
     return target
 
 
-def write_zoo_model(root: Path, downloads: Path, *, top1: float, top5: float, dataset: str = "colours") -> Path:
-    """The model in a zoo at ``root``, and its checkpoint where a download would put it. Returns its zoo folder."""
-    place = downloads / "public" / NAME
+def write_zoo_model(root: Path, *, top1: float, top5: float) -> Path:
+    """The model in a zoo at ``root``, its checkpoint in files beside its model.yml. Returns its folder."""
+    place = root / "public" / NAME
     _write_checkpoint(place)
     files = [
         {
             "name": path.name,
             "size": path.stat().st_size,
             "checksum": hashlib.sha384(path.read_bytes()).hexdigest(),
-            "source": f"https://mirror.invalid/{path.name}",
+            "source": {"$type": "file", "path": path.name},
         }
         for path in sorted(place.glob("model.ckpt*"))
     ]
-    model_yml = write_model(
+    write_model(
         root,
         NAME,
         descriptor_data(
@@ -87,9 +88,9 @@ def write_zoo_model(root: Path, downloads: Path, *, top1: float, top5: float, da
             ],
         ),
     )
-    config = accuracy_data(top1=top1, top5=top5, dataset=dataset)
-    (model_yml.parent / "accuracy-check.yml").write_text(yaml.safe_dump(config, sort_keys=False))
-    return model_yml.parent
+    config = accuracy_data(top1=top1, top5=top5)
+    (place / "accuracy-check.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return place
 
 
 def accuracy_data(*, top1: float | None, top5: float | None, dataset: str = "colours") -> dict[str, Any]:

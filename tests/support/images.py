@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def plain(colour: Sequence[int], height: int = 20, width: int = 24) -> Pixels:
     return np.broadcast_to(np.array(colour, dtype=np.uint8), (height, width, 3)).copy()
 
 
-def save(path: Path, pixels: Pixels, **options: object) -> Path:
+def save(path: Path, pixels: Pixels, **options: Any) -> Path:
     """Write ``pixels`` (RGB, or grey [height, width]) in the format of the suffix, and its folder too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)

@@ -98,6 +98,7 @@ def test_what_is_no_data_set_is_one_clear_error(tmp_path: Path) -> None:
         ("../a.jpg 1", "expected a path inside"),
         ("/etc/passwd 1", "expected a path inside"),
         ("b.jpg 2", "'b.jpg' stands in line 1 already"),
+        (".//b.jpg 2", "'b.jpg' stands in line 1 already"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, problem: str) -> None:

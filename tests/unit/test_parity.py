@@ -1,50 +1,76 @@
-"""Comparing logits: what passes, what fails, and images that are worth comparing on."""
+"""Comparing outputs: what passes, what fails, and inputs that are worth comparing on."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mixnet_tools.convert.parity import TOLERANCES, compare_logits, natural_images, require
+from mixnet_tools.convert.parity import (
+    Port,
+    Reference,
+    as_original,
+    compare_outputs,
+    make_feeds,
+    natural_images,
+    require,
+)
+from mixnet_tools.convert.plan import ConversionPlan, InputPlan, Source, parse_cut
 from mixnet_tools.errors import ParityError
 
 LOGITS = np.random.default_rng(5).normal(0, 1, (6, 10)).astype(np.float32)
+MEAN, SCALE = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
+
+
+def image_port(layout: str = "NHWC", **changes: Any) -> Port:
+    shape = (1, 8, 6, 3) if layout == "NHWC" else (1, 3, 8, 6)
+    return Port(shape, np.dtype(np.float32), InputPlan(parse_cut("x"), shape, layout, **changes))
 
 
 def test_equal_logits_pass() -> None:
-    result = compare_logits(LOGITS, LOGITS.copy(), "FP32")
+    result = compare_outputs(LOGITS, LOGITS.copy(), "FP32")
     assert result.passed
-    assert (result.max_difference, result.top1_agreement, result.images) == (0.0, 1.0, 6)
-    require(result, "net")
+    assert (result.max_difference, result.top1_agreement, result.top5_agreement, result.images) == (0.0, 1.0, 1.0, 6)
+    require([result], "net")
 
 
 @pytest.mark.parametrize("precision", ["FP32", "FP16"])
-def test_the_limit_is_the_precisions(precision: str) -> None:
-    limit = TOLERANCES[precision]
+@pytest.mark.parametrize("unit", [1.0, 1e-4, 1e3])
+def test_the_limit_is_the_precisions_and_goes_with_the_outputs_scale(precision: str, unit: float) -> None:
+    limit = compare_outputs(unit * LOGITS, unit * LOGITS, precision).limit
+    assert limit == pytest.approx(unit * compare_outputs(LOGITS, LOGITS, precision).limit, rel=1e-5)
     for factor, passes in ((0.9, True), (1.1, False)):
-        other = LOGITS.copy()
-        other[2, 3] += np.float32(factor * limit)
-        assert compare_logits(LOGITS, other, precision).passed is passes
+        other = (unit * LOGITS).astype(np.float64)
+        other[2, 3] += factor * limit
+        assert compare_outputs(unit * LOGITS, other, precision).passed is passes
+
+
+def test_a_constant_part_of_the_output_does_not_widen_the_limit() -> None:
+    shifted = compare_outputs(LOGITS + 50, LOGITS + 50, "FP32").limit
+    assert shifted < 2 * compare_outputs(LOGITS, LOGITS, "FP32").limit
 
 
 def test_a_failure_says_how_far_off_and_what_to_look_at() -> None:
     with pytest.raises(ParityError) as caught:
-        require(compare_logits(LOGITS, LOGITS[:, ::-1], "FP32"), "net")
+        require([compare_outputs(LOGITS, LOGITS[:, ::-1], "FP32")], "net")
     assert "net FP32" in str(caught.value)
-    assert "limit 0.001" in str(caught.value)
+    assert "limit 0.00" in str(caught.value)
     assert "--reverse_input_channels" in (caught.value.hint or "")
 
 
-def test_logits_that_are_not_numbers_fail() -> None:
+def test_outputs_that_are_not_numbers_fail() -> None:
     broken = LOGITS.copy()
     broken[0, 0] = np.nan
-    assert not compare_logits(LOGITS, broken, "FP16").passed
-    assert not compare_logits(broken, broken, "FP16").passed
+    assert not compare_outputs(LOGITS, broken, "FP16").passed
+    assert not compare_outputs(broken, broken, "FP16").passed
 
 
-def test_logits_of_another_shape_are_an_error() -> None:
+def test_outputs_of_another_shape_are_an_error() -> None:
     with pytest.raises(ParityError, match=r"\(6, 10\), got \(6, 9\)"):
-        compare_logits(LOGITS, LOGITS[:, :9], "FP32")
+        compare_outputs(LOGITS, LOGITS[:, :9], "FP32")
 
 
 def test_images_are_deterministic_in_range_and_coloured() -> None:
@@ -58,3 +84,71 @@ def test_images_are_deterministic_in_range_and_coloured() -> None:
     # A forgotten reversal must show: red and blue differ by far more than rounding.
     assert np.abs(images - images[..., ::-1]).mean() > 20
     assert not np.array_equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_both_sides_see_the_same_picture(layout: str) -> None:
+    plain, port = image_port(layout), image_port(layout, reverse=True, mean=MEAN, scale=SCALE)
+    (original,) = make_feeds([plain], 1)[0]
+    (converted,) = make_feeds([port], 1)[0]
+    axis = layout.index("C")
+    np.testing.assert_array_equal(np.flip(converted, axis), original)
+    shape = [1, 1, 1, 1]
+    shape[axis] = 3
+    expected = (original - np.reshape(MEAN, shape)) / np.reshape(SCALE, shape)
+    np.testing.assert_allclose(as_original(converted, port), expected, rtol=1e-6)
+
+
+def test_other_inputs_get_numbers_of_their_type() -> None:
+    ports = [Port((1, 5), np.dtype(kind), None) for kind in (np.float32, np.int64, np.bool_)]
+    floats, integers, booleans = make_feeds(ports, 1)[0]
+    assert floats.dtype == np.float32
+    assert len(np.unique(floats)) == 5
+    assert set(integers.ravel()) <= {0, 1}
+    assert booleans.dtype == np.bool_
+
+
+class Sum:
+    """A model whose output depends on channel order, mean and scale: a weighted sum of channels."""
+
+    def __init__(self, *preprocessing: Any) -> None:
+        self.preprocessing = preprocessing
+
+    def run_all(self, feeds: Sequence[Any]) -> list[Any]:
+        image = feeds[0].astype(np.float64)
+        for step in self.preprocessing:
+            image = step(image)
+        return [(image.mean(axis=(1, 2)) * [1.0, 3.0, 9.0]).repeat(4, axis=1)]
+
+
+def _reverse(image: Any) -> Any:
+    return image[..., ::-1]
+
+
+def _minus(image: Any) -> Any:
+    return image - MEAN
+
+
+def _divided(image: Any) -> Any:
+    return image / SCALE
+
+
+@pytest.mark.parametrize(
+    ("steps", "passes"),
+    [
+        ((_reverse, _minus, _divided), True),
+        ((_minus, _divided), False),
+        ((_reverse, _divided, _minus), False),
+        ((_minus, _reverse, _divided), False),
+        ((_reverse, _minus), False),
+        ((_reverse, _divided), False),
+    ],
+)
+def test_lost_or_swapped_preprocessing_is_noticed(steps: tuple[Any, ...], passes: bool) -> None:
+    port = image_port(reverse=True, mean=MEAN, scale=SCALE)
+    assert port.plan is not None
+    plan = ConversionPlan("net", Source("frozen_graph", Path("net.pb")), (port.plan,), ())
+    reference = Reference(Sum(), [port], plan)
+    for precision in ("FP32", "FP16"):
+        (result,) = reference.compare(Sum(*steps), precision)
+        assert result.passed is passes

@@ -237,6 +237,26 @@ def test_broken_images_are_named(tmp_path: Path) -> None:
         assert message.count(path.name) == 1
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "webp", "tif", "bmp"])
+def test_damaged_images_are_decoded_or_named_and_nothing_else(tmp_path: Path, suffix: str) -> None:
+    whole = save(tmp_path / f"whole.{suffix}", pattern(40, 30)).read_bytes()
+    rng = np.random.default_rng(11)
+    damaged = tmp_path / f"damaged.{suffix}"
+    refused = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow may remark on odd metadata
+        for _ in range(60):
+            data = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+            for place in rng.integers(0, len(data), 4):
+                data[place] = rng.integers(0, 256)
+            damaged.write_bytes(data)
+            try:
+                assert decode(damaged).mode == "RGB"
+            except DatasetError:
+                refused += 1
+    assert refused > 0
+
+
 def test_an_image_too_small_for_its_steps_is_named(tmp_path: Path) -> None:
     dot = save(tmp_path / "dot.png", plain((1, 2, 3), 1, 1))
     with pytest.raises(EvaluationError, match=r"dot\.png: nothing is left of 1x1 pixels after crop to 0\.875"):

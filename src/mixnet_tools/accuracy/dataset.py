@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mixnet_tools.errors import DatasetError
@@ -120,7 +120,8 @@ def _annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(maxsplit=1)
         if parts:
-            yield number, parts[0].strip(), parts[1] if len(parts) == 2 else ""
+            # Paths are compared as text: ./a.jpg and a//b.jpg in one spelling.
+            yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
 
 
 def _read_annotations(source: Path, annotations: Path) -> tuple[LabelledImage, ...]:

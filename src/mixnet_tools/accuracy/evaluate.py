@@ -129,10 +129,10 @@ def _check(lanes: Sequence[_Lane], dataset: ImageDataset) -> None:
                 f"{first.info.label} answers with {first.info.classes} classes, "
                 f"{lane.info.label} with {lane.info.classes}: these are not the same model"
             )
-        if lane.measurement.label_offset != first.measurement.label_offset:
+        if lane.measurement.dataset_name != first.measurement.dataset_name:
             raise EvaluationError(
-                f"{lane.measurement.where}.name: {lane.measurement.dataset_name!r} counts its labels otherwise than "
-                f"{first.measurement.dataset_name!r}, with which {first.info.label} is measured"
+                f"{lane.measurement.where}.name: {lane.info.label} is measured on {lane.measurement.dataset_name!r}, "
+                f"but {first.info.label} on {first.measurement.dataset_name!r}: measure them one by one"
             )
     classes, offset = first.info.classes, first.measurement.label_offset
     usable = classes - offset

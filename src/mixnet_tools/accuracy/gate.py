@@ -129,12 +129,12 @@ def lowest_count(share: float, images: int, basis: Basis, population: int | None
     >>> lowest_count(0.781, 50_000, "full set", 50_000)
     39050
     >>> lowest_count(0.781, 500, "other images", None)
-    354
+    355
     """
     share = max(0.0, share)
     if basis == "full set":
-        return math.ceil(share * images - 1e-6)  # 0.783 - 0.002 is not quite 0.781 in binary
-    right = round(share * population) if basis == "subset" and population else 0
+        return _least(share, images)
+    right = _least(share, population) if basis == "subset" and population else 0
     below = 0.0
     for count in range(images + 1):
         if basis == "subset" and population:
@@ -144,6 +144,11 @@ def lowest_count(share: float, images: int, basis: Basis, population: int | None
         if below >= ALPHA:
             return count
     return images
+
+
+def _least(share: float, images: int) -> int:
+    """The smallest whole number that is at least ``share`` of ``images``."""
+    return math.ceil(share * images - 1e-6)  # 0.783 - 0.002 is not quite 0.781 in binary
 
 
 def _basis(total: int, evaluated: int, reference_images: int | None) -> Basis:

@@ -10,14 +10,13 @@ result is bit-exact with it where a step is supported; its OpenCV resize is not,
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.config import ChannelSwap, Crop, Measurement, Normalization, Resize
@@ -90,7 +89,9 @@ def decode(path: Path, *, orient: bool = True) -> Image.Image:
     """The image at ``path`` as 8-bit RGB.
 
     Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted: all as
-    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks. Raises :class:`DatasetError` that names the file.
+    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks.
+
+    Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
     """
     try:
         with Image.open(path) as image:
@@ -98,10 +99,8 @@ def decode(path: Path, *, orient: bool = True) -> Image.Image:
             # Before the conversion, which may drop the EXIF data.
             turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
             return _to_rgb(turned)
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        reason = reason.replace(repr(str(path)), "it") or type(error).__name__
-        raise DatasetError(f"{path}: cannot be decoded as an image: {reason}") from error
+    except Exception as error:  # on broken files decoders raise whatever their parsing stumbles over
+        raise DatasetError(f"{path}: cannot be decoded as an image: {_reason(error)}") from error
 
 
 def apply(image: Image.Image, operations: Operations) -> Pixels:
@@ -135,6 +134,14 @@ def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
     return batch if order == "RGB" else np.ascontiguousarray(batch[..., ::-1])
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "no known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
 def _check_resize(step: Resize, where: str) -> None:
     if step.library != "pillow":
         missing = "without use_pillow (OpenCV's resize)" if step.library == "opencv" else "by TensorFlow"
@@ -152,7 +159,7 @@ def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
     if not reverse:
         return step
     mean, std = (values and values[::-1] for values in (step.mean, step.std))
-    return Normalization.model_construct(type="normalization", mean=mean, std=std)
+    return step.model_copy(update={"mean": mean, "std": std})
 
 
 def _is_turned(image: Image.Image) -> bool:
@@ -178,7 +185,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black; Pillow's own divides by 255, and is one level off."""
+    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black. Pillow's own differs by one level."""
     values = np.asarray(image).astype(np.int32)
     light = 255 - values[..., 3:]
     return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))

@@ -102,10 +102,12 @@ class OpenVinoRunner:
         """See :meth:`Runner.run`."""
         images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._channels_first else batch, dtype=np.float32)
         logits = np.full((len(images), self._info.classes), np.nan, dtype=np.float32)
-        for index in range(len(images)):
-            # Slices of `images` outlive their requests, so nothing has to be copied.
-            self._queue.start_async({0: images[index : index + 1]}, userdata=(logits, index), share_inputs=True)
-        self._queue.wait_all()
+        try:
+            for index in range(len(images)):
+                self._queue.start_async({0: images[index : index + 1]}, userdata=(logits, index), share_inputs=True)
+        finally:
+            # Requests read `images` without a copy: it must outlive them, also when Ctrl-C comes in between.
+            self._queue.wait_all()
         return logits
 
 
@@ -114,6 +116,11 @@ class TensorFlowRunner:
 
     def __init__(self, frozen: FrozenGraph) -> None:
         """Load ``frozen``. Raises :class:`EvaluationError` where it is no image classifier."""
+        if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
+            raise EvaluationError(
+                f"{frozen.name}: expected a classifier with one input and one output, "
+                f"got {', '.join(frozen.inputs)} and {', '.join(frozen.outputs)}"
+            )
         if len(frozen.input_shape) != 4 or frozen.input_shape[3] != CHANNELS:
             raise EvaluationError(
                 f"{frozen.name}: expected an NHWC image input with {CHANNELS} channels, got {list(frozen.input_shape)}"
@@ -134,7 +141,7 @@ class TensorFlowRunner:
     def run(self, batch: npt.NDArray[np.generic]) -> Array:
         """See :meth:`Runner.run`."""
         logits = self._graph.run(np.ascontiguousarray(batch, dtype=np.float32))
-        return np.asarray(logits, dtype=np.float32).reshape(len(batch), -1)
+        return np.asarray(logits, dtype=np.float32).reshape(len(logits), -1)
 
 
 def _store(request: Any, userdata: tuple[Array, int]) -> None:

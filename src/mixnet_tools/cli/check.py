@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mixnet_tools.accuracy.gate import Verdict
     from mixnet_tools.accuracy.report import AccuracyReport
     from mixnet_tools.accuracy.runner import Runner
-    from mixnet_tools.convert.arguments import ConversionPlan
+    from mixnet_tools.convert.plan import ConversionPlan
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.values import IRModel
@@ -155,7 +155,6 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> _Task:
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
     own = bundled is not None and args.annotations is None and source.resolve() == bundled.resolve()
     reference_images = dataset.total if own else None
-    irs = _find_irs(args, descriptor) if "openvino" in args.launcher else ()
     original = None
     if "tf" in args.launcher:
         from mixnet_tools.convert.arguments import plan_conversion
@@ -163,6 +162,8 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> _Task:
 
         original = plan_conversion(descriptor, args.download_dir)
         locate_downloaded(descriptor, args.download_dir)
+    # After the download, which comes first where both are missing.
+    irs = _find_irs(args, descriptor) if "openvino" in args.launcher else ()
     if args.num_images:
         dataset = dataset.subset(args.num_images)
     return _Task(descriptor, config, dataset, reference_images, original, irs)
@@ -178,7 +179,8 @@ def _find_irs(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[IR
     missing = [path for ir in irs for path in (ir.xml, ir.bin) if not path.is_file()]
     present = tuple(ir for ir in irs if ir.xml.is_file() and ir.bin.is_file())
     if missing and (args.precisions or not present):
-        where = "" if folder == Path() else f" -d {args.download_dir} -o {folder}"
+        where = "".join(f" --models_dir {root}" for root in args.models_dir or ())
+        where += "" if folder == Path() else f" -d {args.download_dir} -o {folder}"
         raise EvaluationError(
             f"{missing[0]}: {descriptor.name} has no such IR"
             + (f" (nor {len(missing) - 1} further files)" if len(missing) > 1 else ""),
@@ -192,6 +194,8 @@ def _measure(args: argparse.Namespace, task: _Task, progress: Progress) -> Accur
     from mixnet_tools.accuracy.runner import OpenVinoRunner, TensorFlowRunner
     from mixnet_tools.convert.freeze import freeze
 
+    names = [*(["the original"] if task.original else []), *(ir.precision for ir in task.irs)]
+    progress.note(f"{task.descriptor.name}: loading {', '.join(names)}")
     runners: list[Runner] = []
     if task.original is not None:
         runners.append(TensorFlowRunner(freeze(task.original)))

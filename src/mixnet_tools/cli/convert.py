@@ -1,6 +1,7 @@
 """Convert downloaded models to OpenVINO IR, as omz_converter did, and prove each IR against the original.
 
-The IR of a model is written to OUTPUT_DIR/public/<name>/<PRECISION>/<name>.xml and .bin.
+The IR of a model is written to OUTPUT_DIR/public/<name>/<PRECISION>/<name>.xml and .bin, and what was done and
+measured to conversion.json beside them.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.options import (
     Parser,
@@ -26,26 +27,57 @@ from mixnet_tools.cli.parallel import for_each
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 
 if TYPE_CHECKING:
-    from mixnet_tools.convert.convert import ConvertedModel
+    from mixnet_tools.convert.convert import ConversionOptions, ConvertedModel
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.progress import Progress
 
+DEFAULT_PRECISIONS = ("FP32", "FP16")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A model, and what became of it: a result or an error."""
+
+    name: str
+    result: ConvertedModel | None
+    error: MixnetToolsError | None
+
 
 def add_arguments(parser: Parser) -> None:
-    """The options of omz_converter that still mean something, and ``--json``."""
+    """The options of omz_converter that still mean something, and ours."""
     add_model_selection(parser, verb="convert")
-    parser.add_argument(
+    places = parser.add_argument_group("places")
+    places.add_argument(
         "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
     )
-    parser.add_argument(
+    places.add_argument(
         "-o", "--output_dir", type=Path, metavar="DIR", help="where to write the IR (default: the download folder)"
     )
-    parser.add_argument(
+    places.add_argument(
+        "--ovms", type=Path, metavar="DIR", help="also write an OpenVINO Model Server repository (the last precision)"
+    )
+    how = parser.add_argument_group("conversion")
+    how.add_argument(
         "--precisions",
         type=choice_list("FP32", "FP16"),
+        default=DEFAULT_PRECISIONS,
         metavar="P[,P]",
         help="FP32, FP16 or both (default: both)",
     )
+    how.add_argument(
+        "--freezer",
+        choices=("openvino", "tensorflow"),
+        default="openvino",
+        help="who reads the weights (default: openvino; both give the same IR)",
+    )
+    how.add_argument(
+        "--weights",
+        choices=("raw", "ema"),
+        default="raw",
+        help="the checkpoint's raw weights or their moving averages (default: raw, as references were measured)",
+    )
+    how.add_argument("--keep_frozen", action="store_true", help="leave the frozen graph beside the IR")
+    how.add_argument("--no_verify", action="store_true", help="do not compare the IR with the original")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
     parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="convert N models at once")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
@@ -64,119 +96,146 @@ def run(args: argparse.Namespace) -> int:
             progress.note(f"{model.name}: is OpenVINO IR already, nothing to convert")
     if args.dry_run:
         return _dry_run(args, convertible)
-
     outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), args.jobs)
+    if len(outcomes) == 1 and outcomes[0].error:
+        raise outcomes[0].error
     return _report(args, outcomes)
 
 
-def _attempt(
-    args: argparse.Namespace, model: ModelDescriptor, progress: Progress, stop: threading.Event
-) -> tuple[str, ConvertedModel | MixnetToolsError]:
-    from mixnet_tools.convert.convert import convert
+def _options(args: argparse.Namespace) -> ConversionOptions:
+    from mixnet_tools.convert.convert import ConversionOptions
+
+    return ConversionOptions(
+        precisions=args.precisions,
+        freezer=args.freezer,
+        weights=args.weights,
+        verify=not args.no_verify,
+        keep_frozen=args.keep_frozen,
+        serving=args.ovms,
+    )
+
+
+def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progress, stop: threading.Event) -> _Outcome:
+    from mixnet_tools.convert.convert import convert, make_plan
     from mixnet_tools.download.download import locate_downloaded
 
+    output_dir = args.output_dir or args.download_dir
     try:
+        make_plan(model, args.download_dir, output_dir, _options(args))  # before any file is looked for
         locate_downloaded(model, args.download_dir)
-        output_dir = args.output_dir or args.download_dir
-        return model.name, convert(model, args.download_dir, output_dir, _precisions(args), progress, stop)
+        return _Outcome(model.name, convert(model, args.download_dir, output_dir, _options(args), progress, stop), None)
     except MixnetToolsError as error:
-        return model.name, error
-
-
-def _precisions(args: argparse.Namespace) -> tuple[str, ...]:
-    from mixnet_tools.descriptor import PRECISIONS
-
-    return args.precisions or PRECISIONS
+        return _Outcome(model.name, None, error)
 
 
 def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor]) -> int:
-    from mixnet_tools.convert.arguments import plan_conversion
-    from mixnet_tools.convert.convert import target_irs
+    from mixnet_tools.convert.convert import make_plan, target_irs
 
+    output_dir = args.output_dir or args.download_dir
     problems, plans = [], []
     for model in models:
         try:
-            plan = plan_conversion(model, args.download_dir)
+            plan = make_plan(model, args.download_dir, output_dir, _options(args))
         except ConversionError as error:
             problems.append(str(error))
             continue
-        targets = target_irs(model, args.output_dir or args.download_dir, _precisions(args))
-        files = [str(path) for ir in targets for path in (ir.xml, ir.bin)]
+        targets = target_irs(model, output_dir, args.precisions)
         plans.append(
             {
                 "model": plan.model,
-                "meta_graph": str(plan.meta_graph),
-                "checkpoint": str(plan.checkpoint),
-                "input": plan.cut.text,
-                "input_names": [plan.cut.placeholder, *plan.aliases],
-                "input_shape": list(plan.input_shape),
-                "layout": plan.layout,
-                "channels": "BGR, reversed to RGB in the first convolution" if plan.reverse_input_channels else "as is",
-                "output": plan.output,
-                "files": files,
+                "source": f"{plan.source.kind} {plan.source.path}",
+                "inputs": [entry.describe() for entry in plan.inputs] or ["as the source has them"],
+                "input_names": [name for entry in plan.inputs for name in (entry.cut.placeholder, *entry.aliases)],
+                "constants": [f"{constant.node} = {constant.value}" for constant in plan.constants],
+                "outputs": [cut.text for cut in plan.outputs] or ["as the source has them"],
+                "weights": plan.weights,
+                "precisions": list(args.precisions),
+                "files": [str(path) for ir in targets for path in (ir.xml, ir.bin)],
             }
         )
     if args.json:
-        print_json({"schema": 1, "dry_run": True, "models": plans})
+        print_json({"schema": 1, "dry_run": True, "models": plans, "refused": problems})
     else:
         for described in plans:
-            print(table(("would convert", str(described.pop("model"))), [(k, _text(v)) for k, v in described.items()]))
+            rows = [(key, _text(value)) for key, value in described.items() if key != "model" and value]
+            print(table(("would convert", str(described["model"])), rows), end="\n\n")
     if problems:
         raise ConversionError("\n".join(problems))
     return 0
 
 
 def _text(value: object) -> str:
-    return "\n".join(map(str, value)) if isinstance(value, list) and isinstance(value[0], str) else str(value)
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _report(args: argparse.Namespace, outcomes: list[tuple[str, ConvertedModel | MixnetToolsError]]) -> int:
-    done = [(name, result) for name, result in outcomes if not isinstance(result, MixnetToolsError)]
-    failed = [(name, error) for name, error in outcomes if isinstance(error, MixnetToolsError)]
+def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
+    failed = [outcome for outcome in outcomes if outcome.error]
     if args.json:
-        print_json(
-            {
-                "schema": 1,
-                "models": [
-                    {
-                        "name": name,
-                        "irs": [
-                            {
-                                "precision": ir.precision,
-                                "xml": str(ir.xml),
-                                "bin": str(ir.bin),
-                                "parity": asdict(parity),
-                            }
-                            for ir, parity in zip(result.irs, result.parity, strict=True)
-                        ],
-                    }
-                    for name, result in done
-                ],
-                "failed": [{"name": name, "error": str(error)} for name, error in failed],
-            }
-        )
-    elif done:
-        rows = [
-            (
-                name,
-                ir.precision,
-                f"{parity.max_difference:.2e}",
-                f"{parity.mean_difference:.2e}",
-                f"{parity.limit:.2e}",
-                f"{parity.top1_agreement:.0%} of {parity.images}",
-                ir.xml,
-            )
-            for name, result in done
-            for ir, parity in zip(result.irs, result.parity, strict=True)
-        ]
-        headers = ("model", "precision", "max |logit diff|", "mean", "limit", "same top-1", "IR")
-        print(table(headers, rows))
-    if len(outcomes) == 1 and failed:
-        raise failed[0][1]
-    for name, error in failed:
-        print(f"{name}: failed: {error}{f' (try: {error.hint})' if error.hint else ''}", file=sys.stderr)
+        done = [_plain(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
+        errors = [{"name": outcome.name, "error": str(outcome.error)} for outcome in failed]
+        print_json({"schema": 1, "models": done, "failed": errors})
+    else:
+        _print_table(outcomes)
+    for outcome in failed:
+        hint = f" (try: {outcome.error.hint})" if outcome.error and outcome.error.hint else ""
+        print(f"{outcome.name}: failed: {outcome.error}{hint}", file=sys.stderr)
     if failed:
-        print(
-            f"{len(failed)} of {len(outcomes)} models failed: {', '.join(name for name, _ in failed)}", file=sys.stderr
-        )
+        names = ", ".join(outcome.name for outcome in failed)
+        print(f"{len(failed)} of {len(outcomes)} models failed: {names}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _plain(name: str, result: ConvertedModel) -> dict[str, Any]:
+    return {
+        "name": name,
+        "irs": [
+            {
+                "precision": converted.ir.precision,
+                "xml": str(converted.ir.xml),
+                "bin": str(converted.ir.bin),
+                "parity": [asdict(parity) for parity in converted.parity],
+            }
+            for converted in result.irs
+        ],
+        "moving_averages": asdict(result.averages) if result.averages else None,
+        "frozen": str(result.frozen) if result.frozen else None,
+        "ovms": str(result.serving) if result.serving else None,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
+    }
+
+
+def _print_table(outcomes: list[_Outcome]) -> None:
+    rows: list[tuple[object, ...]] = []
+    notes = []
+    for outcome in outcomes:
+        for converted in outcome.result.irs if outcome.result else ():
+            place = (outcome.name, converted.ir.precision)
+            if not converted.parity:
+                rows.append((*place, "", "not compared", "", "", "", "", converted.ir.xml))
+            for parity in converted.parity:
+                shares = (f"{parity.top1_agreement:.0%}", f"{parity.top5_agreement:.0%}")
+                figures = (parity.max_difference, parity.mean_difference, parity.limit)
+                rows.append((*place, parity.output, *(f"{n:.2e}" for n in figures), *shares, converted.ir.xml))
+        if outcome.result:
+            notes += _notes(outcome.name, outcome.result)
+    if rows:
+        headers = ("model", "precision", "output", "max |diff|", "mean", "limit", "same top-1", "same top-5", "IR")
+        print(table(headers, rows))
+    for note in notes:
+        print(note)
+
+
+def _notes(name: str, result: ConvertedModel) -> list[str]:
+    notes = []
+    if averages := result.averages:
+        used = "their moving averages" if result.plan.weights == "ema" else "the raw values"
+        found = (
+            f"{averages.averaged} of {averages.variables} variables have a moving average, {averages.different} of "
+            f"these differ from the raw value (by up to {averages.largest_difference:.3g})"
+            if averages.averaged
+            else "the checkpoint has no moving averages"
+        )
+        notes.append(f"{name}: weights: {used}; {found}")
+    notes += [f"{name}: frozen graph: {result.frozen}"] if result.frozen else []
+    notes += [f"{name}: model server: {result.serving}"] if result.serving else []
+    return notes

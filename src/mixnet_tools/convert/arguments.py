@@ -1,171 +1,249 @@
 """What a descriptor asks of the converter: ``model_optimizer_args`` and ``input_info`` as a :class:`ConversionPlan`.
 
-The arguments are the Model Optimizer's command line. Planning reads the descriptor only, touches no file and imports
-nothing heavy, so a dry run over a whole zoo is cheap; what cannot be executed is refused here, before any work.
+The arguments are the Model Optimizer's command line, with its meaning: ``input_info`` stands for ``--input``,
+``--input_shape`` and ``--layout`` where these are not given. Planning reads the descriptor only and imports nothing
+heavy, so a dry run over a whole zoo is cheap; what cannot be executed is refused here, before any work.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
+from mixnet_tools.convert import notation
+from mixnet_tools.convert.plan import CHANNELS, Constant, ConversionPlan, Cut, InputPlan, Source, SourceKind, parse_cut
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
 
-FLAGS = ("reverse_input_channels",)
-OPTIONS = ("input_meta_graph", "output", "input", "input_shape", "layout")
-ALIASES = {"input_meta": "input_meta_graph"}
-CHANNELS = 3
+SOURCES: dict[str, SourceKind] = {
+    "input_meta_graph": "meta_graph",
+    "input_model": "frozen_graph",
+    "saved_model_dir": "saved_model",
+}
+FLAGS = ("reverse_input_channels", "input_model_is_text")
+OPTIONS = (
+    *SOURCES, "output", "input", "input_shape", "layout", "mean_values", "scale_values", "scale",
+    "freeze_placeholder_with_value", "compress_to_fp16",
+)  # fmt: skip
+ALIASES = {"input_meta": "input_meta_graph", "m": "input_model"}
+PREPARATION_SCRIPT = "pre-convert.py"
+ELEMENT_TYPES = ("f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "boolean")
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Cut:
-    """Where the model's input is fed: a tensor of the source graph, in the Model Optimizer's notation.
-
-    ``side`` is ``output`` for ``node:port``, ``input`` for ``port:node``, ``node`` for a bare name.
-    """
-
-    text: str
-    node: str
-    side: Literal["node", "output", "input"]
-    port: int
-
-    @property
-    def placeholder(self) -> str:
-        """Name of the Placeholder that the Model Optimizer put there, which deployed applications know."""
-        if self.side == "node":
-            return self.node
-        return f"{self.node}/placeholder_{'out_' if self.side == 'output' else ''}port_{self.port}"
-
-
-@dataclass(frozen=True)
-class ConversionPlan:
-    """Everything that conversion will do to one model, before anything is done.
-
-    ``input_shape`` is the IR's (batch first), ``layout`` its axes (``NHWC``); ``reverse_input_channels`` says that
-    the IR takes BGR where the source model takes RGB.
-    """
-
-    model: str
-    meta_graph: Path
-    cut: Cut
-    output: str
-    input_shape: tuple[int, ...]
-    layout: str
-    reverse_input_channels: bool
-
-    @property
-    def checkpoint(self) -> Path:
-        """Prefix of the checkpoint's files: the meta graph's path without ``.meta``."""
-        return self.meta_graph.with_suffix("")
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """Further names under which older tools know the input."""
-        return (self.cut.text,) if self.cut.text != self.cut.placeholder else ()
-
-
-def parse_cut(text: str) -> Cut:
-    """The Model Optimizer's notation for a tensor.
-
-    >>> parse_cut("IteratorGetNext:0").placeholder
-    'IteratorGetNext/placeholder_out_port_0'
-    >>> parse_cut("0:sub").placeholder
-    'sub/placeholder_port_0'
-    >>> parse_cut("input").placeholder
-    'input'
-    """
-    if match := re.fullmatch(r"(.+):(\d+)", text):
-        return Cut(text, match[1], "output", int(match[2]))
-    if match := re.fullmatch(r"(\d+):(.+)", text):
-        return Cut(text, match[2], "input", int(match[1]))
-    return Cut(text, text, "node", 0)
-
-
-def plan_conversion(descriptor: ModelDescriptor, download_dir: Path) -> ConversionPlan:
+def plan_conversion(descriptor: ModelDescriptor, download_dir: Path, output_dir: Path | None = None) -> ConversionPlan:
     """What converting ``descriptor`` means, its files lying below ``download_dir``.
 
-    Raises :class:`UnsupportedOption` that names the model, and each option that this converter does not execute.
+    ``output_dir`` (default: the same) is what ``$conv_dir`` refers to: where earlier steps wrote converted models.
+
+    Raises :class:`UnsupportedOption` that names the model and each option that this converter does not execute.
     """
-    if descriptor.framework != "tf" or descriptor.model_optimizer_args is None:
-        what = f"is from {descriptor.framework!r}; this converter executes 'tf' descriptors with a meta graph"
+    return _Planner(descriptor, download_dir, output_dir or download_dir).plan()
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Reads one descriptor; every refusal goes through :meth:`refuse`, which says whose it is."""
+
+    descriptor: ModelDescriptor
+    download_dir: Path
+    output_dir: Path
+
+    def plan(self) -> ConversionPlan:
+        descriptor = self.descriptor
         if descriptor.framework == "dldt":
-            what = "is OpenVINO IR already: there is nothing to convert"
-        raise UnsupportedOption(f"{descriptor.path}: framework: {descriptor.name} {what}")
-    folders = {
-        "$dl_dir": str(download_dir / descriptor.subdirectory),
-        "$conv_dir": str(download_dir / descriptor.subdirectory),
-        "$config_dir": str(descriptor.directory),
-    }
-    options = _parse_arguments(descriptor, folders)
-    problems = []
-    if "input_meta_graph" not in options:
-        problems.append("expected --input_meta_graph=<file>.meta; other sources are not converted")
-    outputs = [name for name in options.get("output", "").split(",") if name]
-    if len(outputs) != 1:
-        problems.append(f"expected one --output=<node>, got {', '.join(outputs) or 'none'}")
-    if problems:
-        raise _refuse(descriptor, "model_optimizer_args", problems)
-    cut, shape, layout = _input(descriptor, options)
-    reverse = "reverse_input_channels" in options
-    if reverse and ("C" not in layout or len(layout) != len(shape) or shape[layout.index("C")] != CHANNELS):
-        problem = f"--reverse_input_channels needs a layout with {CHANNELS} channels, got {layout!r} for {list(shape)}"
-        raise _refuse(descriptor, "input_info[0]", [problem])
-    return ConversionPlan(
-        model=descriptor.name,
-        meta_graph=Path(options["input_meta_graph"]),
-        cut=cut,
-        output=outputs[0].removesuffix(":0"),
-        input_shape=shape,
-        layout=layout,
-        reverse_input_channels=reverse,
-    )
+            raise self.refuse("framework", f"{descriptor.name} is OpenVINO IR already: there is nothing to convert")
+        if descriptor.conversion_to_onnx_args:
+            raise self.refuse("conversion_to_onnx_args", "exporting PyTorch models to ONNX is not supported")
+        if (descriptor.directory / PREPARATION_SCRIPT).is_file():
+            raise self.refuse("", f"the model needs its script {PREPARATION_SCRIPT}, which is not run")
+        options = self.options()
+        source = self.source(options)
+        inputs = self.inputs(options)
+        constants = [Constant(entry.name, entry.value) for entry in inputs if entry.value is not None]
+        constants += self.frozen_placeholders(options)
+        plans = self.with_values(options, self.with_layouts(options, [e for e in inputs if e.value is None]))
+        if constants and source.kind not in ("meta_graph", "frozen_graph"):
+            raise self.refuse("model_optimizer_args", f"--freeze_placeholder_with_value is not done for {source.kind}")
+        return ConversionPlan(descriptor.name, source, plans, self.outputs(options), tuple(constants))
+
+    def refuse(self, key: str, *problems: str) -> UnsupportedOption:
+        place = f"{self.descriptor.path}: {key}: " if key else f"{self.descriptor.path}: "
+        return UnsupportedOption("\n".join(f"{place}{problem}" for problem in problems))
+
+    def parsed(self, option: str, parse: Callable[[str], T], text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise self.refuse("model_optimizer_args", f"--{option}: {error}") from None
+
+    def options(self) -> dict[str, str]:
+        """Option names and values, variables substituted; everything unknown is refused at once."""
+        below = self.descriptor.subdirectory
+        folders = {
+            "$dl_dir": str(self.download_dir / below),
+            "$conv_dir": str(self.output_dir / below),
+            "$config_dir": str(self.descriptor.directory),
+        }
+        options: dict[str, str] = {}
+        problems = []
+        for argument in self.descriptor.model_optimizer_args or ():
+            name, equals, value = argument.removeprefix("--").partition("=")
+            name = ALIASES.get(name, name)
+            if not argument.startswith("--") or name not in FLAGS + OPTIONS:
+                problems.append(f"{argument.partition('=')[0]} is not supported")
+            elif bool(equals) != (name in OPTIONS):
+                problems.append(f"--{name} {'takes no value' if equals else 'needs a value'}")
+            elif name in options:
+                problems.append(f"--{name} is given twice")
+            for variable, folder in folders.items():
+                value = value.replace(variable, folder)
+            options[name] = value
+        if problems:
+            raise self.refuse("model_optimizer_args", *problems)
+        return options
+
+    def source(self, options: dict[str, str]) -> Source:
+        given = [option for option in SOURCES if option in options]
+        if len(given) != 1:
+            listed = ", ".join(f"--{option}" for option in SOURCES)
+            raise self.refuse("model_optimizer_args", f"expected one of {listed}, got {len(given) or 'none'} of them")
+        path = Path(options[given[0]])
+        if self.descriptor.framework == "onnx" or path.suffix == ".onnx":
+            if given[0] != "input_model" or self.descriptor.framework != "onnx":
+                raise self.refuse("model_optimizer_args", f"--{given[0]}={path.name} does not fit the framework")
+            return Source("onnx", path)
+        if given[0] == "input_meta_graph" and path.suffix != ".meta":
+            raise self.refuse("model_optimizer_args", f"--input_meta_graph: expected a .meta file, got {path.name!r}")
+        return Source(SOURCES[given[0]], path)
+
+    def outputs(self, options: dict[str, str]) -> tuple[Cut, ...]:
+        cuts = tuple(parse_cut(name) for name in self.parsed("output", notation.split, options.get("output", "")))
+        for cut in cuts:
+            if cut.side == "input":
+                raise self.refuse("model_optimizer_args", f"--output: expected node or node:port, got {cut.text!r}")
+        return cuts
+
+    def inputs(self, options: dict[str, str]) -> list[notation.InputText]:
+        """Names, shapes, types and values, from the arguments or else from input_info."""
+        info = self.descriptor.input_info
+        if "input" in options:
+            entries = [
+                self.parsed("input", notation.parse_input, part)
+                for part in self.parsed("input", notation.split, options["input"])
+            ]
+        else:
+            entries = [notation.InputText(entry.name, entry.shape, None, None) for entry in info]
+        known = {entry.name: entry.shape for entry in info}
+        entries = [replace(entry, shape=entry.shape or known.get(entry.name)) for entry in entries]
+        if "input_shape" in options:
+            shapes = [
+                self.parsed("input_shape", notation.parse_shape, part)
+                for part in self.parsed("input_shape", notation.split, options["input_shape"])
+            ]
+            if len(shapes) != len(entries):
+                problem = f"--input_shape has {len(shapes)} shapes for {len(entries)} inputs"
+                raise self.refuse("model_optimizer_args", problem)
+            entries = [replace(entry, shape=shape) for entry, shape in zip(entries, shapes, strict=True)]
+        for index, entry in enumerate(entries):
+            if entry.shape is not None and any(size <= 0 for size in entry.shape):
+                raise self.refuse(f"input_info[{index}].shape", f"expected positive sizes, got {list(entry.shape)}")
+            if entry.element_type not in (None, *ELEMENT_TYPES):
+                problem = f"--input: expected a type of {', '.join(ELEMENT_TYPES)}, got {entry.element_type!r}"
+                raise self.refuse("model_optimizer_args", problem)
+        return entries
+
+    def with_layouts(self, options: dict[str, str], entries: list[notation.InputText]) -> tuple[InputPlan, ...]:
+        given = self.per_input("layout", options, [entry.name for entry in entries])
+        known = {entry.name: entry.layout for entry in self.descriptor.input_info}
+        plans = []
+        for index, entry in enumerate(entries):
+            text = given.get(entry.name) or known.get(entry.name)
+            layout = self.parsed("layout", notation.parse_layout, text) if text else None
+            if layout and entry.shape and len(layout) != len(entry.shape):
+                problem = f"{layout!r} does not fit the shape {list(entry.shape)}"
+                raise self.refuse(f"input_info[{index}].layout", problem)
+            plans.append(InputPlan(parse_cut(entry.name), entry.shape, layout, entry.element_type))
+        return tuple(plans)
+
+    def with_values(self, options: dict[str, str], plans: tuple[InputPlan, ...]) -> tuple[InputPlan, ...]:
+        """Reversal, mean and scale, each on the inputs that have channels; never silently on none."""
+        names = [plan.cut.text for plan in plans]
+        means = self.per_input("mean_values", options, names)
+        scales = self.per_input("scale_values", options, names)
+        reverse = "reverse_input_channels" in options
+        common = self.parsed("scale", notation.parse_numbers, options["scale"]) if "scale" in options else ()
+        if len(common) > 1:
+            raise self.refuse("model_optimizer_args", f"--scale: expected one number, got {options['scale']!r}")
+        result = []
+        for plan in plans:
+            mean, scale = means.get(plan.cut.text), scales.get(plan.cut.text)
+            planned = replace(
+                plan,
+                reverse=reverse and is_image(plan),
+                mean=self.parsed("mean_values", notation.parse_numbers, mean) if mean else (),
+                scale=self.parsed("scale_values", notation.parse_numbers, scale) if scale else common,
+            )
+            self.check_values(planned)
+            result.append(planned)
+        if reverse and not any(plan.reverse for plan in result):
+            found = ", ".join(plan.describe() for plan in result) or "no input_info"
+            problem = f"--reverse_input_channels needs an image input (shape, layout, {CHANNELS} channels); got {found}"
+            raise self.refuse("model_optimizer_args", problem)
+        return tuple(result)
+
+    def check_values(self, plan: InputPlan) -> None:
+        for option, values in (("mean_values", plan.mean), ("scale_values", plan.scale)):
+            if len(values) > 1 and len(values) != _channels(plan):
+                found = f"{_channels(plan)} channels" if _channels(plan) else "no layout that names channels"
+                problem = f"--{option}: {len(values)} values for {plan.cut.text!r}, which has {found}"
+                raise self.refuse("model_optimizer_args", problem)
+        if 0.0 in plan.scale:
+            raise self.refuse("model_optimizer_args", "--scale_values: cannot divide by 0")
+
+    def per_input(self, option: str, options: dict[str, str], names: list[str]) -> dict[str, str]:
+        """Values of ``option`` by input name; unnamed ones go to the inputs in order (a single one to all)."""
+        if option not in options:
+            return {}
+        entries = self.parsed(option, notation.parse_named, options[option])
+        unnamed = [value for name, value in entries if name is None]
+        if unnamed and len(unnamed) != len(entries):
+            raise self.refuse("model_optimizer_args", f"--{option}: name all inputs, or none")
+        if len(unnamed) == 1:
+            return dict.fromkeys(names, unnamed[0])
+        if unnamed:
+            if len(unnamed) != len(names):
+                raise self.refuse("model_optimizer_args", f"--{option}: {len(unnamed)} values for {len(names)} inputs")
+            return dict(zip(names, unnamed, strict=True))
+        by_node = {parse_cut(name).node: name for name in names}
+        result = {}
+        for name, value in entries:
+            key = name if name in names else by_node.get(name or "")
+            if key is None:
+                raise self.refuse("model_optimizer_args", f"--{option}: no input is called {name!r}")
+            result[key] = value
+        return result
+
+    def frozen_placeholders(self, options: dict[str, str]) -> list[Constant]:
+        constants = []
+        for part in self.parsed(
+            "freeze_placeholder_with_value", notation.split, options.get("freeze_placeholder_with_value", "")
+        ):
+            name, arrow, value = part.partition("->")
+            if not arrow:
+                problem = f"--freeze_placeholder_with_value: expected name->value, got {part!r}"
+                raise self.refuse("model_optimizer_args", problem)
+            constants.append(Constant(name.strip(), value.strip()))
+        return constants
 
 
-def _parse_arguments(descriptor: ModelDescriptor, folders: dict[str, str]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    problems = []
-    for argument in descriptor.model_optimizer_args or ():
-        name, equals, value = argument.removeprefix("--").partition("=")
-        name = ALIASES.get(name, name)
-        if not argument.startswith("--") or name not in FLAGS + OPTIONS:
-            problems.append(f"{argument.partition('=')[0]} is not supported")
-        elif bool(equals) != (name in OPTIONS):
-            problems.append(f"--{name} {'takes no value' if equals else 'needs a value'}")
-        elif name in options:
-            problems.append(f"--{name} is given twice")
-        for variable, folder in folders.items():
-            value = value.replace(variable, folder)
-        options[name] = value
-    if problems:
-        raise _refuse(descriptor, "model_optimizer_args", problems)
-    return options
+def is_image(plan: InputPlan) -> bool:
+    """Whether ``plan`` is an input of colour images: height, width, and :data:`CHANNELS` channels."""
+    return {"H", "W", "C"} <= set(plan.layout or "") and _channels(plan) == CHANNELS
 
 
-def _input(descriptor: ModelDescriptor, options: dict[str, str]) -> tuple[Cut, tuple[int, ...], str]:
-    """The one input: where it is cut, its shape and its layout; command-line arguments go before input_info."""
-    if len(descriptor.input_info) > 1 or "," in options.get("input", ""):
-        raise _refuse(descriptor, "input_info", ["expected one input: models with several are not converted"])
-    info = descriptor.input_info[0] if descriptor.input_info else None
-    name = options.get("input") or (info.name if info else None)
-    shape = info.shape if info else None
-    if "input_shape" in options:
-        text = options["input_shape"]
-        if not re.fullmatch(r"[\[(]\d+(,\d+)*[\])]", text):
-            raise _refuse(descriptor, "model_optimizer_args", [f"--input_shape: expected [n,n,...], got {text!r}"])
-        shape = tuple(int(number) for number in text.strip("[]()").split(","))
-    layout = options.get("layout") or (info.layout if info else None) or "NHWC"
-    if name is None or shape is None:
-        raise _refuse(descriptor, "input_info", ["expected the input's name and shape"])
-    if any(number <= 0 for number in shape):
-        raise _refuse(descriptor, "input_info[0].shape", [f"expected positive sizes, got {list(shape)}"])
-    if len(layout) != len(shape):
-        raise _refuse(descriptor, "input_info[0].layout", [f"{layout!r} does not fit the shape {list(shape)}"])
-    return parse_cut(name), shape, layout
-
-
-def _refuse(descriptor: ModelDescriptor, key: str, problems: list[str]) -> UnsupportedOption:
-    lines = [f"{descriptor.path}: {key}: {problem}" for problem in problems]
-    return UnsupportedOption("\n".join(lines))
+def _channels(plan: InputPlan) -> int | None:
+    return plan.shape[plan.channel_axis] if plan.shape and plan.channel_axis is not None else None

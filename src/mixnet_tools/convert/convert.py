@@ -6,26 +6,83 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from mixnet_tools.convert.arguments import ConversionPlan, plan_conversion
-from mixnet_tools.convert.freeze import freeze
-from mixnet_tools.convert.ir import build_model, publish, staged
-from mixnet_tools.convert.parity import ParityResult, Reference, require
+from mixnet_tools.convert import surgery
+from mixnet_tools.convert.arguments import plan_conversion
+from mixnet_tools.convert.freeze import AverageReport, Checkpoint, freeze
+from mixnet_tools.convert.graph import InferenceGraph, inference_graph
+from mixnet_tools.convert.ir import finish
+from mixnet_tools.convert.metadata import conversion_report, rt_info, source_digest
+from mixnet_tools.convert.parity import ParityResult, Port, Reference, require
+from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.convert.publish import publish, staged, write_serving_repository
+from mixnet_tools.convert.source_model import read_model
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
+from mixnet_tools.errors import UnsupportedOption
+from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IRModel, ir_model
+from mixnet_tools.values import FrozenGraph, IRModel, ir_model
+
+FROZEN_FILE = "{name}.frozen.pb"
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """What the user chooses, as opposed to the descriptor.
+
+    ``freezer`` is who reads the variables: OpenVINO itself, or TensorFlow by way of a frozen graph; both give the same
+    IR. ``weights`` are the checkpoint's raw values or their moving averages. ``verify`` compares each IR with the
+    original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
+    repository that gets the last of the precisions as well.
+    """
+
+    precisions: tuple[str, ...] = PRECISIONS
+    freezer: Literal["openvino", "tensorflow"] = "openvino"
+    weights: Literal["raw", "ema"] = "raw"
+    verify: bool = True
+    keep_frozen: bool = False
+    serving: Path | None = None
+
+
+@dataclass(frozen=True)
+class ConvertedIR:
+    """An IR in place, and its comparison with the original, output by output (empty without verification)."""
+
+    ir: IRModel
+    parity: tuple[ParityResult, ...]
 
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """What conversion made: the IRs, in the order asked for, and the comparison of each with the original."""
+    """What conversion made of one model.
+
+    ``averages`` is None where the checkpoint was not examined; ``seconds`` are by stage, in their order.
+    """
 
     plan: ConversionPlan
-    irs: tuple[IRModel, ...]
-    parity: tuple[ParityResult, ...]
-    seconds: float
+    irs: tuple[ConvertedIR, ...]
+    averages: AverageReport | None
+    frozen: Path | None
+    serving: Path | None
+    seconds: dict[str, float]
+
+
+def make_plan(
+    descriptor: ModelDescriptor, download_dir: Path, output_dir: Path, options: ConversionOptions
+) -> ConversionPlan:
+    """The plan with the user's choices. Raises :class:`UnsupportedOption` where the source has no such choice."""
+    plan = replace(plan_conversion(descriptor, download_dir, output_dir), weights=options.weights)
+    wrong = []
+    if options.weights == "ema" and plan.source.kind != "meta_graph":
+        wrong.append(f"--weights ema: a {plan.source.kind} has no moving averages beside its weights")
+    if plan.source.kind == "onnx" and (options.freezer == "tensorflow" or options.keep_frozen):
+        wrong.append("--freezer tensorflow and --keep_frozen are for TensorFlow models")
+    if wrong:
+        raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
+    return plan
 
 
 def target_irs(descriptor: ModelDescriptor, output_dir: Path, precisions: Sequence[str]) -> tuple[IRModel, ...]:
@@ -37,43 +94,159 @@ def convert(
     descriptor: ModelDescriptor,
     download_dir: Path,
     output_dir: Path,
-    precisions: Sequence[str] = PRECISIONS,
+    options: ConversionOptions | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> ConvertedModel:
     """Convert the files of ``descriptor`` below ``download_dir`` to IRs below ``output_dir``.
 
-    Each precision is written to a staging folder, compared with the original on the same images, and only then moved
+    Each precision is written to a staging folder, compared with the original on the same inputs, and only then moved
     into place. ``stop``, set by another thread, ends the work with KeyboardInterrupt at the next step.
 
     Raises :class:`UnsupportedOption`, :class:`FreezeError`, :class:`ConversionError` or :class:`ParityError`; then no
     IR was written, and one that stood there before is untouched.
     """
-    say = (progress or Progress()).note
-    started = time.perf_counter()
-    plan = plan_conversion(descriptor, download_dir)
-    say(f"{plan.model}: freezing {plan.meta_graph}, cut at {plan.cut.text}")
-    frozen = freeze(plan)
-    _check(stop)
-    say(f"{plan.model}: computing the original's logits")
-    reference = Reference(frozen, plan)
-    _check(stop)
-    say(f"{plan.model}: converting to {', '.join(precisions)}")
-    model = build_model(frozen, plan)
-    results = []
-    with contextlib.ExitStack() as stack:
-        candidates = []
-        for target in target_irs(descriptor, output_dir, precisions):
-            candidate = stack.enter_context(staged(model, target))
-            results.append(reference.compare(candidate))
-            require(results[-1], plan.model)
-            _check(stop)
-            candidates.append((candidate, target))
-        # Only when every precision is proved does any of them appear.
-        irs = [publish(candidate, target) for candidate, target in candidates]
-    return ConvertedModel(plan, tuple(irs), tuple(results), time.perf_counter() - started)
+    options = options or ConversionOptions()
+    plan = make_plan(descriptor, download_dir, output_dir, options)
+    return _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event()).run(output_dir)
 
 
-def _check(stop: threading.Event | None) -> None:
-    if stop is not None and stop.is_set():
-        raise KeyboardInterrupt
+class _Conversion:
+    """One run: a method per stage, timed."""
+
+    def __init__(
+        self,
+        descriptor: ModelDescriptor,
+        plan: ConversionPlan,
+        options: ConversionOptions,
+        progress: Progress,
+        stop: threading.Event,
+    ) -> None:
+        self.descriptor, self.plan, self.options = descriptor, plan, options
+        self.progress, self.stop = progress, stop
+        self.seconds: dict[str, float] = {}
+        self.prepared: InferenceGraph | None = None
+        self.frozen: FrozenGraph | None = None
+
+    def run(self, output_dir: Path) -> ConvertedModel:
+        plan, options = self.plan, self.options
+        with self.stage("import"):
+            import openvino  # noqa: F401
+        with self.stage("read"):
+            self.read()
+        with self.stage("convert"):
+            model, digest = self.model()
+        with self.stage("original"):
+            reference = self.reference(model) if options.verify else None
+            averages = self.averages()
+        targets = target_irs(self.descriptor, output_dir, options.precisions)
+        with contextlib.ExitStack() as stack:
+            candidates = []
+            for target in targets:
+                with self.stage("save"):
+                    candidate = stack.enter_context(staged(model, target))
+                with self.stage("verify"):
+                    parity = reference.compare(OpenVinoModel(candidate.xml), target.precision) if reference else ()
+                require(parity, plan.model)
+                candidates.append((candidate, target, parity))
+            # Only when every precision is proved does any of them appear.
+            irs = [
+                ConvertedIR(publish(candidate, target, self.report(digest, parity, averages)), parity)
+                for candidate, target, parity in candidates
+            ]
+        frozen = self.keep_frozen(output_dir) if options.keep_frozen else None
+        serving = write_serving_repository(irs[-1].ir, options.serving) if options.serving else None
+        return ConvertedModel(plan, tuple(irs), averages, frozen, serving, self.seconds)
+
+    @contextlib.contextmanager
+    def stage(self, name: str):  # type: ignore[no-untyped-def]
+        """Time a stage, and stop before it where another thread says so."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def read(self) -> None:
+        source = self.plan.source
+        self.progress.note(f"{self.plan.model}: reading {source.path}")
+        if source.kind in ("meta_graph", "frozen_graph"):
+            self.prepared = inference_graph(self.plan)
+            if self.prepared.dropped_inputs:
+                cuts = ", ".join(entry.cut.text for entry in self.plan.inputs)
+                operations = surgery.listed(self.prepared.dropped_inputs)
+                self.progress.note(
+                    f"{self.plan.model}: cut inside the graph at {cuts} ({operations}): "
+                    f"{self.prepared.dropped} nodes that the output does not need fall away"
+                )
+        if self.options.freezer == "tensorflow" or self.needs_tensorflow():
+            self.frozen = freeze(self.plan, self.prepared)
+
+    def needs_tensorflow(self) -> bool:
+        """A V1 checkpoint is one file without an index, which OpenVINO's frontend does not read."""
+        source = self.plan.source
+        return source.kind == "meta_graph" and source.checkpoint.is_file()
+
+    def model(self) -> tuple[Any, str]:
+        """The finished ``openvino.Model``, and the digest of what it was made from."""
+        self.progress.note(f"{self.plan.model}: converting to {', '.join(self.options.precisions)}")
+        raw = read_model(self.plan, self.prepared, self.frozen)
+        digest = source_digest(self.plan)
+        metadata = rt_info(self.descriptor, self.plan, digest, _classes(raw))
+        names = self.prepared.node_names if self.prepared else frozenset()
+        return finish(raw, self.plan, names, metadata), digest
+
+    def reference(self, model: Any) -> Reference:
+        self.progress.note(f"{self.plan.model}: computing the original's outputs")
+        planned = {entry.cut.placeholder: entry for entry in self.plan.inputs}
+        ports = []
+        for port in model.inputs:
+            name = next((name for name in sorted(port.get_names()) if name in planned), None)
+            ports.append(Port(tuple(port.get_shape()), port.get_element_type().to_dtype(), planned.get(name or "")))
+        return Reference(self.original(), ports, self.plan)
+
+    def original(self) -> Model:
+        if not self.plan.source.is_tensorflow:
+            return OnnxModel(self.plan.source.path, tuple(cut.text for cut in self.plan.outputs))
+        self.frozen = self.frozen or freeze(self.plan, self.prepared)
+        return TensorFlowGraph(self.frozen)
+
+    def averages(self) -> AverageReport | None:
+        """What the checkpoint's moving averages are; examined where TensorFlow is at work anyway, or they are used."""
+        examined = self.frozen is not None or self.options.weights == "ema"
+        if self.plan.source.kind != "meta_graph" or self.prepared is None or not examined:
+            return None
+        used = surgery.variable_names(self.prepared.graph)
+        raw = {name.removesuffix(surgery.AVERAGE_SUFFIX) for name in used}
+        return Checkpoint.open(self.plan).averages(raw)
+
+    def report(self, digest: str, parity: tuple[ParityResult, ...], averages: AverageReport | None) -> dict[str, Any]:
+        import sys
+
+        import openvino
+
+        from mixnet_tools import __version__
+
+        versions = {"mixnet_tools": __version__, "openvino": openvino.get_version()}
+        if parity and "tensorflow" in sys.modules:
+            versions["tensorflow"] = sys.modules["tensorflow"].__version__
+        dropped = self.prepared.dropped if self.prepared else 0
+        return conversion_report(self.plan, digest, dropped, parity, averages, versions)
+
+    def keep_frozen(self, output_dir: Path) -> Path:
+        """Leave the frozen graph in the model's folder, written elsewhere first."""
+        self.frozen = self.frozen or freeze(self.plan, self.prepared)
+        folder = output_dir / self.descriptor.subdirectory
+        path = folder / FROZEN_FILE.format(name=self.plan.model)
+        partial = path.with_name(f".{path.name}.part")
+        partial.write_bytes(self.frozen.graph_def)
+        partial.replace(path)
+        return path
+
+
+def _classes(model: Any) -> int | None:
+    """The length of the one output, where it is [batch, classes]."""
+    if len(model.outputs) != 1:
+        return None
+    shape = model.outputs[0].get_partial_shape()
+    return int(shape[1].get_length()) if shape.rank.is_static and len(shape) == 2 and shape[1].is_static else None

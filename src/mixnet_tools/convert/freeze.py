@@ -1,90 +1,163 @@
-"""Freezing: TensorFlow meta graph and checkpoint -> :class:`FrozenGraph`.
+"""Freezing by TensorFlow: variables become constants with the checkpoint's values -> :class:`FrozenGraph`.
 
-Reads the files and lets :mod:`mixnet_tools.convert.surgery` do the cutting. Input pipeline, savers, initialisers and
-the function library fall away because the logits do not need them.
+This is the original, as everything else is compared with: the proof of a conversion and ``mixnet-check --launcher tf``
+run it. Conversion itself needs it only with ``--freezer tensorflow``.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mixnet_tools.convert import surgery
-from mixnet_tools.convert.arguments import ConversionPlan
+from mixnet_tools.convert.graph import FETCH_AGAIN, InferenceGraph, check_files, inference_graph
+from mixnet_tools.convert.plan import ConversionPlan
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from mixnet_tools.values import FrozenGraph
 
 
-def freeze(plan: ConversionPlan) -> FrozenGraph:
-    """Cut, prune and fold what ``plan`` names.
+def freeze(plan: ConversionPlan, prepared: InferenceGraph | None = None) -> FrozenGraph:
+    """The frozen graph of ``plan``; ``prepared`` saves reading a meta graph or frozen graph again.
 
     Raises :class:`FreezeError` where a file is missing, truncated or of another kind, where the checkpoint lacks a
-    variable, and where the cut or the output does not exist.
+    variable, and where an input or output does not exist. The source must be one of TensorFlow's.
     """
-    meta = plan.meta_graph
-    _check_files(plan)
-    tensorflow = import_tensorflow()
-    graph = _read_meta_graph(meta)
-    try:
-        cut = surgery.insert_placeholder(graph, plan.cut, rank=len(plan.input_shape))
-        pruned = surgery.prune(cut, plan.output)
-        frozen = surgery.fold_variables(pruned, _checkpoint_reader(tensorflow, plan.checkpoint))
-        surgery.check_frozen(frozen, plan.cut.placeholder)
-    except FreezeError as error:
-        raise FreezeError(f"{meta}: {error}", hint=error.hint) from error
+    if plan.source.kind == "saved_model":
+        return _freeze_saved_model(plan)
+    prepared = prepared or inference_graph(plan)
+    graph = prepared.graph
+    if surgery.variable_names(graph):
+        checkpoint = Checkpoint.open(plan)
+        graph = surgery.fold_variables(graph, lambda name: checkpoint.read(name, graph))
     return FrozenGraph(
         name=plan.model,
-        graph_def=frozen.SerializeToString(deterministic=True),
-        input_name=plan.cut.placeholder,
-        output_name=plan.output,
-        input_shape=plan.input_shape,
+        graph_def=graph.SerializeToString(deterministic=True),
+        inputs=tuple(f"{name}:0" for name in prepared.placeholders),
+        outputs=tuple(cut.tensor for cut in plan.outputs) or _leaf_tensors(graph),
+        input_shape=_first_shape(plan),
     )
 
 
-def _check_files(plan: ConversionPlan) -> None:
-    hint = f"fetch the model first: mixnet-download --name {plan.model}"
-    for path in (plan.meta_graph, plan.checkpoint.with_name(plan.checkpoint.name + ".index")):
-        if not path.is_file():
-            raise FreezeError(f"{path}: no such file", hint=hint)
+@dataclass(frozen=True)
+class AverageReport:
+    """The moving averages of a checkpoint: how many of the network's variables have one, how many of these differ
+    from the raw value, and by how much at most."""
+
+    variables: int
+    averaged: int
+    different: int
+    largest_difference: float
 
 
-def _read_meta_graph(path: Path) -> Any:
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import meta_graph_pb2
+@dataclass(frozen=True)
+class Checkpoint:
+    """The values that belong to a meta graph. Reads V1 and V2 checkpoints, sharded or not."""
 
-    meta = meta_graph_pb2.MetaGraphDef()
-    try:
-        meta.ParseFromString(path.read_bytes())
-    except DecodeError as error:
-        raise FreezeError(
-            f"{path}: not a TensorFlow meta graph, or truncated ({path.stat().st_size} bytes)",
-            hint="fetch the model again: mixnet-download --force",
-        ) from error
-    if not meta.graph_def.node:
-        raise FreezeError(f"{path}: a meta graph without nodes ({path.stat().st_size} bytes)")
-    return meta.graph_def
+    prefix: Path
+    reader: Any
+    types: dict[str, Any]
+    failures: tuple[type[Exception], ...]
 
-
-def _checkpoint_reader(tensorflow: Any, prefix: Path) -> Any:
-    hint = "fetch the model again: mixnet-download --force"
-    # TensorFlow reports damaged files by many exception types, some of them plain RuntimeErrors.
-    failures = (tensorflow.errors.OpError, RuntimeError, ValueError)
-    try:
-        reader = tensorflow.train.load_checkpoint(str(prefix))
-        names = set(reader.get_variable_to_shape_map())
-    except failures as error:
-        raise FreezeError(f"{prefix}: cannot read the checkpoint: {_first_line(error)}", hint=hint) from error
-
-    def read(name: str) -> Any:
-        if name not in names:
-            raise FreezeError(f"the checkpoint {prefix} lacks the variable {name!r} ({len(names)} others are there)")
+    @classmethod
+    def open(cls, plan: ConversionPlan) -> Checkpoint:
+        """Open the checkpoint beside the plan's meta graph. Raises :class:`FreezeError` where it cannot be read."""
+        tensorflow = import_tensorflow()
+        prefix = plan.source.checkpoint
+        if plan.source.kind != "meta_graph":
+            raise FreezeError(f"{plan.source.path}: holds variables, and only a meta graph comes with their values")
+        # TensorFlow reports damaged files by many exception types, some of them plain RuntimeErrors.
+        failures = (tensorflow.errors.OpError, RuntimeError, ValueError)
         try:
-            return tensorflow.make_tensor_proto(reader.get_tensor(name))
+            reader = tensorflow.train.load_checkpoint(str(prefix))
+            return cls(prefix, reader, dict(reader.get_variable_to_dtype_map()), failures)
         except failures as error:
-            raise FreezeError(f"{prefix}: cannot read {name!r}: {_first_line(error)}", hint=hint) from error
+            message = f"{prefix}: cannot read the checkpoint: {_first_line(error)}"
+            raise FreezeError(message, hint=FETCH_AGAIN) from error
 
-    return read
+    def value(self, name: str) -> Any:
+        """The array called ``name``."""
+        if name not in self.types:
+            count = len(self.types)
+            raise FreezeError(
+                f"{self.prefix}: the checkpoint lacks the variable {name!r} ({count} others are there)",
+                hint="the meta graph and the checkpoint do not belong together, or " + FETCH_AGAIN,
+            )
+        try:
+            return self.reader.get_tensor(name)
+        except self.failures as error:
+            raise FreezeError(f"{self.prefix}: cannot read {name!r}: {_first_line(error)}", hint=FETCH_AGAIN) from error
+
+    def read(self, name: str, graph: Any) -> Any:
+        """The variable as a TensorProto of the message classes that ``graph`` is made of."""
+        array = self.value(name)
+        node = type(graph)().node.add()
+        proto = node.attr["value"].tensor
+        proto.dtype = self.types[name].as_datatype_enum
+        proto.tensor_shape.SetInParent()
+        for size in array.shape:
+            proto.tensor_shape.dim.add().size = size
+        proto.tensor_content = array.tobytes()
+        return proto
+
+    def averages(self, variables: set[str]) -> AverageReport:
+        """Compare each of ``variables`` (raw names) with its moving average, where it has one."""
+        import numpy
+
+        pairs = [(name, name + surgery.AVERAGE_SUFFIX) for name in sorted(variables)]
+        pairs = [pair for pair in pairs if pair[0] in self.types and pair[1] in self.types]
+        gaps = [
+            float(numpy.max(numpy.abs(self.value(raw).astype(float) - self.value(shadow)), initial=0.0))
+            for raw, shadow in pairs
+        ]
+        return AverageReport(len(variables), len(pairs), sum(gap > 0 for gap in gaps), max(gaps, default=0.0))
+
+
+def _freeze_saved_model(plan: ConversionPlan) -> FrozenGraph:
+    check_files(plan.source)
+    tensorflow = import_tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    folder, wanted = plan.source.path, plan.source.signature
+    try:
+        # The loaded object owns the variables: it must live as long as its functions are in use.
+        loaded = tensorflow.saved_model.load(str(folder))
+    except Exception as error:  # anything from a protobuf error to an AttributeError of a missing layer
+        raise FreezeError(f"{folder}: cannot load the SavedModel: {_first_line(error)}", hint=FETCH_AGAIN) from error
+    signatures = dict(loaded.signatures)
+    if wanted not in signatures:
+        raise FreezeError(f"{folder}: no signature {wanted!r}; available: {surgery.listed(signatures) or 'none'}")
+    function = convert_variables_to_constants_v2(signatures[wanted])
+    inputs = {entry.name.partition(":")[0]: entry.name for entry in function.inputs}
+    names = []
+    for entry in plan.inputs:
+        node = entry.cut.node
+        match = inputs.get(node) or inputs.get(f"{wanted}_{node}")
+        if match is None:
+            raise FreezeError(f"{folder}: no input {node!r}; available: {surgery.listed(inputs)}")
+        names.append(match)
+    keys = sorted(signatures[wanted].structured_outputs)
+    outputs = dict(zip(keys, (entry.name for entry in function.outputs), strict=True))
+    missing = [cut.node for cut in plan.outputs if cut.node not in outputs]
+    if missing:
+        raise FreezeError(f"{folder}: no output {missing[0]!r}; available: {surgery.listed(outputs)}")
+    return FrozenGraph(
+        name=plan.model,
+        graph_def=function.graph.as_graph_def().SerializeToString(deterministic=True),
+        inputs=tuple(names) or tuple(inputs.values()),
+        outputs=tuple(outputs[cut.node] for cut in plan.outputs) or tuple(outputs.values()),
+        input_shape=_first_shape(plan),
+    )
+
+
+def _leaf_tensors(graph: Any) -> tuple[str, ...]:
+    read = {surgery.tensor(name)[0] for node in graph.node for name in node.input}
+    return tuple(f"{node.name}:0" for node in graph.node if node.name not in read)
+
+
+def _first_shape(plan: ConversionPlan) -> tuple[int, ...]:
+    return (plan.inputs[0].shape or ()) if plan.inputs else ()
 
 
 def _first_line(error: Exception) -> str:

@@ -1,131 +1,119 @@
-"""Frozen graph -> OpenVINO model -> IR files on disk.
+"""``openvino.Model`` as the source has it -> as the plan wants it: shapes, preprocessing, names, provenance.
 
-Knows OpenVINO's conversion, preprocessing and serialisation, and how an IR is put in place so that nobody ever sees
-half of one. Whether the IR computes the right thing is :mod:`mixnet_tools.convert.parity`'s question.
+Knows OpenVINO's preprocessing and naming. Files are :mod:`mixnet_tools.convert.publish`'s subject, and whether the IR
+computes the right thing :mod:`mixnet_tools.convert.parity`'s.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from mixnet_tools.convert.arguments import ConversionPlan
+from mixnet_tools.convert.plan import ConversionPlan, InputPlan
+from mixnet_tools.convert.source_model import first_lines
 from mixnet_tools.errors import ConversionError
-from mixnet_tools.values import FrozenGraph, IRModel
-
-HALF_PRECISIONS = ("FP16",)
 
 
-def build_model(frozen: FrozenGraph, plan: ConversionPlan) -> Any:
-    """The ``openvino.Model`` of ``frozen``: static input shape, layout set, tensors named as deployed applications
-    know them, and, where the plan asks for it, taking BGR.
+def finish(
+    model: Any, plan: ConversionPlan, node_names: frozenset[str], metadata: Mapping[str, Mapping[str, str]]
+) -> Any:
+    """Shape, preprocess, name and describe ``model``; returns the finished one.
 
-    Raises :class:`ConversionError` where OpenVINO cannot convert the graph or sizes stay open.
+    ``node_names`` are the names that come from the source; others are OpenVINO's and made reproducible. ``metadata``
+    becomes rt_info, by section. Raises :class:`ConversionError` where an input or output is missing or a shape is open.
     """
-    import openvino
-
-    with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
-        graph = Path(scratch) / f"{plan.model}.pb"
-        graph.write_bytes(frozen.graph_def)
-        try:
-            model = openvino.convert_model(graph)
-            model.reshape(list(plan.input_shape))
-        except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
-            raise ConversionError(f"{plan.model}: OpenVINO cannot convert the graph: {_first_lines(error)}") from error
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConversionError(
-            f"{plan.model}: expected one input and one output, got {len(model.inputs)} and {len(model.outputs)}"
-        )
-    model = _with_layout(openvino, model, plan)
+    inputs = {entry: _find(model.inputs, entry.cut.placeholder, plan, "input") for entry in plan.inputs}
+    shapes = {port: list(entry.shape) for entry, port in inputs.items() if entry.shape}
+    try:
+        if shapes:
+            model.reshape(shapes)
+        model = _preprocessed(model, plan, inputs)
+    except (RuntimeError, TypeError) as error:
+        raise ConversionError(f"{plan.model}: input_info does not fit the model: {first_lines(error)}") from error
+    model = _ordered(model, plan)
+    _settle_names(model, node_names)
     _name(model, plan)
-    if model.output(0).get_partial_shape().is_dynamic:
-        raise ConversionError(f"{plan.model}: the output's shape stays open: {model.output(0).get_partial_shape()}")
-    _describe(openvino, model, frozen, plan)
+    for port in (*model.inputs, *model.outputs):
+        if port.get_partial_shape().is_dynamic:
+            raise ConversionError(
+                f"{plan.model}: the shape of {port.get_any_name()!r} stays open: {port.get_partial_shape()}",
+                hint="give the input's shape in the descriptor's input_info",
+            )
+    for section, values in metadata.items():
+        model.set_rt_info(dict(values), [section])
     return model
 
 
-@contextlib.contextmanager
-def staged(model: Any, target: IRModel) -> Iterator[IRModel]:
-    """``model`` saved in a staging folder beside ``target``'s place, for the length of the block."""
+def _find(ports: Any, name: str, plan: ConversionPlan, role: str) -> Any:
+    for port in ports:
+        if {name, f"{name}:0", name.removesuffix(":0")} & port.get_names():
+            return port
+    available = ", ".join(sorted(min(port.get_names(), key=len) for port in ports if port.get_names()))
+    raise ConversionError(f"{plan.model}: the model has no {role} {name!r}; available: {available or 'none'}")
+
+
+def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, Any]) -> Any:
+    """Reversal, then mean, then scale, as the Model Optimizer applied them; OpenVINO folds them where that is exact."""
     import openvino
 
-    folder = target.xml.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder))
-    try:
-        xml = staging / target.xml.name
-        openvino.save_model(model, xml, compress_to_fp16=target.precision in HALF_PRECISIONS)
-        yield IRModel(target.name, target.precision, xml, xml.with_suffix(".bin"))
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # only where it is empty: nothing of ours stays behind a failure
-
-
-def publish(staged_ir: IRModel, target: IRModel) -> IRModel:
-    """Move a staged IR into place. At no moment does an .xml stand beside a .bin that is not its own."""
-    folder = os.open(target.xml.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two converters must not mix their files; closing unlocks
-        target.xml.unlink(missing_ok=True)  # without its .xml a .bin is no IR
-        os.replace(staged_ir.bin, target.bin)
-        os.replace(staged_ir.xml, target.xml)
-    finally:
-        os.close(folder)
-    return target
-
-
-def _with_layout(openvino: Any, model: Any, plan: ConversionPlan) -> Any:
     preprocess = openvino.preprocess
-    layout = openvino.Layout(plan.layout)
     prepost = preprocess.PrePostProcessor(model)
-    entry = prepost.input()
-    entry.tensor().set_layout(layout)
-    entry.model().set_layout(layout)
-    if plan.reverse_input_channels:
-        entry.tensor().set_color_format(preprocess.ColorFormat.BGR)
-        entry.preprocess().convert_color(preprocess.ColorFormat.RGB)
-    # build() folds the reversal into the constants before and in the first convolution.
+    indices = {entry: list(model.inputs).index(port) for entry, port in inputs.items()}
+    for entry, index in indices.items():
+        port = prepost.input(index)
+        if entry.element_type:
+            port.tensor().set_element_type(getattr(openvino.Type, entry.element_type))
+        if entry.layout:
+            port.tensor().set_layout(openvino.Layout(entry.layout))
+            port.model().set_layout(openvino.Layout(entry.layout))
+        if entry.reverse:
+            port.tensor().set_color_format(preprocess.ColorFormat.BGR)
+            port.preprocess().convert_color(preprocess.ColorFormat.RGB)
+        if entry.mean:
+            port.preprocess().mean(entry.mean[0] if len(entry.mean) == 1 else list(entry.mean))
+        if entry.scale:
+            port.preprocess().scale(entry.scale[0] if len(entry.scale) == 1 else list(entry.scale))
     return prepost.build()
+
+
+def _ordered(model: Any, plan: ConversionPlan) -> Any:
+    """``model`` with its outputs in the order in which the descriptor asks for them."""
+    import openvino
+
+    results = [_find(model.outputs, cut.tensor, plan, "output").get_node() for cut in plan.outputs]
+    if not results or results == list(model.get_results()):
+        return model
+    return openvino.Model(results, model.get_parameters(), plan.model)
+
+
+def _settle_names(model: Any, node_names: frozenset[str]) -> None:
+    """Give layers that OpenVINO named after a running number names that depend on the model alone.
+
+    The running number counts everything that the process has converted, so equal inputs would give unequal files.
+    """
+    for index, operation in enumerate(model.get_ordered_ops()):
+        name = operation.get_friendly_name()
+        if re.search(r"_\d+$", name) and name.partition(":")[0] not in node_names:
+            operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
 
 
 def _name(model: Any, plan: ConversionPlan) -> None:
     """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes."""
-    entry, result = model.input(0), model.output(0)
-    entry.get_tensor().set_names({plan.cut.placeholder, *plan.aliases})
-    entry.get_node().set_friendly_name(plan.cut.placeholder)
-    result.get_tensor().set_names({plan.output})
-    result.get_node().set_friendly_name(f"{plan.output}/sink_port_0")
-    result.get_node().input_value(0).get_node().set_friendly_name(plan.output)
+    for entry in plan.inputs:
+        port = _find(model.inputs, entry.cut.placeholder, plan, "input")
+        port.get_tensor().set_names({entry.cut.placeholder, *entry.aliases})
+        port.get_node().set_friendly_name(entry.cut.placeholder)
+    for cut in plan.outputs:
+        port = _find(model.outputs, cut.tensor, plan, "output")
+        name = cut.node if cut.port == 0 else cut.tensor
+        port.get_tensor().set_names({name})
+        port.get_node().set_friendly_name(f"{name}/sink_port_0")
+        source = port.get_node().input_value(0).get_node()
+        if source.get_output_size() == 1 and source.get_type_name() not in ("Parameter", "Constant"):
+            source.set_friendly_name(name)
+    for port in (*model.inputs, *model.outputs):
+        suffixed = [name for name in port.get_names() if name.endswith(":0") and len(port.get_names()) == 1]
+        for name in suffixed:
+            port.get_tensor().set_names({name.removesuffix(":0"), name})
     model.set_friendly_name(plan.model)
-
-
-def _describe(openvino: Any, model: Any, frozen: FrozenGraph, plan: ConversionPlan) -> None:
-    """Provenance in rt_info: nothing that changes from run to run, so that equal input gives equal files."""
-    from mixnet_tools import __version__
-
-    model.set_rt_info(
-        {
-            "input": plan.cut.text,
-            "output": plan.output,
-            "input_shape": ",".join(map(str, plan.input_shape)),
-            "layout": plan.layout,
-            "reverse_input_channels": str(plan.reverse_input_channels),
-            "frozen_graph_sha256": hashlib.sha256(frozen.graph_def).hexdigest(),
-            "mixnet_tools_version": __version__,
-            "openvino_version": openvino.get_version(),
-        },
-        ["conversion_parameters"],
-    )
-
-
-def _first_lines(error: Exception, count: int = 3) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " / ".join(lines[:count])[:400] or type(error).__name__

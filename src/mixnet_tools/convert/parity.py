@@ -1,47 +1,53 @@
-"""Does the IR compute what the original computes? Both get the same images, and their logits are compared.
+"""Does the IR compute what the original computes? Both get the same inputs, and their outputs are compared.
 
-On the full-size MixNet-L with random weights, whose logits have a standard deviation of 1.5, rounding in FP32 moves
-them by up to 8e-5, weights stored in FP16 by up to 0.11, and a forgotten channel reversal by up to 10.
+The limit is relative to how much the original's output varies from image to image, so that it means the same for
+logits and for probabilities. On the full-size MixNet-L with random weights, in units of that variation, rounding in
+FP32 moves a logit by up to 6e-5, weights stored in FP16 by up to 0.08, and a forgotten channel reversal by up to 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.convert.arguments import CHANNELS, ConversionPlan
+from mixnet_tools.convert.plan import CHANNELS, ConversionPlan, InputPlan
 from mixnet_tools.errors import ParityError
-from mixnet_tools.inference import OpenVinoModel, TensorFlowGraph
-from mixnet_tools.values import FrozenGraph, IRModel
+from mixnet_tools.inference import Model
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 IMAGES = 8
 SEED = 20190722  # the day MixNet was published
 TOLERANCES: Mapping[str, float] = MappingProxyType({"FP32": 1e-3, "FP16": 0.25})
-"""Largest allowed |difference| of a logit, per unit of the original logits' standard deviation where that exceeds 1."""
+"""Largest allowed |difference|, in units of the output's variation from image to image (root mean square over it)."""
+
+ROUNDING: Mapping[str, float] = MappingProxyType({"FP32": 1e-5, "FP16": 2e-3})
+"""And in units of the largest |output|: what storing and adding numbers costs an output that hardly varies."""
 
 
 @dataclass(frozen=True)
 class ParityResult:
-    """The comparison of one IR with its original over ``images`` images.
+    """The comparison of one output of an IR with the original's, over ``images`` inputs.
 
-    ``max_difference`` and ``mean_difference`` are absolute differences of logits, ``limit`` is what the maximum may
-    be, ``logit_range`` the smallest and largest logit of the original, ``top1_agreement`` the share (0..1) of images
-    whose largest logit has the same index.
+    ``max_difference`` and ``mean_difference`` are absolute differences, ``limit`` is what the maximum may be,
+    ``output_range`` the smallest and largest value of the original; ``top1_agreement`` and ``top5_agreement`` are
+    shares (0..1) of the images whose largest value, and whose five largest as a set, have the same indices.
     """
 
+    output: str
     precision: str
     images: int
     max_difference: float
     mean_difference: float
     limit: float
-    logit_range: tuple[float, float]
+    output_range: tuple[float, float]
     top1_agreement: float
+    top5_agreement: float
 
     @property
     def passed(self) -> bool:
@@ -49,7 +55,7 @@ class ParityResult:
         return self.max_difference <= self.limit
 
 
-def natural_images(count: int, height: int, width: int, seed: int = SEED) -> Array:
+def natural_images(count: int, height: int, width: int, seed: int = SEED) -> npt.NDArray[np.float32]:
     """``count`` images with the statistics of photographs: float32 [count, height, width, 3], RGB, 0..255, integers.
 
     Colour noise whose amplitude falls with spatial frequency (1/f, Field 1987), of varied brightness and contrast,
@@ -72,48 +78,127 @@ def natural_images(count: int, height: int, width: int, seed: int = SEED) -> Arr
     return np.rint(np.clip(images, 0, 255)).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Port:
+    """An input of the IR: its static ``shape``, numpy ``dtype``, and what the plan says of it (None: nothing)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    plan: InputPlan | None
+
+
 class Reference:
-    """The original's logits on the comparison images, computed once for all precisions."""
+    """The original's outputs on the comparison inputs, computed once for all precisions."""
 
-    def __init__(self, frozen: FrozenGraph, plan: ConversionPlan, count: int = IMAGES) -> None:
-        sizes = dict(zip(plan.layout, plan.input_shape, strict=True))
-        self.images = natural_images(count, sizes["H"], sizes["W"])
-        if plan.layout.index("C") == 1:
-            self.images = np.ascontiguousarray(self.images.transpose(0, 3, 1, 2))
-        self.channel_axis = plan.layout.index("C")
-        self.reverse = plan.reverse_input_channels
-        self.logits = TensorFlowGraph(frozen).run(self.images)
+    def __init__(self, original: Model, ports: Sequence[Port], plan: ConversionPlan, count: int = IMAGES) -> None:
+        self.plan = plan
+        self.feeds = make_feeds(ports, count)
+        self.outputs = _stacked(
+            original, [[as_original(a, port) for a, port in zip(feed, ports, strict=True)] for feed in self.feeds]
+        )
 
-    def compare(self, ir: IRModel) -> ParityResult:
-        """Run ``ir`` on the same images, in the channel order that it takes."""
-        images = np.flip(self.images, self.channel_axis) if self.reverse else self.images
-        logits = OpenVinoModel(ir.xml).run(np.ascontiguousarray(images))
-        return compare_logits(self.logits, logits, ir.precision)
+    def compare(self, converted: Model, precision: str) -> tuple[ParityResult, ...]:
+        """Run the IR on the same inputs; a result per output."""
+        outputs = _stacked(converted, self.feeds)
+        if len(outputs) != len(self.outputs):
+            raise ParityError(f"{precision}: expected {len(self.outputs)} outputs, got {len(outputs)}")
+        names = [cut.text for cut in self.plan.outputs] or [f"output {index}" for index in range(len(outputs))]
+        return tuple(
+            compare_outputs(original, output, precision, name)
+            for original, output, name in zip(self.outputs, outputs, names, strict=True)
+        )
 
 
-def compare_logits(original: Array, converted: Array, precision: str) -> ParityResult:
-    """Compare logits, float [images, classes] each. Raises :class:`ParityError` where the shapes differ."""
+def make_feeds(ports: Sequence[Port], count: int = IMAGES) -> list[list[Array]]:
+    """``count`` sets of inputs as the IR takes them: images where the plan says that an input is one.
+
+    Other inputs get numbers: normally distributed ones, or 0 and 1 for whole numbers and booleans.
+    """
+    rng = np.random.default_rng(SEED)
+    columns: list[Array] = []
+    for port in ports:
+        shape = (count, *port.shape)
+        if _is_image(port):
+            sizes = dict(zip(port.plan.layout or "", port.shape, strict=True)) if port.plan else {}
+            images = natural_images(count * sizes.get("N", 1), sizes["H"], sizes["W"])
+            images = images[..., ::-1] if port.plan and port.plan.reverse else images  # the IR takes BGR
+            axes = ["NHWC".index(axis) for axis in (port.plan.layout if port.plan else "") or ""]
+            column: Array = images.reshape(shape) if len(axes) == 3 else images.transpose(axes).reshape(shape)
+        elif np.issubdtype(port.dtype, np.floating):
+            column = rng.normal(size=shape)
+        else:
+            column = rng.integers(0, 2, shape)
+        columns.append(np.ascontiguousarray(column.astype(port.dtype)))
+    return [[column[index] for column in columns] for index in range(count)]
+
+
+def as_original(array: Array, port: Port) -> Array:
+    """What the original must get where the IR gets ``array``: the plan's preprocessing, done by numpy."""
+    plan = port.plan
+    if plan is None:
+        return array
+    axis = plan.channel_axis
+    if plan.reverse and axis is not None:
+        array = np.flip(array, axis)
+    if plan.mean or plan.scale:
+        array = array.astype(np.float32)
+    for values, apply in ((plan.mean, np.subtract), (plan.scale, np.divide)):
+        if values:
+            shape = [1] * array.ndim
+            if len(values) > 1 and axis is not None:
+                shape[axis] = len(values)
+            array = apply(array, np.array(values, np.float32).reshape(shape))
+    return np.ascontiguousarray(array)
+
+
+def compare_outputs(original: Array, converted: Array, precision: str, name: str = "logits") -> ParityResult:
+    """Compare outputs, [images, ...] each. Raises :class:`ParityError` where the shapes differ."""
     if original.shape != converted.shape:
-        raise ParityError(f"{precision}: expected logits of shape {original.shape}, got {converted.shape}")
-    difference = np.abs(original.astype(np.float64) - converted.astype(np.float64))
+        raise ParityError(f"{precision}: {name}: expected the shape {original.shape}, got {converted.shape}")
+    expected = original.astype(np.float64).reshape(len(original), -1)
+    found = converted.astype(np.float64).reshape(len(original), -1)
+    difference = np.abs(expected - found)
+    variation = float(np.sqrt(np.mean(np.var(expected, axis=0))))
     return ParityResult(
+        output=name,
         precision=precision,
         images=len(original),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        limit=TOLERANCES[precision] * max(1.0, float(original.std())),
-        logit_range=(float(original.min()), float(original.max())),
-        top1_agreement=float(np.mean(original.argmax(1) == converted.argmax(1))),
+        limit=TOLERANCES[precision] * variation + ROUNDING[precision] * float(np.abs(expected).max()),
+        output_range=(float(expected.min()), float(expected.max())),
+        top1_agreement=_agreement(expected, found, 1),
+        top5_agreement=_agreement(expected, found, min(5, expected.shape[1])),
     )
 
 
-def require(result: ParityResult, model: str) -> None:
-    """Raise :class:`ParityError` unless ``result`` passed."""
-    if result.passed:
-        return
-    raise ParityError(
-        f"{model} {result.precision}: the IR does not compute what the original computes: largest logit difference "
-        f"{result.max_difference:.3g} (limit {result.limit:.3g}) over logits from {result.logit_range[0]:.2f} to "
-        f"{result.logit_range[1]:.2f}; same top-1 on {result.top1_agreement:.0%} of {result.images} images",
-        hint="check input_info, --reverse_input_channels and --output in the model's descriptor",
+def require(results: Sequence[ParityResult], model: str) -> None:
+    """Raise :class:`ParityError` unless all of ``results`` passed."""
+    for result in results:
+        if not result.passed:
+            low, high = result.output_range
+            raise ParityError(
+                f"{model} {result.precision}: the IR does not compute what the original computes: largest difference "
+                f"of {result.output} {result.max_difference:.3g} (limit {result.limit:.3g}) over values from "
+                f"{low:.3g} to {high:.3g}; same top-1 on {result.top1_agreement:.0%} of {result.images} images",
+                hint="check input_info, --reverse_input_channels, --mean_values and --output in the descriptor",
+            )
+
+
+def _is_image(port: Port) -> bool:
+    layout = port.plan.layout if port.plan else None
+    return (
+        bool(layout)
+        and sorted(layout or "") in (sorted("HWC"), sorted("NHWC"))
+        and (port.shape[(layout or "").index("C")] == CHANNELS)
     )
+
+
+def _stacked(model: Model, feeds: Sequence[Sequence[Array]]) -> list[Array]:
+    runs = [model.run_all(feed) for feed in feeds]
+    return [np.stack([run[index] for run in runs]) for index in range(len(runs[0]))]
+
+
+def _agreement(expected: Array, found: Array, count: int) -> float:
+    best = [np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1) for values in (expected, found)]
+    return float(np.mean((best[0] == best[1]).all(axis=1)))

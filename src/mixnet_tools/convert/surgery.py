@@ -1,70 +1,114 @@
-"""Pure surgery on TensorFlow graphs, as protobuf messages: put a Placeholder in, keep what the output needs, fold
-variables to constants.
+"""Pure surgery on TensorFlow graphs, as protobuf messages: put Placeholders in, keep what the outputs need, fold
+constants and variables, choose between raw and averaged weights.
 
-The functions take and return GraphDef messages and know nothing of files or sessions. They need no TensorFlow
-runtime, only the message classes, which the caller brings along with the graph.
+The functions take and return GraphDef messages, leave their argument as it was, and know nothing of files or sessions.
+They need no TensorFlow, only the message classes, which the caller brings along with the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from mixnet_tools.convert.arguments import Cut
+from mixnet_tools.convert.plan import Constant, Cut
 from mixnet_tools.errors import FreezeError
 
 VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
-DT_FLOAT = 1  # tensorflow.DataType
+PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+# Of tensorflow/core/framework/types.proto.
+DT_FLOAT, DT_DOUBLE, DT_INT32, DT_INT64, DT_BOOL = 1, 2, 3, 9, 10
 
 
-def insert_placeholder(graph: Any, cut: Cut, rank: int) -> Any:
-    """A copy of ``graph`` in which a float32 Placeholder of ``rank`` dimensions feeds what the cut tensor fed.
+def insert_placeholder(graph: Any, cut: Cut, rank: int | None) -> Any:
+    """A copy of ``graph`` in which a Placeholder feeds what the cut tensor fed.
 
-    The Placeholder is called ``cut.placeholder``, and its sizes are open. Raises :class:`FreezeError` where the node
-    or its port does not exist, or where nothing reads the cut tensor.
+    It is called ``cut.placeholder``, keeps the tensor's type, and its ``rank`` sizes are open (None: the rank too). A
+    bare name that is no Placeholder stands for the node's output 0, and its node becomes the Placeholder. Raises
+    :class:`FreezeError` where the node or its port does not exist, or where nothing reads the cut tensor.
     """
-    result = type(graph)()
-    result.CopyFrom(graph)
+    result = _copy(graph)
     nodes = {node.name: node for node in result.node}
     target = _find(nodes, cut.node, "input")
     if cut.side == "node":
-        if target.op not in ("Placeholder", "PlaceholderWithDefault"):
-            raise FreezeError(
-                f"the input {cut.text!r} is a {target.op}, not a Placeholder",
-                hint=f"name the tensor to replace: {cut.node}:0 for its output, or 0:{cut.node} for its first input",
-            )
-        _make_placeholder(target, cut.node, rank)
+        _make_placeholder(target, cut.node, output_type(target, 0), rank)
         return result
-    if cut.side == "input":
-        if cut.port >= len(_data_inputs(target)):
-            raise FreezeError(f"the input {cut.text!r}: {cut.node} ({target.op}) has no input {cut.port}")
-        target.input[cut.port] = cut.placeholder
-    else:
-        readers = 0
-        for node in result.node:
-            for index, name in enumerate(node.input):
-                if tensor(name) == (cut.node, cut.port) and not name.startswith("^"):
-                    node.input[index] = cut.placeholder
-                    readers += 1
-        if not readers:
-            raise FreezeError(f"the input {cut.text!r}: nothing in the graph reads output {cut.port} of {cut.node}")
     if cut.placeholder in nodes:
         raise FreezeError(f"the graph has a node called {cut.placeholder!r} already")
-    _make_placeholder(result.node.add(), cut.placeholder, rank)
+    if cut.side == "input":
+        inputs = data_inputs(target)
+        if cut.port >= len(inputs):
+            raise FreezeError(f"the input {cut.text!r}: {cut.node} ({target.op}) has no input {cut.port}")
+        producer, port = tensor(inputs[cut.port])
+        kind = output_type(nodes[producer], port) if producer in nodes else DT_FLOAT
+        target.input[cut.port] = cut.placeholder
+    else:
+        kind = output_type(target, cut.port)
+        readers = [
+            (node, index)
+            for node in result.node
+            for index, name in enumerate(node.input)
+            if not name.startswith("^") and tensor(name) == (cut.node, cut.port)
+        ]
+        if not readers:
+            raise FreezeError(f"the input {cut.text!r}: nothing in the graph reads output {cut.port} of {cut.node}")
+        for node, index in readers:
+            node.input[index] = cut.placeholder
+    _make_placeholder(result.node.add(), cut.placeholder, kind, rank)
     return result
 
 
-def prune(graph: Any, output: str) -> Any:
-    """``graph`` reduced to the nodes that ``output`` computes with, in their order; control inputs are dropped.
+def fold_placeholder(graph: Any, constant: Constant) -> Any:
+    """A copy of ``graph`` in which the Placeholder ``constant.node`` is a constant scalar.
 
-    Control inputs only order side effects (asserts, summaries, updates), and an inference graph has none.
-    Raises :class:`FreezeError` for an unknown output, or inputs that no node provides.
+    Raises :class:`FreezeError` where it is none, or its type cannot take the value.
+    """
+    result = _copy(graph)
+    node = _find({node.name: node for node in result.node}, constant.node, "frozen placeholder")
+    if node.op not in PLACEHOLDER_OPS:
+        raise FreezeError(f"{constant.node!r} is a {node.op}, not a Placeholder, and cannot be given a value")
+    kind = node.attr["dtype"].type
+    node.Clear()
+    node.name, node.op = constant.node, "Const"
+    node.attr["dtype"].type = kind
+    value = node.attr["value"].tensor
+    value.dtype = kind
+    value.tensor_shape.SetInParent()
+    try:
+        if kind == DT_BOOL:
+            value.bool_val.append({"true": True, "1": True, "false": False, "0": False}[constant.value.lower()])
+        elif kind in (DT_INT32, DT_INT64):
+            (value.int_val if kind == DT_INT32 else value.int64_val).append(int(constant.value))
+        elif kind in (DT_FLOAT, DT_DOUBLE):
+            (value.float_val if kind == DT_FLOAT else value.double_val).append(float(constant.value))
+        else:
+            raise ValueError
+    except (ValueError, KeyError):
+        kinds = {
+            DT_BOOL: "a bool",
+            DT_INT32: "an int32",
+            DT_INT64: "an int64",
+            DT_FLOAT: "a float",
+            DT_DOUBLE: "a double",
+        }
+        expected = kinds.get(kind, f"type {kind}, which cannot be frozen")
+        raise FreezeError(f"the Placeholder {constant.node!r} takes {expected}, got {constant.value!r}") from None
+    return result
+
+
+def prune(graph: Any, outputs: Sequence[str]) -> Any:
+    """``graph`` reduced to the nodes that ``outputs`` (node names) compute with, in their order.
+
+    Control inputs are dropped: they only order side effects (asserts, summaries, updates), and an inference graph has
+    none. A Placeholder with a default that is left becomes its default. The function library stays where a kept node
+    calls into it. Raises :class:`FreezeError` for an unknown output, or inputs that no node provides.
     """
     nodes = {node.name: node for node in graph.node}
-    _find(nodes, output, "output")
+    for output in outputs:
+        _find(nodes, output, "output")
     needed: set[str] = set()
-    queue = [output]
+    queue = list(outputs)
     while queue:
         name = queue.pop()
         if name in needed:
@@ -72,7 +116,7 @@ def prune(graph: Any, output: str) -> Any:
         if name not in nodes:
             raise FreezeError(f"the graph is damaged: a node reads {name!r}, which does not exist")
         needed.add(name)
-        queue.extend(tensor(source)[0] for source in _data_inputs(nodes[name]))
+        queue.extend(tensor(source)[0] for source in data_inputs(nodes[name]))
     result = type(graph)()
     result.versions.CopyFrom(graph.versions)
     for node in graph.node:
@@ -80,9 +124,17 @@ def prune(graph: Any, output: str) -> Any:
             kept = result.node.add()
             kept.CopyFrom(node)
             del kept.input[:]
-            kept.input.extend(_data_inputs(node))
+            kept.input.extend(data_inputs(node))
             kept.attr.pop("_class", None)  # colocation with nodes that are gone
             kept.ClearField("device")
+            if kept.op == "PlaceholderWithDefault":
+                kept.op = "Identity"
+                kept.attr["T"].type = kept.attr["dtype"].type
+                del kept.attr["dtype"]
+                kept.attr.pop("shape", None)
+    functions = {function.signature.name for function in graph.library.function}
+    if any(_calls(node, functions) for node in result.node):
+        result.library.CopyFrom(graph.library)
     return result
 
 
@@ -93,6 +145,7 @@ def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
     """
     result = type(graph)()
     result.versions.CopyFrom(graph.versions)
+    result.library.CopyFrom(graph.library)
     for node in graph.node:
         kept = result.node.add()
         if node.op in VARIABLE_OPS:
@@ -109,26 +162,71 @@ def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
     return result
 
 
-def check_frozen(graph: Any, placeholder: str) -> None:
-    """Raise :class:`FreezeError` unless ``placeholder`` is the one open end of ``graph``."""
+def use_averages(graph: Any, shadows: Iterable[str]) -> Any:
+    """A copy of the pruned ``graph`` whose variables are called as their moving averages, where ``shadows`` has one.
+
+    Who reads a checkpoint by these names gets the averages. Raises :class:`FreezeError` where there is none at all.
+    """
+    known = frozenset(shadows)
+    result = _copy(graph)
+    renamed: dict[str, str] = {}
+    for node in result.node:
+        if node.op in VARIABLE_OPS and variable_key(node) + AVERAGE_SUFFIX in known:
+            shadow = variable_key(node) + AVERAGE_SUFFIX
+            renamed[node.name] = shadow
+            node.name = shadow
+            if node.op == "VarHandleOp":
+                node.attr["shared_name"].s = shadow.encode()
+    if not renamed:
+        raise FreezeError(
+            f"the checkpoint has no moving averages (<variable>{AVERAGE_SUFFIX})", hint="convert with --weights raw"
+        )
+    for node in result.node:
+        for index, name in enumerate(node.input):
+            producer, port = tensor(name)
+            if producer in renamed:
+                node.input[index] = renamed[producer] + (f":{port}" if port else "")
+    return result
+
+
+def check_closed(graph: Any, placeholders: Sequence[str]) -> None:
+    """Raise :class:`FreezeError` unless ``placeholders`` are all the open ends of ``graph``, and are used."""
     open_ends = [
         f"{node.name} ({node.op})"
         for node in graph.node
-        if not node.input and node.op not in ("Const", "NoOp") and node.name != placeholder
+        if not node.input and node.op not in VARIABLE_OPS | {"Const", "NoOp"} and node.name not in placeholders
     ]
+    cut = ", ".join(map(repr, placeholders))
     if open_ends:
         raise FreezeError(
-            f"cut at {placeholder!r}, the output still depends on {_listed(open_ends)}",
-            hint="the descriptor's input_info must name the tensor that the images enter through",
+            f"cut at {cut}, the output still depends on {listed(open_ends)}",
+            hint="the descriptor's input_info must name the tensors that the images enter through",
         )
-    if placeholder not in {node.name for node in graph.node}:
-        raise FreezeError(f"the output does not depend on the input {placeholder!r}")
+    unused = sorted(set(placeholders) - {node.name for node in graph.node})
+    if unused:
+        raise FreezeError(f"the output does not depend on the input {listed(map(repr, unused))}")
 
 
 def variable_key(node: Any) -> str:
     """The name under which a variable's value stands in a checkpoint."""
     shared = node.attr["shared_name"].s.decode() if "shared_name" in node.attr else ""
     return shared if node.op == "VarHandleOp" and shared else str(node.name)
+
+
+def variable_names(graph: Any) -> set[str]:
+    """The checkpoint names of all variables of ``graph``."""
+    return {variable_key(node) for node in graph.node if node.op in VARIABLE_OPS}
+
+
+def output_type(node: Any, port: int) -> int:
+    """DataType of an output, as far as the node's attributes tell; DT_FLOAT where they do not."""
+    for name in ("output_types", "Toutput_types", "component_types"):
+        if name in node.attr and port < len(node.attr[name].list.type):
+            return int(node.attr[name].list.type[port])
+    for name in ("dtype", "DstT", "output_type", "out_type", "T"):
+        if name in node.attr and node.attr[name].type:
+            return int(node.attr[name].type)
+    return DT_FLOAT
 
 
 def tensor(name: str) -> tuple[str, int]:
@@ -141,26 +239,40 @@ def tensor(name: str) -> tuple[str, int]:
     return (node, int(port)) if colon else (port, 0)
 
 
-def _data_inputs(node: Any) -> list[str]:
+def data_inputs(node: Any) -> list[str]:
+    """The inputs of ``node`` that carry tensors."""
     return [name for name in node.input if not name.startswith("^")]
 
 
-def _make_placeholder(node: Any, name: str, rank: int) -> None:
+def listed(names: Iterable[str]) -> str:
+    """A few names for a message."""
+    every = list(names)
+    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
+
+
+def _copy(graph: Any) -> Any:
+    result = type(graph)()
+    result.CopyFrom(graph)
+    return result
+
+
+def _calls(node: Any, functions: set[str]) -> bool:
+    return node.op in functions or any(value.HasField("func") or value.list.func for value in node.attr.values())
+
+
+def _make_placeholder(node: Any, name: str, kind: int, rank: int | None) -> None:
     node.Clear()
     node.name, node.op = name, "Placeholder"
-    node.attr["dtype"].type = DT_FLOAT
-    for _ in range(rank):
-        node.attr["shape"].shape.dim.add().size = -1
+    node.attr["dtype"].type = kind
+    shape = node.attr["shape"].shape
+    shape.unknown_rank = rank is None
+    for _ in range(rank or 0):
+        shape.dim.add().size = -1
 
 
 def _find(nodes: dict[str, Any], name: str, role: str) -> Any:
     if name in nodes:
         return nodes[name]
     near = get_close_matches(name, nodes, n=3)
-    hint = f"did you mean {_listed(near)}?" if near else "the descriptor and the checkpoint do not belong together"
+    hint = f"did you mean {listed(near)}?" if near else "the descriptor and the checkpoint do not belong together"
     raise FreezeError(f"the graph has no node {name!r} for the model's {role}", hint=hint)
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")

@@ -21,6 +21,7 @@ class Kind(Enum):
     TRANSIENT = "transient"  # timeout, truncated body, 429, 5xx: can pass
     PERMANENT = "permanent"  # 404, a wrong file, a login page: asking again gets the same answer
     RESTART = "restart"  # the bytes so far do not fit this source: begin again, without them
+    RECODE = "recode"  # the body's Content-Encoding was taken the wrong way: begin again, the other way
 
 
 class SourceFailure(Exception):
@@ -62,7 +63,7 @@ def delay_before_retry(failure: SourceFailure, attempt: int, base: float) -> flo
     """
     if failure.retry_after is not None:
         return min(failure.retry_after, MAX_RETRY_AFTER)
-    if failure.kind is Kind.RESTART:
+    if failure.kind in (Kind.RESTART, Kind.RECODE):
         return 0.0
     if failure.kind is Kind.UNREACHABLE:
         base /= 2

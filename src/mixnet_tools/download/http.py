@@ -47,7 +47,9 @@ class HttpClient:
         self.timeout = timeout
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
 
-    def open(self, url: str, size: int, offset: int = 0, origin: Origin | None = None, recode: bool = False) -> HttpBody:
+    def open(
+        self, url: str, size: int, offset: int = 0, origin: Origin | None = None, recode: bool = False
+    ) -> HttpBody:
         """Ask for the file of ``size`` bytes behind ``url``, from byte ``offset`` on.
 
         ``origin`` says where the first ``offset`` bytes are from. ``recode`` turns round what is done with a
@@ -64,7 +66,7 @@ class HttpClient:
         except BaseException:
             self._idle.put(session)
             raise
-        body = HttpBody(self, session, response, url, size, recode)
+        body = HttpBody(self, session, response, url, size=size, recode=recode)
         try:
             body.check_status(offset, headers.get("If-Range"))
         except BaseException:
@@ -123,6 +125,7 @@ class HttpBody:
         session: requests.Session,
         response: requests.Response,
         url: str,
+        *,
         size: int,
         recode: bool,
     ) -> None:
@@ -189,7 +192,7 @@ class HttpBody:
         return SourceFailure(f"{text}: {advice}" if advice else text, Kind.PERMANENT, status=status)
 
     def chunks(self) -> Iterator[bytes]:
-        """The file's bytes, as they come. Raises :class:`SourceFailure` where they stop too soon, or come too slowly."""
+        """The file's bytes, as they come. Raises :class:`SourceFailure` where they stop too soon or stall."""
         return self._unpacked() if self.is_decoded else self._raw()
 
     def _raw(self) -> Iterator[bytes]:
@@ -223,7 +226,7 @@ class HttpBody:
             while unpacked := unpacker.decompress(unpacker.unconsumed_tail, CHUNK):
                 yield unpacked
         except zlib.error as error:
-            raise SourceFailure(f"the body is not the {'gzip'} it says it is ({error})", Kind.RESTART) from None
+            raise SourceFailure(f"the body is not encoded as it says ({error})", Kind.RECODE) from None
         if not unpacker.eof:
             raise SourceFailure("the encoded body was cut short", Kind.TRANSIENT)
 

@@ -53,7 +53,7 @@ def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:
     if met(requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return SourceFailure(f"stalled: nothing came for {timeout:g} s", Kind.TRANSIENT)
     if met(urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
-        return SourceFailure("the connection was closed before the end", Kind.TRANSIENT)
+        return SourceFailure("was cut off", Kind.TRANSIENT)
     if met(ConnectionError, http.client.HTTPException, urllib3.exceptions.ProtocolError):
         return SourceFailure("the connection broke", Kind.TRANSIENT)
     if met(urllib3.exceptions.NewConnectionError):

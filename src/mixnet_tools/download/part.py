@@ -3,7 +3,8 @@
 A part is two files in the model's state folder: ``<key>.part`` with the bytes, and ``<key>.part.json`` that says what
 they are the beginning of. The second is written before the first byte arrives, so a process that is killed at any
 moment leaves a pair that the next one can continue, or that it recognises as useless. Whether the bytes are right is
-never believed from here: the digest is taken anew over what is on disk when a part is opened, and over all that follows.
+never believed from here: the digest is taken anew over what is on disk when a part is opened, and over all that
+follows.
 """
 
 from __future__ import annotations
@@ -53,19 +54,26 @@ class Part:
         self.position = 0
         self.origin: Origin | None = None
         self.resumed = False
-        self._sidecar = path.with_name(path.name + ".json")
+        self._sidecar = _sidecar(path)
         self._hash = hashlib.new(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Part:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)  # noqa: SIM115
+        self._file = open(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+            if self.position == 0:
+                self.path.unlink(missing_ok=True)
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the digest algorithm."""
+        return self._hash.name
 
     @property
     def digest(self) -> str:
@@ -75,7 +83,7 @@ class Part:
     @property
     def is_complete_and_right(self) -> bool:
         """Whether these are all the bytes of the file, and the right ones."""
-        return self.position == self.size and f"{self._hash.name}:{self.digest}" == self.checksum
+        return self.position == self.size and f"{self.algorithm}:{self.digest}" == self.checksum
 
     def resume(self, heartbeat: Callable[[], None]) -> None:
         """Take up what an earlier attempt or run left, hashing it again; nothing, where that is of no use."""
@@ -109,11 +117,6 @@ class Part:
         self._hash.update(chunk)
         self.position += len(chunk)
 
-    def adopt(self, source: Path) -> None:
-        """Make ``source``, the beginning of the file as another program left it, the bytes to continue from."""
-        write_atomically(self._sidecar, json.dumps({"checksum": self.checksum, "url_key": "", "validator": None}))
-        os.replace(source, self.path)
-
     def move_to(self, target: Path) -> None:
         """Give the finished file its final name, durably, and forget the part."""
         replace_durably(self._open.fileno(), self.path, target)
@@ -146,3 +149,14 @@ class Part:
             return Origin(str(known["url_key"]), str(validator) if validator is not None else None)
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def adopt(source: Path, part: Path, checksum: str) -> None:
+    """Make ``source``, perhaps the beginning of the file with ``checksum``, the bytes that ``part`` goes on from."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_sidecar(part), json.dumps({"checksum": checksum, **asdict(Origin("", None))}))
+    os.replace(source, part)
+
+
+def _sidecar(part: Path) -> Path:
+    return part.with_name(part.name + ".json")

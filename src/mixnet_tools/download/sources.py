@@ -52,7 +52,7 @@ Place = WebPlace | DrivePlace | LocalPlace
 
 
 def places(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) -> tuple[Place, ...]:
-    """Every place that may have ``file``. Raises :class:`UsageError` for a mirror that is no URL or folder."""
+    """Every place that may have ``file``. Raises :class:`UsageError` for a mirror with a scheme that is not served."""
     found: list[Place] = []
     for mirror in mirrors:
         found.extend(_mirror_places(model, file, mirror))
@@ -72,13 +72,13 @@ def _mirror_places(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iter
     layouts = (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name)
     if "://" in mirror:
         if urlsplit(mirror).scheme not in ("http", "https", "file"):
-            raise UsageError(f"--mirror {urls.redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
+            raise UsageError(
+                f"--mirror {urls.redact(mirror)}: expected an http://, https:// or file:// URL, or a folder"
+            )
         for layout in layouts:
             yield _url_place(urls.join(mirror, layout), mirror)
         return
     folder = Path(mirror).expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"--mirror {mirror}: not a folder", hint="a mirror is a folder or the URL of one")
     for layout in layouts:
         yield LocalPlace(folder / layout, mirror)
 

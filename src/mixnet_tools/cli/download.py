@@ -1,0 +1,141 @@
+"""Download models as omz_downloader does: every byte verified, nothing twice, and continued after any interruption.
+
+The files of a model go to OUTPUT_DIR/public/<name>/, and archives are unpacked there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mixnet_tools.cli.options import (
+    Parser,
+    add_model_selection,
+    add_progress,
+    choice_list,
+    make_progress,
+    positive_int,
+    print_all_models,
+    selected_models,
+)
+from mixnet_tools.errors import DownloadError, MixnetToolsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mixnet_tools.download.download import DownloadOptions, ModelOutcome
+    from mixnet_tools.values import DownloadedModel
+
+_PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "FP16-INT1", "FP32-INT1")
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of omz_downloader, and what goes beyond them."""
+    add_model_selection(parser, verb="download")
+    parser.add_argument(
+        "-o", "--output_dir", type=Path, default=Path(), metavar="DIR", help="where to put the models (default: here)"
+    )
+    parser.add_argument(
+        "--precisions",
+        type=choice_list(*_PRECISIONS),
+        metavar="P[,P]",
+        help="of models that are IR already, only these precisions (default: all)",
+    )
+    parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="run N transfers at once")
+    sources = parser.add_argument_group("sources")
+    sources.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="URL|DIR",
+        help="look here first (repeatable): the base URL or folder of a copy of the models",
+    )
+    sources.add_argument(
+        "--cache_dir",
+        type=Path,
+        metavar="DIR",
+        help="keep verified files in DIR and take them from there (OMZ's layout)",
+    )
+    sources.add_argument("--offline", action="store_true", help="use only what is there, the cache and local mirrors")
+    sources.add_argument(
+        "--num_attempts", type=positive_int, default=3, metavar="N", help="attempts at each source (default: 3)"
+    )
+    sources.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="S", help="seconds for a connection or a stall (default: 30)"
+    )
+    existing = parser.add_argument_group("what is there already").add_mutually_exclusive_group()
+    existing.add_argument("--verify", action="store_true", help="hash every file, and repair what is wrong")
+    existing.add_argument("--force", action="store_true", help="download everything anew")
+    add_progress(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download every chosen model; one that fails does not stop the others."""
+    if args.print_all:
+        return print_all_models(args)
+    models = selected_models(args)
+
+    from mixnet_tools.download.download import download_models
+
+    outcomes = download_models(models, args.output_dir, _options(args), make_progress(args))
+    # With JSON events on stdout, the lines for people have to go elsewhere.
+    results = sys.stderr if args.progress_format == "json" else sys.stdout
+    for outcome in outcomes:
+        if outcome.model is not None and not (args.quiet and args.progress_format == "json"):
+            print(_summary(outcome.model), file=results)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        _raise_for(failed, len(outcomes))
+    return 0
+
+
+def _options(args: argparse.Namespace) -> DownloadOptions:
+    from mixnet_tools.download.download import DownloadOptions
+
+    return DownloadOptions(
+        num_attempts=args.num_attempts,
+        timeout=args.timeout,
+        cache_dir=args.cache_dir,
+        mirrors=tuple(args.mirror),
+        offline=args.offline,
+        verify=args.verify,
+        force=args.force,
+        jobs=args.jobs,
+        precisions=args.precisions,
+    )
+
+
+def _summary(model: DownloadedModel) -> str:
+    if model.up_to_date:
+        return f"{model.name}: up to date in {model.directory}, nothing to do"
+    lines = [f"{model.name}: downloaded to {model.directory}"]
+    lines += [f"  {file.name} from {file.served_by}" for file in model.files if file.served_by]
+    if len(lines) == 1:
+        lines = [f"{model.name}: all files were there; unpacked in {model.directory}"]
+    return "\n".join(lines)
+
+
+def _raise_for(failed: Sequence[ModelOutcome], total: int) -> NoReturn:
+    errors = [outcome.error for outcome in failed if outcome.error is not None]
+    if len(errors) == 1 and total == 1:
+        raise errors[0]
+    lines = [f"{len(failed)} of {total} models could not be downloaded"]
+    hints = []
+    for outcome in failed:
+        text = str(outcome.error) if isinstance(outcome.error, MixnetToolsError) else repr(outcome.error)
+        lines.append(f"{outcome.name}: " + text.replace("\n", "\n  "))
+        if isinstance(outcome.error, MixnetToolsError) and outcome.error.hint:
+            hints.append(outcome.error.hint)
+    raise DownloadError("\n".join(lines), hint="; or: ".join(dict.fromkeys(hints)) or None)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds

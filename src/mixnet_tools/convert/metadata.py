@@ -1,0 +1,127 @@
+"""What an IR says of itself (rt_info) and what stands beside it (conversion.json).
+
+Nothing here changes from run to run: equal input gives equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mixnet_tools import __version__
+from mixnet_tools.convert.freeze import AverageReport
+from mixnet_tools.convert.parity import ParityResult
+from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.errors import DescriptorError
+
+SCHEMA = 1
+LABELS_FILE = "labels.txt"
+
+
+def source_digest(plan: ConversionPlan) -> str:
+    """SHA-256 over the source's files, each preceded by its name: ``sha256:<hex>``."""
+    path = plan.source.path
+    if plan.source.kind == "saved_model":
+        files = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    elif plan.source.kind == "meta_graph":
+        prefix = plan.source.checkpoint
+        files = [path, *sorted(prefix.parent.glob(f"{prefix.name}.data-*")), prefix.with_name(f"{prefix.name}.index")]
+    else:
+        files = [path]
+    total = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as stream:
+                total.update(f"{file.name}\0{_sha256(stream)}\0".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def rt_info(
+    descriptor: ModelDescriptor, plan: ConversionPlan, digest: str, classes: int | None
+) -> dict[str, dict[str, str]]:
+    """Sections of rt_info. ``classes`` is the length of the answer, where the model has one output [1, classes].
+
+    ``model_info`` is what OpenVINO's Model API reads to open a model without further arguments. Mean, scale and
+    reversal are part of the graph, so they are not in it.
+    """
+    import openvino
+
+    conversion = {
+        "source": plan.source.kind,
+        "source_digest": digest,
+        "inputs": "; ".join(entry.describe() for entry in plan.inputs),
+        "outputs": ", ".join(cut.text for cut in plan.outputs),
+        "reverse_input_channels": str(any(entry.reverse for entry in plan.inputs)),
+        "weights": plan.weights,
+        "mixnet_tools_version": __version__,
+        "openvino_version": openvino.get_version(),
+    }
+    sections = {"conversion_parameters": conversion}
+    if descriptor.task_type == "classification" and classes is not None:
+        info = {"model_type": "Classification", "topk": str(min(5, classes)), "resize_type": "crop"}
+        labels = read_labels(descriptor.directory)
+        if labels is not None and len(labels) != classes:
+            raise DescriptorError(
+                f"{descriptor.directory / LABELS_FILE}: {len(labels)} labels, but the model has {classes} classes"
+            )
+        if labels is not None:
+            info["labels"] = " ".join(labels)
+        sections["model_info"] = info
+    return sections
+
+
+def read_labels(directory: Path) -> tuple[str, ...] | None:
+    """The names of a model's classes: a line each in labels.txt beside model.yml; blanks become underscores."""
+    path = directory / LABELS_FILE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DescriptorError(f"{path}: cannot read the labels: {error}") from error
+    return tuple("_".join(line.split()) for line in lines if line.strip())
+
+
+def conversion_report(
+    plan: ConversionPlan,
+    digest: str,
+    dropped: int,
+    parity: Sequence[ParityResult],
+    averages: AverageReport | None,
+    versions: dict[str, str],
+) -> dict[str, Any]:
+    """The contents of conversion.json. ``parity`` is empty and ``averages`` None where nothing was compared."""
+    return {
+        "schema": SCHEMA,
+        "model": plan.model,
+        "source": {"kind": plan.source.kind, "path": plan.source.path.name, "digest": digest},
+        "inputs": [
+            {
+                "name": entry.cut.placeholder,
+                "aliases": list(entry.aliases),
+                "cut": entry.cut.text,
+                "shape": list(entry.shape) if entry.shape else None,
+                "layout": entry.layout,
+                "reverse_input_channels": entry.reverse,
+                "mean": list(entry.mean),
+                "scale": list(entry.scale),
+            }
+            for entry in plan.inputs
+        ],
+        "outputs": [cut.text for cut in plan.outputs],
+        "weights": {"used": plan.weights, "moving_averages": asdict(averages) if averages else None},
+        "nodes_cut_away": dropped,
+        "parity": [asdict(result) for result in parity],
+        "versions": versions,
+    }
+
+
+def _sha256(stream: Any) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,134 @@
+"""The :class:`ConversionPlan`: everything that conversion will do to one model, as a frozen value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SourceKind = Literal["meta_graph", "frozen_graph", "saved_model", "onnx"]
+CHANNELS = 3
+"""Channels of the images that reversal is about."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the model is: ``path`` is the .meta, .pb, .pbtxt or .onnx file, or the SavedModel's folder.
+
+    ``signature`` chooses a SavedModel's function.
+    """
+
+    kind: SourceKind
+    path: Path
+    signature: str = "serving_default"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Prefix of the checkpoint's files that belong to a meta graph: its path without ``.meta``."""
+        return self.path.with_suffix("")
+
+    @property
+    def is_tensorflow(self) -> bool:
+        """Whether TensorFlow made it."""
+        return self.kind != "onnx"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A tensor of the source graph, in the Model Optimizer's notation.
+
+    ``side`` is ``output`` for ``node:port``, ``input`` for ``port:node``, ``node`` for a bare name.
+    """
+
+    text: str
+    node: str
+    side: Literal["node", "output", "input"]
+    port: int
+
+    @property
+    def placeholder(self) -> str:
+        """Name of the Placeholder that the Model Optimizer put there, which deployed applications know."""
+        if self.side == "node":
+            return self.node
+        return f"{self.node}/placeholder_{'out_' if self.side == 'output' else ''}port_{self.port}"
+
+    @property
+    def tensor(self) -> str:
+        """The tensor by TensorFlow's name. Meaningful for the sides ``node`` and ``output``."""
+        return f"{self.node}:{self.port}"
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """One input of the IR.
+
+    ``shape`` is the IR's (None: as the source has it), ``layout`` its axes (``NHWC``; None: not an image),
+    ``element_type`` OpenVINO's name of a type to change to (``f32``). ``reverse`` says that the IR takes BGR where
+    the source takes RGB; then ``mean`` is subtracted and the result divided by ``scale``, both in the source's channel
+    order and empty where there is nothing to do.
+    """
+
+    cut: Cut
+    shape: tuple[int, ...] | None = None
+    layout: str | None = None
+    element_type: str | None = None
+    reverse: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Further names under which older tools know the input."""
+        return (self.cut.text,) if self.cut.text != self.cut.placeholder else ()
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Index of the channel axis, where the layout names one."""
+        return self.layout.index("C") if self.layout and "C" in self.layout else None
+
+    def describe(self) -> str:
+        """The input in one line, as a dry run prints it."""
+        parts = [self.cut.text, str(list(self.shape)) if self.shape else "[shape as in the source]", self.layout or ""]
+        steps = ["BGR to RGB"] if self.reverse else []
+        steps += [f"minus {list(self.mean)}"] if self.mean else []
+        steps += [f"divided by {list(self.scale)}"] if self.scale else []
+        text = " ".join(part for part in parts if part)
+        return f"{text}: {', then '.join(steps)}" if steps else text
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A Placeholder that becomes a constant: ``value`` as it was written (``False``, ``0.5``)."""
+
+    node: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ConversionPlan:
+    """What conversion will do to one model. An empty ``inputs`` or ``outputs`` means: those the source declares."""
+
+    model: str
+    source: Source
+    inputs: tuple[InputPlan, ...]
+    outputs: tuple[Cut, ...]
+    constants: tuple[Constant, ...] = ()
+    weights: Literal["raw", "ema"] = "raw"
+
+
+def parse_cut(text: str) -> Cut:
+    """The Model Optimizer's notation for a tensor.
+
+    >>> parse_cut("IteratorGetNext:0").placeholder
+    'IteratorGetNext/placeholder_out_port_0'
+    >>> parse_cut("0:sub").placeholder
+    'sub/placeholder_port_0'
+    >>> parse_cut("input").placeholder
+    'input'
+    """
+    if match := re.fullmatch(r"(.+):(\d+)", text):
+        return Cut(text, match[1], "output", int(match[2]))
+    if match := re.fullmatch(r"(\d+):(.+)", text):
+        return Cut(text, match[2], "input", int(match[1]))
+    return Cut(text, text, "node", 0)

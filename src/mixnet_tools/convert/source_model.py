@@ -1,0 +1,95 @@
+"""From source files to an ``openvino.Model``, before anything of the plan's preprocessing: OpenVINO reads the weights.
+
+A meta graph is written again, cut and pruned, beside links to its checkpoint, which OpenVINO's own frontend then
+reads; TensorFlow is not needed. SavedModel and ONNX files are read as they are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mixnet_tools.convert.graph import InferenceGraph, check_files
+from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.errors import ConversionError, FreezeError
+from mixnet_tools.values import FrozenGraph
+
+
+def read_model(plan: ConversionPlan, prepared: InferenceGraph | None, frozen: FrozenGraph | None) -> Any:
+    """The ``openvino.Model`` of the plan's source, its shapes as the source has them.
+
+    ``prepared`` is the graph of a meta graph or frozen graph; ``frozen``, where given, is converted in its place.
+    Raises :class:`ConversionError` where OpenVINO cannot convert it, :class:`FreezeError` where files are missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
+        folder = Path(scratch)
+        if frozen is not None:
+            return _convert(plan, _write(folder / "frozen.pb", frozen.graph_def), outputs=frozen.outputs)
+        if prepared is not None:
+            outputs = tuple(cut.tensor for cut in plan.outputs)
+            if plan.source.kind == "meta_graph":
+                return _convert(plan, _meta_graph(plan, prepared, folder), outputs=outputs)
+            return _convert(plan, _write(folder / "graph.pb", prepared.graph.SerializeToString()), outputs=outputs)
+        check_files(plan.source)
+        if plan.source.kind == "saved_model":
+            return _convert(plan, plan.source.path, outputs=tuple(cut.node for cut in plan.outputs))
+        return _onnx(plan)
+
+
+def _meta_graph(plan: ConversionPlan, prepared: InferenceGraph, folder: Path) -> Path:
+    """The pruned meta graph, and its checkpoint under the same name, as OpenVINO's frontend looks for it."""
+    from tensorboard.compat.proto import meta_graph_pb2
+
+    checkpoint = plan.source.checkpoint
+    parts = sorted(checkpoint.parent.glob(f"{checkpoint.name}.data-*-of-*"))
+    if not parts:
+        raise FreezeError(
+            f"{checkpoint}.data-00000-of-00001: no such file", hint="fetch the model first: mixnet-download"
+        )
+    for path in (checkpoint.with_name(f"{checkpoint.name}.index"), *parts):
+        (folder / f"model{path.name.removeprefix(checkpoint.name)}").symlink_to(path.resolve())
+    meta = meta_graph_pb2.MetaGraphDef()
+    meta.graph_def.CopyFrom(prepared.graph)
+    return _write(folder / "model.meta", meta.SerializeToString())
+
+
+def _onnx(plan: ConversionPlan) -> Any:
+    for cut in (*plan.outputs, *(entry.cut for entry in plan.inputs)):
+        if cut.side == "input":
+            raise ConversionError(f"{plan.model}: {cut.text!r}: tensors of ONNX models are called by their own name")
+    return _convert(plan, plan.source.path, outputs=tuple(cut.text for cut in plan.outputs))
+
+
+def _convert(plan: ConversionPlan, path: Path, outputs: tuple[str, ...]) -> Any:
+    import openvino
+
+    try:
+        model = openvino.convert_model(path)
+        if len(outputs) > len(model.outputs) or (outputs and not _all_named(model, outputs)):
+            # Only needed where an output lies inside the graph; OpenVINO names the outer ones by itself.
+            model = openvino.convert_model(path, output=list(outputs))
+    except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
+        raise ConversionError(
+            f"{plan.model}: OpenVINO cannot convert {plan.source.path}: {first_lines(error)}",
+            hint="a damaged download does this: mixnet-download --force; else the model uses an unsupported operation",
+        ) from error
+    return model
+
+
+def _all_named(model: Any, outputs: tuple[str, ...]) -> bool:
+    names = [name for result in model.outputs for name in result.get_names()]
+    return len(model.outputs) == len(outputs) and all(
+        output in names or output.removesuffix(":0") in names or f"{output}:0" in names for output in outputs
+    )
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def first_lines(error: Exception, count: int = 3) -> str:
+    """The first lines of a long error, in one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " / ".join(lines[:count])[:400] or type(error).__name__

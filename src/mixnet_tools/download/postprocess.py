@@ -1,0 +1,155 @@
+"""From verified files to a finished model: unpacking and patching in a staging folder, then moving into place.
+
+Every step starts from files as they were delivered and writes to the staging folder only. When all steps are done,
+what was made moves into the model's folder: a new folder in one rename, a folder that is there already file by file,
+leaving other files in it alone. The manifest does not call the outputs finished until all are in place, so a run that
+is cut short anywhere is simply done again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from mixnet_tools.descriptor import ModelDescriptor, RegexReplace, UnpackArchive
+from mixnet_tools.download.archive import unpack
+from mixnet_tools.download.files import hash_file
+from mixnet_tools.download.manifest import STATE_FOLDER, FileRecord, LinkRecord, state_folder
+from mixnet_tools.download.patch import replace_text
+from mixnet_tools.errors import ArchiveError, DownloadError
+
+OUTPUT_ALGORITHM = "sha256"
+
+
+def patched_files(model: ModelDescriptor) -> frozenset[str]:
+    """Names of the files that stand under their name in a patched form, while the original is kept elsewhere."""
+    patched = {step.file for step in model.postprocessing if isinstance(step, RegexReplace)}
+    return frozenset(file.name for file in model.files if file.name in patched)
+
+
+def unpacked_files(model: ModelDescriptor) -> frozenset[str]:
+    """Names of the files that are only needed to be unpacked."""
+    archives = {step.file for step in model.postprocessing if isinstance(step, UnpackArchive)}
+    return frozenset(file.name for file in model.files if file.name in archives) - patched_files(model)
+
+
+def make_outputs(
+    model: ModelDescriptor, folder: Path, delivered: Mapping[str, Path], heartbeat: Callable[[], None]
+) -> Path:
+    """Carry out the steps of ``model`` and return the staging folder with what they made.
+
+    ``delivered`` says where each file is as it was delivered. Raises :class:`ArchiveError`, :class:`DownloadError`
+    and OSError; then nothing is left but rubbish in the staging folder, which the next run clears away.
+    """
+    staging = state_folder(folder) / "staging"
+    clear_staging(folder)
+    staging.mkdir(parents=True)
+    for number, step in enumerate(model.postprocessing):
+        heartbeat()
+        source = _source(step.file, staging, delivered)
+        if source is None:
+            raise DownloadError(
+                f"{model.path}: postprocessing[{number}].file: {step.file!r} is neither a file of the model "
+                "nor was made by an earlier step"
+            )
+        target = staging / step.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(step, UnpackArchive):
+            _unpack_beside(source, step, target.parent, heartbeat)
+        else:
+            patched = replace_text(step, source.read_bytes(), f"{model.name}/{step.file}")
+            target.unlink(missing_ok=True)
+            target.write_bytes(patched)
+    _check_names(staging, [name for name in delivered if name not in patched_files(model)])
+    return staging
+
+
+def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
+    """What the staging folder holds, by path; every file is hashed."""
+    records: dict[str, FileRecord | LinkRecord] = {}
+    for path in _walk(staging):
+        name = path.relative_to(staging).as_posix()
+        if path.is_symlink():
+            records[name] = LinkRecord(link_to=os.readlink(path))
+        else:
+            known = path.stat()
+            checksum = f"{OUTPUT_ALGORITHM}:{hash_file(path, OUTPUT_ALGORITHM, heartbeat)}"
+            records[name] = FileRecord(size=known.st_size, checksum=checksum, mtime_ns=known.st_mtime_ns)
+    return records
+
+
+def commit(staging: Path, folder: Path) -> None:
+    """Move what ``staging`` holds into ``folder``. Raises :class:`DownloadError` where something is in the way."""
+    for path in sorted(staging.iterdir()):
+        _move(path, folder / path.name)
+    shutil.rmtree(staging)
+
+
+def clear_staging(folder: Path) -> None:
+    """Remove what an interrupted run left."""
+    staging = state_folder(folder) / "staging"
+    if staging.is_symlink():
+        staging.unlink()
+    elif staging.exists():
+        shutil.rmtree(staging)
+
+
+def _source(name: str, staging: Path, delivered: Mapping[str, Path]) -> Path | None:
+    made = staging / name
+    if made.is_file() and not made.is_symlink():
+        return made
+    return delivered.get(name)
+
+
+def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> None:
+    """Unpack into a folder of its own, then into ``parent``: an archive never writes over another one's links."""
+    own = parent / f"{STATE_FOLDER}-unpacking"
+    own.mkdir()
+    unpack(source, step.format, own, heartbeat=heartbeat)
+    for path in sorted(own.iterdir()):
+        _move(path, parent / path.name)
+    shutil.rmtree(own)
+
+
+def _check_names(staging: Path, delivered: Iterable[str]) -> None:
+    taken = {name.casefold() for name in delivered}
+    for path in _walk(staging):
+        name = path.relative_to(staging).as_posix()
+        if name.casefold() in taken or name.split("/")[0].casefold() == STATE_FOLDER:
+            raise ArchiveError(
+                f"entry {name!r}: would take the place of a file that is not the archive's to write",
+                hint="nothing was unpacked; the archive does not fit its descriptor",
+            )
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    """Files and links below ``folder``, in a fixed order; links to folders are not entered."""
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            yield Path(root) / name
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move ``source`` to ``target``; a real folder that is there already takes in what is in the other."""
+    if source.is_dir() and not source.is_symlink():
+        if not os.path.lexists(target):
+            os.rename(source, target)
+            return
+        if target.is_symlink() or not target.is_dir():
+            raise _in_the_way(target, "a folder")
+        for path in sorted(source.iterdir()):
+            _move(path, target / path.name)
+        return
+    if target.is_dir() and not target.is_symlink():
+        raise _in_the_way(target, "a file")
+    os.replace(source, target)
+
+
+def _in_the_way(target: Path, needed: str) -> DownloadError:
+    return DownloadError(
+        f"{target}: {needed} of the model has to be here, and something else is in the way", hint="move it away"
+    )

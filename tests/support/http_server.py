@@ -1,0 +1,226 @@
+"""A real HTTP server on loopback whose every answer can be made to fail in a chosen way.
+
+    with FaultyServer() as server:
+        url = server.put("/a.bin", b"...", Answer(cut_at=100), Answer())
+
+Each request takes the next answer; the last one is given for all that follow. ``server.requests`` records what was
+asked. Without faults it does what a good server does: ranges, If-Range, ETag, keep-alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import http.server
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one request is answered. The defaults are a good server's.
+
+    ``body`` replaces the resource's; ``cut_at``, ``stall_at`` and ``drip_at`` are bytes of this answer's body after
+    which the connection is closed, goes silent, or gives a byte every ``drip_seconds``. ``declared`` is a false
+    Content-Length (None: the true one; -1: none at all, the end is the end of the connection). ``ranges`` is
+    ``honour``, ``ignore``, ``shift`` (bytes from elsewhere, said truthfully), ``lie`` (bytes from elsewhere, under the
+    right Content-Range), ``always`` (If-Range is not looked at) or ``refuse`` (416). ``packed`` sends the body
+    gzip-encoded; ``label`` only says that it is.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str | None = None
+    cut_at: int | None = None
+    stall_at: int | None = None
+    drip_at: int | None = None
+    drip_seconds: float = 0.1
+    declared: int | None = None
+    ranges: str = "honour"
+    packed: bool = False
+    label: str | None = None
+    chunked: bool = False
+    wait: float = 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came: ``headers`` by lower-case name."""
+
+    path: str
+    headers: dict[str, str]
+
+
+class _Resource:
+    def __init__(self, body: bytes, answers: tuple[Answer, ...]) -> None:
+        self.body = body
+        self.etag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
+        self.answers = list(answers) or [Answer()]
+
+    def next_answer(self) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class FaultyServer:
+    """Serves what was :meth:`put`, on a free port of loopback; use as a context manager."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.stopping = threading.Event()
+        self._resources: dict[str, _Resource] = {}
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.faulty = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def put(self, path: str, body: bytes, *answers: Answer) -> str:
+        """Serve ``body`` at ``path``, with ``answers`` in turn; returns its URL."""
+        with self._lock:
+            self._resources[path] = _Resource(body, answers)
+        return self.url + path
+
+    def paths(self) -> list[str]:
+        """The paths that were asked for, in order."""
+        with self._lock:
+            return [request.path for request in self.requests]
+
+    def take(self, request: Request) -> tuple[_Resource, Answer] | None:
+        """Record ``request`` and say what to answer; None for an unknown path."""
+        with self._lock:
+            self.requests.append(request)
+            resource = self._resources.get(request.path) or self._resources.get(request.path.partition("?")[0])
+            return (resource, resource.next_answer()) if resource else None
+
+    def __enter__(self) -> FaultyServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    faulty: FaultyServer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is what these tests are about."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence."""
+
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        taken = self.server.faulty.take(Request(self.path, headers))
+        if taken is None:
+            self._send_plain(404, b"no such file", {})
+            return
+        resource, answer = taken
+        if answer.wait:
+            self.server.faulty.stopping.wait(answer.wait)
+        if answer.status != 200:
+            self._send_plain(answer.status, answer.body or b"not now", answer.headers)
+            return
+        self._send_file(resource, answer, headers)
+
+    def _send_plain(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _send_file(self, resource: _Resource, answer: Answer, headers: dict[str, str]) -> None:
+        body = resource.body if answer.body is None else answer.body
+        etag = resource.etag if answer.etag is None else answer.etag
+        if answer.packed:
+            body = gzip.compress(body, mtime=0)
+        start = self._range_start(headers, answer, etag)
+        if start and answer.ranges == "refuse":
+            self._send_plain(416, b"", {"Content-Range": f"bytes */{len(body)}"})
+            return
+        total = len(body)
+        claimed = start
+        if start and answer.ranges in ("shift", "lie"):
+            start -= 1
+            claimed = start if answer.ranges == "shift" else claimed
+        body = body[start:]
+        self.send_response(206 if claimed else 200)
+        if claimed:
+            self.send_header("Content-Range", f"bytes {claimed}-{total - 1}/{total}")
+        if etag:
+            self.send_header("ETag", etag)
+        if answer.packed or answer.label:
+            self.send_header("Content-Encoding", answer.label or "gzip")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif answer.declared == -1:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(body) if answer.declared is None else answer.declared))
+        self.end_headers()
+        self._send_body(body, answer)
+
+    def _range_start(self, headers: dict[str, str], answer: Answer, etag: str) -> int:
+        wanted = headers.get("range", "")
+        if answer.ranges == "ignore" or not wanted.startswith("bytes="):
+            return 0
+        if answer.ranges != "always" and headers.get("if-range", etag) != etag:
+            return 0
+        return int(wanted.removeprefix("bytes=").removesuffix("-"))
+
+    def _send_body(self, body: bytes, answer: Answer) -> None:
+        if answer.chunked:
+            for start in range(0, len(body), 10_000):
+                if answer.cut_at is not None and start >= answer.cut_at:
+                    self._hang_up()
+                    return
+                piece = body[start : start + 10_000]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        whole = len(body) if answer.cut_at is None else answer.cut_at
+        for limit in (answer.stall_at, answer.drip_at):
+            whole = whole if limit is None else min(whole, limit)
+        self.wfile.write(body[:whole])
+        self.wfile.flush()
+        stopping = self.server.faulty.stopping
+        if answer.stall_at is not None:
+            stopping.wait(60)
+        elif answer.drip_at is not None:
+            for position in range(whole, len(body)):
+                if stopping.wait(answer.drip_seconds):
+                    break
+                self.wfile.write(body[position : position + 1])
+                self.wfile.flush()
+        if whole < len(body) or answer.declared is not None:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
