@@ -190,7 +190,7 @@ class UnpackArchive(StrictModel):
     """Unpack ``file`` into the folder that holds it."""
 
     type: Literal["unpack_archive"] = Field(alias="$type")
-    format: Literal["zip", "tar", "gztar", "bztar", "xztar"]
+    format: Literal["zip", "tar", "gztar", "bztar", "xztar", "zst"]
     file: RelativePath
 
 

@@ -37,6 +37,9 @@ class Progress:
     def model_end(self, model: str, successful: bool) -> None:
         """The download of ``model`` is over."""
 
+    def files_expected(self, model: str, num_files: int, size: int) -> None:
+        """Of ``model``, ``num_files`` files with ``size`` bytes together are going to be fetched."""
+
     def file_begin(self, model: str, file: str, size: int) -> None:
         """A file of ``size`` bytes begins."""
 
@@ -66,8 +69,7 @@ class LineProgress(Progress):
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
-        self._sizes: dict[tuple[str, str], int] = {}
-        self._last: dict[tuple[str, str], float] = {}
+        self._transfers: dict[tuple[str, str], _Transfer] = {}
 
     def note(self, text: str) -> None:
         with self._lock:
@@ -77,16 +79,21 @@ class LineProgress(Progress):
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
 
     def file_begin(self, model: str, file: str, size: int) -> None:
-        self._sizes[model, file] = size
-        self._last[model, file] = time.monotonic()
+        self._transfers[model, file] = _Transfer(size, last_line=time.monotonic())
         self.note(f"{model}/{file}: downloading {human_bytes(size)}")
 
     def file_progress(self, model: str, file: str, size: int) -> None:
         now = time.monotonic()
-        if now - self._last.get((model, file), now) >= self.seconds_between_lines:
-            self._last[model, file] = now
-            total = self._sizes.get((model, file), 0)
-            self.note(f"{model}/{file}: {human_bytes(size)} of {human_bytes(total)}")
+        transfer = self._transfers.get((model, file))
+        if transfer is None:
+            return
+        shown = transfer.describe(size, now)
+        if now - transfer.last_line >= self.seconds_between_lines:
+            transfer.last_line = now
+            self.note(f"{model}/{file}: {shown}")
+
+    def file_end(self, model: str, file: str, successful: bool) -> None:
+        self._transfers.pop((model, file), None)
 
     def postprocessing_begin(self, model: str) -> None:
         self.note(f"{model}: unpacking")
@@ -94,6 +101,25 @@ class LineProgress(Progress):
     @contextlib.contextmanager
     def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
         yield _LineCounter(self, label, total, unit)
+
+
+class _Transfer:
+    """A file on its way. Speed counts from the first report on, since what an earlier run left costs no time."""
+
+    def __init__(self, total: int, last_line: float) -> None:
+        self.total, self.last_line = total, last_line
+        self._first: tuple[float, int] | None = None
+
+    def describe(self, size: int, now: float) -> str:
+        """How far it is with ``size`` bytes at ``now`` (seconds), how fast, and how long it will take."""
+        if self._first is None or size < self._first[1]:
+            self._first = now, size
+        text = f"{human_bytes(size)} of {human_bytes(self.total)}"
+        seconds, came = now - self._first[0], size - self._first[1]
+        if seconds <= 0 or came <= 0:
+            return text
+        rate = came / seconds
+        return f"{text}, {human_bytes(int(rate))}/s, {max(0, self.total - size) / rate:.0f} s left"
 
 
 class _LineCounter(Counter):
@@ -111,7 +137,7 @@ class _LineCounter(Counter):
 
 
 class BarProgress(Progress):
-    """tqdm bars on a terminal: one per file, and one per counted job."""
+    """tqdm bars on a terminal: one per file, one for all files together, and one per counted job."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         from tqdm import tqdm
@@ -120,6 +146,8 @@ class BarProgress(Progress):
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
         self._bars: dict[tuple[str, str], Any] = {}
+        self._overall: Any = None
+        self._files_left = 0
 
     def note(self, text: str) -> None:
         with self._lock:
@@ -128,25 +156,51 @@ class BarProgress(Progress):
     def model_begin(self, model: str, num_files: int) -> None:
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
 
+    def files_expected(self, model: str, num_files: int, size: int) -> None:
+        with self._lock:
+            self._files_left += num_files
+            if self._overall is not None:
+                self._overall.total += size
+            elif self._files_left > 1:
+                self._overall = self._bar("all files", size)
+
     def file_begin(self, model: str, file: str, size: int) -> None:
         with self._lock:
-            self._bars[model, file] = self._tqdm(
-                total=size, desc=file, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
-            )
+            self._bars[model, file] = self._bar(file, size)
 
     def file_progress(self, model: str, file: str, size: int) -> None:
         with self._lock:
             bar = self._bars.get((model, file))
             if bar is not None:
-                # A restarted file counts down: show where it stands, and do not count it as speed.
-                bar.n = min(bar.n, size)
-                bar.update(size - bar.n)
+                came = size - bar.n
+                self._advance(bar, came)
+                if self._overall is not None:
+                    self._advance(self._overall, came)
 
     def file_end(self, model: str, file: str, successful: bool) -> None:
         with self._lock:
             bar = self._bars.pop((model, file), None)
             if bar is not None:
                 bar.close()
+            self._files_left -= 1
+            if self._files_left <= 0 and self._overall is not None:
+                self._overall.close()
+                self._overall = None
+
+    def _bar(self, label: str, size: int) -> Any:
+        return self._tqdm(
+            total=size, desc=label, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
+        )
+
+    @staticmethod
+    def _advance(bar: Any, came: int) -> None:
+        if came < 0:  # a file that begins again: show where it stands, and do not count it as speed
+            bar.n += came
+            bar.refresh()
+        else:
+            if bar.n == bar.initial == 0:
+                bar.initial = came  # what an earlier run left
+            bar.update(came)
 
     def postprocessing_begin(self, model: str) -> None:
         self.note(f"{model}: unpacking")

@@ -52,7 +52,9 @@ def test_help_and_print_all_import_nothing_heavy(command: str) -> None:
 def test_the_commands_under_their_own_names_are_the_same_code() -> None:
     scripts = Path(sys.executable).parent
     for command in COMMANDS:
-        done = subprocess.run([scripts / f"mixnet-{command}", "--print_all"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [scripts / f"mixnet-{command}", "--print_all"], capture_output=True, text=True, check=True
+        )
         assert done.stdout == run_ok(command, "--print_all").out
     version = subprocess.run([scripts / "mixnet", "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.startswith("mixnet_tools ")

@@ -117,9 +117,7 @@ def test_the_ir_carries_the_cards_names_shapes_and_layout(converted: Converted, 
 
 
 def test_fp16_weights_take_half_the_space(converted: Converted) -> None:
-    sizes = [
-        ir_model(converted.folder, "public/mixnet-l", "mixnet-l", p).bin.stat().st_size for p in ("FP32", "FP16")
-    ]
+    sizes = [ir_model(converted.folder, "public/mixnet-l", "mixnet-l", p).bin.stat().st_size for p in ("FP32", "FP16")]
     assert 0.45 < sizes[1] / sizes[0] < 0.55
 
 

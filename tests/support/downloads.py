@@ -17,9 +17,16 @@ from tests.support.commands import Outcome
 from tests.support.zoo_builder import descriptor_data, write_model
 
 
+class Blob(bytes):
+    """Bytes that a failed comparison shows in a few words."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes {sha384(self)[:8]}>" if len(self) > 60 else super().__repr__()
+
+
 def noise(size: int, seed: str = "") -> bytes:
     """``size`` bytes that do not compress, the same for the same ``seed``."""
-    return hashlib.shake_128(f"noise {seed}".encode()).digest(size)
+    return Blob(hashlib.shake_128(f"noise {seed}".encode()).digest(size))
 
 
 def sha384(body: bytes) -> str:
@@ -49,7 +56,7 @@ def tar_gz(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(body)
             tar.addfile(member, io.BytesIO(body))
-    return packed.getvalue()
+    return Blob(packed.getvalue())
 
 
 def download(zoo: Path, output: Path, *arguments: str | Path) -> Outcome:
@@ -96,7 +103,7 @@ def download_failing(zoo: Path, output: Path, *arguments: str | Path, code: int 
 def delivered(folder: Path) -> dict[str, bytes]:
     """Every file under a final name below ``folder``, by relative path: all but the state of downloads."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): Blob(path.read_bytes())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and STATE_FOLDER not in path.relative_to(folder).parts
     }

@@ -146,7 +146,11 @@ def build_mixnet_archive(
 
     ``variant`` is a key of ``mixnet_tf1.VARIANTS``; the folder's name is that of the published model.
     """
-    spec = replace(mixnet.VARIANTS[variant], resolution=resolution, num_classes=num_classes)
+    return build_archive(path, replace(mixnet.VARIANTS[variant], resolution=resolution, num_classes=num_classes), seed)
+
+
+def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn:
+    """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
     values = _with_averages(_calibrated_values(spec, seed), seed)
     with tempfile.TemporaryDirectory() as scratch:
         mixnet.pack_archive(mixnet.export_checkpoint(spec, values, Path(scratch)), path, level=1)

@@ -85,7 +85,7 @@ def test_zstd_unpacks_where_python_has_it_and_says_so_where_not(tmp_path: Path) 
         with pytest.raises(ArchiveError, match="this Python has no zstd"):
             unpacked(tmp_path, b"x", "zst")
         return
-    from compression import zstd
+    from compression import zstd  # type: ignore[import-not-found, unused-ignore]
 
     assert tree(unpacked(tmp_path, zstd.compress(tar_gz(TREE, "w")), "zst")) == TREE
 
@@ -119,7 +119,7 @@ def test_modes_are_plain_and_the_executable_bit_is_kept(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_comes_twice_is_the_later_one(tmp_path: Path) -> None:
-    packed = make_tar((member("net/a"), b"old"), (member("net/"), b""), (member("./net/a"), b"new"))
+    packed = make_tar((member("net/a"), b"old"), (member("net/", tarfile.DIRTYPE), b""), (member("./net/a"), b"new"))
     assert tree(unpacked(tmp_path, packed, "tar")) == {"net/a": b"new"}
 
 
@@ -155,7 +155,7 @@ REFUSED_TARS = {
     "case collision": ([member("Net/a"), member("net/b")], "'net/b': is the same name as 'Net'"),
     "case collision, unicode": ([member("straße"), member("STRASSE")], "is the same name as 'straße'"),
     "normal forms": ([member("\u00e9"), member("e\u0301")], "is the same name as"),
-    "nameless link": ([member("./", tarfile.SYMTYPE, "x")], "is a link that leaves the folder"),
+    "nameless link": ([member("./", tarfile.SYMTYPE, "x")], "'./': has no name"),
     "too many": ([member(f"f{n}") for n in range(21)], "'f20': more than 20 entries"),
 }
 
@@ -247,6 +247,13 @@ def _placed(folder: Path, packed: bytes) -> tuple[bytes, str]:
     return packed, "tar"
 
 
+def test_a_damaged_header_is_not_the_end(tmp_path: Path) -> None:
+    packed = bytearray(make_tar((member("a"), b"x"), (member("b"), b"y")))
+    packed[1024 + 148] ^= 1  # the second header's checksum
+    with pytest.raises(ArchiveError, match="is cut short or damaged"):
+        unpacked(tmp_path, bytes(packed), "tar")
+
+
 def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
     header = member("x", b"x")  # a pax header, which tarfile reads into memory whole
     header.size = 1 << 33
@@ -258,11 +265,9 @@ def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("archive_format", "mode"), [("tar", "w"), ("gztar", "w:gz"), ("bztar", "w:bz2"), ("xztar", "w:xz")]
 )
-@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.97])
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.9])
 def test_a_cut_archive_is_an_error(tmp_path: Path, archive_format: str, mode: str, fraction: float) -> None:
     packed = tar_gz({"a": noise(50_000), "b": noise(50_000, "b")}, mode)
-    if archive_format == "tar" and fraction == 0.97:
-        pytest.skip("only the padding is cut off, and all entries are there")
     with pytest.raises(ArchiveError, match=f"as a {archive_format} archive it "):
         unpacked(tmp_path, packed[: int(len(packed) * fraction)], archive_format)
 

@@ -68,6 +68,13 @@ def test_outputs_that_are_not_numbers_fail() -> None:
     assert not compare_outputs(broken, broken, "FP16").passed
 
 
+def test_an_original_that_ignores_its_input_proves_nothing() -> None:
+    constant = np.repeat(LOGITS[:1], 6, axis=0)
+    assert compare_outputs(LOGITS, LOGITS, "FP32").conclusive
+    assert not compare_outputs(constant, constant, "FP32").conclusive
+    assert not compare_outputs(0 * LOGITS, 0 * LOGITS, "FP32").conclusive
+
+
 def test_outputs_of_another_shape_are_an_error() -> None:
     with pytest.raises(ParityError, match=r"\(6, 10\), got \(6, 9\)"):
         compare_outputs(LOGITS, LOGITS[:, :9], "FP32")

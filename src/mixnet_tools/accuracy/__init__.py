@@ -5,8 +5,10 @@
 ``gate`` judges that. This file imports none of them, so that a command's ``--help`` stays quick.
 """
 
-PROFILES = ("omz",)
-"""Preprocessing profiles. ``omz``: the steps of the model's own accuracy-check.yml, carried out as OMZ does."""
+PROFILES = ("omz", "timm", "tpu-bicubic", "tpu-bilinear")
+"""Preprocessing profiles. ``omz``: the steps of the model's own accuracy-check.yml, carried out as OMZ does. The others
+are :mod:`.profiles`'s subject.
+"""
 
-LAUNCHERS = ("openvino", "tf")
-"""What can run a model: the converted one (OpenVINO), and the original (TensorFlow)."""
+LAUNCHERS = ("openvino", "tf", "onnx")
+"""What can run a model: the converted one (OpenVINO), and the original (TensorFlow or ONNX Runtime)."""

@@ -7,109 +7,19 @@ refused, since a step that is left out in silence makes the measured figure wron
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from mixnet_tools import strict_yaml
-from mixnet_tools.errors import DescriptorError
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.profiles import ProfileReference, load_profile_references, with_profile_steps
+from mixnet_tools.accuracy.steps import ChannelSwap, Crop, Geometry, Normalization, Resize, Step, step_problems
+from mixnet_tools.errors import DescriptorError, UsageError
 from mixnet_tools.strict_yaml import KeyPath, StrictModel, format_key
-
-Side = Annotated[int, Field(ge=1, le=1 << 14)]
-"""A width or height in pixels."""
-
-
-def _channel_values(value: Any) -> Any:
-    """OMZ writes one number for all channels, a list, or the string ``(r,g,b)``."""
-    if isinstance(value, str):
-        try:
-            value = [float(part) for part in value.strip("()[] ").split(",")]
-        except ValueError:
-            raise ValueError("expected a number or three numbers") from None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = [value]
-    if not isinstance(value, list) or len(value) not in (1, 3):
-        raise ValueError("expected a number or three numbers")
-    return tuple(value * 3 if len(value) == 1 else value)
-
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-ChannelValues = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_channel_values)]
-
-
-class ChannelSwap(StrictModel):
-    """Reverse the order of the channels. Both names do the same: neither looks at the order it finds."""
-
-    type: Literal["bgr_to_rgb", "rgb_to_bgr"]
-
-
-class _Sized(StrictModel):
-    size: Side | None = None
-    dst_width: Side | None = None
-    dst_height: Side | None = None
-
-    @property
-    def target(self) -> tuple[int, int] | None:
-        """(width, height) in pixels, or None where the step gives no complete size."""
-        width, height = self.dst_width or self.size, self.dst_height or self.size
-        return (width, height) if width and height else None
-
-
-class Crop(_Sized):
-    """Keep the centre: ``central_fraction`` of each side, or a given size in pixels."""
-
-    type: Literal["crop"]
-    use_pillow: bool = False
-    central_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-
-
-class Resize(_Sized):
-    """Scale to a size; with ``aspect_ratio_scale`` one side follows from the image's own ratio."""
-
-    type: Literal["resize"]
-    use_pillow: bool = False
-    use_tensorflow: bool = False
-    resize_realization: Literal["pillow", "opencv", "tf"] | None = None
-    interpolation: str | None = None
-    aspect_ratio_scale: Literal["width", "height", "greater", "fit_to_window"] | None = None
-
-    @property
-    def library(self) -> str:
-        """Whose resize is asked for: ``pillow``, ``opencv`` or ``tf``."""
-        if self.resize_realization:
-            return self.resize_realization
-        return "pillow" if self.use_pillow else "tf" if self.use_tensorflow else "opencv"
-
-
-class Normalization(StrictModel):
-    """Subtract ``mean``, then divide by ``std``: a value per channel, in the order the channels have at this step."""
-
-    type: Literal["normalization"]
-    mean: ChannelValues | None = None
-    std: ChannelValues | None = None
-
-
-_STEP_TYPES = ("bgr_to_rgb", "rgb_to_bgr", "crop", "resize", "normalization")
-
-
-def _known_step(value: Any) -> Any:
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind is None:
-        raise ValueError("expected a step: a mapping with the key type")
-    if kind not in _STEP_TYPES:
-        near = get_close_matches(str(kind), _STEP_TYPES, n=1)
-        offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_STEP_TYPES)}"
-        raise ValueError(f"unknown preprocessing step {kind!r}; {offer}")
-    return value
-
-
-Step = Annotated[
-    Annotated[ChannelSwap | Crop | Resize | Normalization, Field(discriminator="type")], BeforeValidator(_known_step)
-]
-
 
 class LauncherInput(StrictModel):
     """An input of the model as a launcher names it."""
@@ -190,7 +100,7 @@ class Measurement:
     dataset_name: str
     reader_order: Literal["BGR", "RGB"]
     orient: bool
-    steps: tuple[ChannelSwap | Crop | Resize | Normalization, ...]
+    steps: tuple[ChannelSwap | Geometry | Normalization, ...]
     label_offset: int
     reference_images: int | None
     reference_top1: float | None
@@ -203,38 +113,58 @@ class AccuracyConfig:
 
     path: Path
     entries: tuple[ModelEntry, ...]
+    references: Mapping[str, ProfileReference] = field(default_factory=dict)
 
-    def measurement(self, launcher: str) -> Measurement:
-        """How ``launcher`` (``openvino`` or ``tf``) is to be measured.
+    def measurement(self, launcher: str, profile: str = PROFILES[0]) -> Measurement:
+        """How ``launcher`` (``openvino``, ``tf`` or ``onnx``) is to be measured under ``profile``.
 
-        Raises :class:`DescriptorError` where the file has no entry for that launcher.
+        Raises :class:`DescriptorError` where the file has no entry for that launcher, :class:`UsageError` for an
+        unknown profile, and :class:`EvaluationError` where the profile does not fit the file's steps.
         """
+        if profile not in PROFILES:
+            raise UsageError(f"unknown preprocessing profile {profile!r}; available: {', '.join(PROFILES)}")
         for index, entry in enumerate(self.entries):
             if launcher in _launchers(entry):
-                return _measurement(f"{self.path}: {format_key(('models', index, 'datasets', 0))}", entry.datasets[0])
+                where = f"{self.path}: {format_key(('models', index, 'datasets', 0))}"
+                measurement = _measurement(where, entry.datasets[0])
+                return measurement if profile == PROFILES[0] else self._under(profile, measurement, entry.datasets[0])
         known = sorted({name for entry in self.entries for name in _launchers(entry)})
         raise DescriptorError(
             f"{self.path}: models: no entry with a launcher of framework {launcher!r}; it has {', '.join(known)}",
             hint=f"measure what the file describes: --launcher {','.join(known)}",
         )
 
+    def _under(self, profile: str, measurement: Measurement, dataset: DatasetEntry) -> Measurement:
+        steps, orient = with_profile_steps(dataset.preprocessing, profile, measurement.where)
+        reference = self.references.get(profile)
+        return replace(
+            measurement,
+            steps=steps,
+            orient=orient,
+            reference_top1=reference.top1 if reference else None,
+            reference_top5=reference.top5 if reference else None,
+        )
+
 
 def load_accuracy_config(path: Path) -> AccuracyConfig:
-    """Read the accuracy-check.yml at ``path``. Raises :class:`DescriptorError` that names each wrong key."""
+    """Read the accuracy-check.yml at ``path``, and the profiles.yml beside it where there is one.
+
+    Raises :class:`DescriptorError` that names each wrong key.
+    """
     if not path.is_file():
         raise DescriptorError(
             f"{path}: not found: the model has no description of how its accuracy is measured",
             hint="write one in Open Model Zoo's format (models/public/mixnet-l/accuracy-check.yml is an example)",
         )
     contents = strict_yaml.validate(strict_yaml.read(path), _AccuracyYml, _cross_check)
-    return AccuracyConfig(path, contents.models)
+    return AccuracyConfig(path, contents.models, load_profile_references(path))
 
 
-_FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "tf"}
+_FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "tf", "onnx_runtime": "onnx"}
 
 
 def _launchers(entry: ModelEntry) -> tuple[str, ...]:
-    """Our names for an entry's launchers; a framework that is not ours keeps its own (onnx_runtime, pytorch)."""
+    """Our names for an entry's launchers; a framework that is not ours keeps its own (pytorch)."""
     return tuple(_FRAMEWORKS.get(launcher.framework, launcher.framework) for launcher in entry.launchers)
 
 
@@ -272,23 +202,10 @@ def _cross_check(file: _AccuracyYml) -> list[tuple[KeyPath, str]]:
         for number, dataset in enumerate(entry.datasets):
             place: KeyPath = ("models", index, "datasets", number)
             for step_number, step in enumerate(dataset.preprocessing):
-                problems.extend(((*place, "preprocessing", step_number), text) for text in _step_problems(step))
+                problems.extend(((*place, "preprocessing", step_number), text) for text in step_problems(step))
             tops = [metric.top_k for metric in dataset.metrics]
             if not tops:
                 problems.append(((*place, "metrics"), "expected at least one metric"))
             if len(set(tops)) != len(tops):
                 problems.append(((*place, "metrics"), "the same top_k stands here twice"))
     return problems
-
-
-def _step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str]:
-    if isinstance(step, Crop) and (step.target is None) == (step.central_fraction is None):
-        return ["a crop needs either central_fraction, or size (or dst_width and dst_height)"]
-    if isinstance(step, Resize) and step.target is None:
-        return ["a resize needs size, or dst_width and dst_height"]
-    if isinstance(step, Normalization):
-        if step.mean is None and step.std is None:
-            return ["a normalization needs mean, std or both"]
-        if step.std is not None and 0 in step.std:
-            return ["std must not be 0"]
-    return []

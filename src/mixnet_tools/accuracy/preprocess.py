@@ -1,29 +1,37 @@
-"""An image file -> the array a model is fed: decoding, cropping, scaling, normalising. Pure, one image at a time.
+"""An image -> the array a model is fed: cropping, scaling, normalising. Pure, one image at a time.
 
-Open Model Zoo reads images as BGR and lets each launcher's steps swap the channels. Cropping and Pillow's scaling treat
-each channel by itself, so here an image stays RGB throughout, a swap only changes the order of the finished array, and
-launchers whose steps differ in swaps alone share all the work. What the steps are is :mod:`.config`'s subject.
+Open Model Zoo reads images as BGR and lets each launcher's steps swap the channels. Cropping and scaling treat each
+channel by itself, so here an image stays RGB throughout, a swap only changes the order of the finished array, and
+launchers whose steps differ in swaps alone share all the work. What the steps are is :mod:`.steps`' subject, decoding
+:mod:`.decoding`'s.
 
 Formulas are those of OMZ's accuracy_checker (preprocessor/crop.py, resize.py, normalization.py, release 2024), and a
-result is bit-exact with it where a step is supported; its OpenCV resize is not, and is refused.
+result is bit-exact with it; the steps of other profiles are :mod:`.profiles`' subject.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from mixnet_tools.accuracy import PROFILES
-from mixnet_tools.accuracy.config import ChannelSwap, Crop, Measurement, Normalization, Resize
-from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
+from mixnet_tools.accuracy.config import Measurement
+from mixnet_tools.accuracy.resample import (
+    OPENCV_INTERPOLATIONS,
+    TENSORFLOW_INTERPOLATIONS,
+    opencv_resize,
+    require_opencv,
+    tensorflow_resize,
+)
+from mixnet_tools.accuracy.steps import ChannelSwap, Crop, Normalization, Operation, Resize, SquareCrop, describe
+from mixnet_tools.errors import EvaluationError
 
 Pixels = npt.NDArray[Any]
-"""[height, width, 3], uint8 in 0..255, or float32 where the steps normalise."""
+"""[height, width, 3], uint8 in 0..255, or float32 where the steps normalise or scale as TensorFlow does."""
 
 _FILTERS = {
     "NEAREST": Image.Resampling.NEAREST,
@@ -36,6 +44,11 @@ _FILTERS = {
     "LANCZOS": Image.Resampling.LANCZOS,
     "ANTIALIAS": Image.Resampling.LANCZOS,
 }
+_INTERPOLATIONS = {
+    "pillow": tuple(_FILTERS),
+    "opencv": tuple(OPENCV_INTERPOLATIONS),
+    "tf": TENSORFLOW_INTERPOLATIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class Operations:
     """
 
     orient: bool
-    steps: tuple[Crop | Resize | Normalization, ...]
+    steps: tuple[Operation, ...]
 
 
 @dataclass(frozen=True)
@@ -59,74 +72,53 @@ class Plan:
     @property
     def description(self) -> tuple[str, ...]:
         """One short text per step, as a report shows them."""
-        return (*(_describe(step) for step in self.operations.steps), f"channel order {self.order}")
+        return (*(describe(step) for step in self.operations.steps), f"channel order {self.order}")
 
 
-def make_plan(measurement: Measurement, profile: str = "omz") -> Plan:
-    """How images are prepared for ``measurement`` under ``profile``.
+def make_plan(measurement: Measurement) -> Plan:
+    """How images are prepared for ``measurement``.
 
-    Raises :class:`UsageError` for an unknown profile, and :class:`EvaluationError` that names file and key for a step
-    that is not supported.
+    Raises :class:`EvaluationError` that names file and key for a step that is not supported, and
+    :class:`MissingDependency` where a step needs OpenCV and that is not installed.
     """
-    if profile not in PROFILES:
-        raise UsageError(f"unknown preprocessing profile {profile!r}; available: {', '.join(PROFILES)}")
     reverse = measurement.reader_order == "BGR"
-    steps: list[Crop | Resize | Normalization] = []
+    steps: list[Operation] = []
     for index, step in enumerate(measurement.steps):
         where = f"{measurement.where}.preprocessing[{index}]"
         if isinstance(step, ChannelSwap):
             reverse = not reverse
             continue
+        if steps and _makes_floats(steps[-1]) and not isinstance(step, Normalization):
+            before = describe(steps[-1]).partition(" (")[0]
+            raise EvaluationError(f"{where}: step {step.type} after {before}, which leaves floats, is not supported")
         if steps and isinstance(steps[-1], Normalization):
-            raise EvaluationError(f"{where}: step {step.type} after a normalization is not supported yet")
+            raise EvaluationError(f"{where}: a second normalization is not supported")
         if isinstance(step, Resize):
             _check_resize(step, where)
         steps.append(_in_rgb(step, reverse) if isinstance(step, Normalization) else step)
     return Plan(Operations(measurement.orient, tuple(steps)), "BGR" if reverse else "RGB")
 
 
-def decode(path: Path, *, orient: bool = True) -> Image.Image:
-    """The image at ``path`` as 8-bit RGB.
-
-    Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted: all as
-    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks.
-
-    Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            # Before the conversion, which may drop the EXIF data.
-            turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
-            return _to_rgb(turned)
-    except Exception as error:  # on broken files decoders raise whatever their parsing stumbles over
-        raise DatasetError(f"{path}: cannot be decoded as an image: {_reason(error)}") from error
-
-
 def apply(image: Image.Image, operations: Operations) -> Pixels:
-    """``image`` (8-bit RGB) after all steps: [height, width, 3] in RGB order, uint8, or float32 if normalised.
+    """``image`` (8-bit RGB) after all steps: [height, width, 3] in RGB order, see :data:`Pixels`.
 
     Raises :class:`EvaluationError` where a step cannot be applied to an image of this size.
     """
     pixels: Pixels | None = None
     for step in operations.steps:
-        if isinstance(step, Crop):
-            image = image.crop(_crop_box(step, *image.size))
-        elif isinstance(step, Resize):
-            image = image.resize(_target_size(step, *image.size), _FILTERS[(step.interpolation or "BILINEAR").upper()])
-        else:
-            values = np.asarray(image) - np.asarray(step.mean or (0.0, 0.0, 0.0))
+        if isinstance(step, Normalization):
+            values = (np.asarray(image) if pixels is None else pixels) - np.asarray(step.mean or (0.0, 0.0, 0.0))
             pixels = (values / np.asarray(step.std or (1.0, 1.0, 1.0))).astype(np.float32)
+        elif isinstance(step, Resize) and step.library == "tf":
+            pixels = tensorflow_resize(np.asarray(image), *_target_size(step, *image.size), _interpolation(step))
+        elif isinstance(step, Resize):
+            image = _resized(image, step, *_target_size(step, *image.size))
+        elif isinstance(step, SquareCrop):
+            image = image.crop(_square_box(step, *image.size))
+        else:
+            image = _enlarged(image, step)
+            image = image.crop(_crop_box(step, *image.size))
     return np.array(image) if pixels is None else pixels
-
-
-def load(path: Path, operations: Operations) -> Pixels:
-    """Decode ``path`` and apply ``operations``. Every error names the file."""
-    image = decode(path, orient=operations.orient)
-    try:
-        return apply(image, operations)
-    except EvaluationError as error:
-        raise EvaluationError(f"{path}: {error}", hint=error.hint) from error
 
 
 def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
@@ -134,25 +126,23 @@ def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
     return batch if order == "RGB" else np.ascontiguousarray(batch[..., ::-1])
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "no known format"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _makes_floats(step: Operation) -> bool:
+    return isinstance(step, Normalization) or (isinstance(step, Resize) and step.library == "tf")
+
+
+def _interpolation(step: Resize) -> str:
+    return (step.interpolation or "BILINEAR").upper()
 
 
 def _check_resize(step: Resize, where: str) -> None:
-    if step.library != "pillow":
-        missing = "without use_pillow (OpenCV's resize)" if step.library == "opencv" else "by TensorFlow"
+    known = _INTERPOLATIONS[step.library]
+    if _interpolation(step) not in known:
+        library = describe(step).partition("(")[2].partition(" ")[0]
         raise EvaluationError(
-            f"{where}: step resize {missing} is not supported yet",
-            hint="only use_pillow: True can be reproduced exactly; other libraries scale by other rules",
+            f"{where}.interpolation: unknown {step.interpolation!r}; {library} has {', '.join(sorted(known))}"
         )
-    if step.interpolation is not None and step.interpolation.upper() not in _FILTERS:
-        raise EvaluationError(
-            f"{where}.interpolation: unknown {step.interpolation!r}; Pillow has {', '.join(sorted(_FILTERS))}"
-        )
+    if step.library == "opencv":
+        require_opencv()
 
 
 def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
@@ -162,53 +152,50 @@ def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
     return step.model_copy(update={"mean": mean, "std": std})
 
 
-def _is_turned(image: Image.Image) -> bool:
-    orientation: int = image.getexif().get(0x0112, 1)  # the tag's number in EXIF
-    return orientation != 1
+def _resized(image: Image.Image, step: Resize, width: int, height: int) -> Image.Image:
+    if step.library == "pillow":
+        return image.resize((width, height), _FILTERS[_interpolation(step)])
+    return Image.fromarray(opencv_resize(np.asarray(image), width, height, _interpolation(step)))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image.copy() if image.readonly else image
-    if image.mode.startswith("I"):  # I;16 and its kin; some Pillow versions open 16-bit files as 32-bit "I"
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise ValueError("its values do not fit into 16 bits")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "CMYK":
-        return _cmyk_to_rgb(image)
-    if image.mode == "F":
-        raise ValueError("floating-point images have no defined range")
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")  # straight to RGB, Pillow would warn about a transparent palette entry
-    return image.convert("RGB")
+def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
+    if step.central_fraction is not None:
+        size = int(width * step.central_fraction), int(height * step.central_fraction)
+    else:
+        size = step.target or (width, height)
+    if min(size) < 1:
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
+    return size
 
 
-def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black. Pillow's own differs by one level."""
-    values = np.asarray(image).astype(np.int32)
-    light = 255 - values[..., 3:]
-    return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))
+def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
+    """Without Pillow, an image smaller than the crop is first enlarged (by OpenCV, bilinearly) until it covers it."""
+    wanted, size = _crop_size(step, *image.size), np.array(image.size, dtype=np.float64)
+    if step.use_pillow or (image.width >= wanted[0] and image.height >= wanted[1]):
+        return image
+    for axis in (0, 1):
+        if size[axis] < wanted[axis]:
+            size = size * wanted[axis] / size[axis]
+    width, height = (math.ceil(side) for side in size)
+    return Image.fromarray(opencv_resize(np.asarray(image), width, height, "LINEAR"))
 
 
 def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:
-    if step.central_fraction is not None:
-        new_width, new_height = int(width * step.central_fraction), int(height * step.central_fraction)
-    else:
-        new_width, new_height = step.target or (width, height)
-    if new_width < 1 or new_height < 1:
-        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {_describe(step)}")
+    new_width, new_height = _crop_size(step, width, height)
     if step.use_pillow:
         # Python's round: half to even, so that odd margins go left or right by turns.
         left, top = round((width - new_width) / 2.0), round((height - new_height) / 2.0)
-    elif new_width > width or new_height > height:
-        # accuracy_checker enlarges the image by OpenCV here.
-        raise EvaluationError(
-            f"{width}x{height} pixels are too few for {_describe(step)}, and enlarging is not supported yet"
-        )
     else:
         left, top = (width - new_width) // 2, (height - new_height) // 2
     return left, top, left + new_width, top + new_height
+
+
+def _square_box(step: SquareCrop, width: int, height: int) -> tuple[int, int, int, int]:
+    side = int(step.size / (step.size + 32) * min(width, height))
+    if side < 1:
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
+    left, top = (width - side + 1) // 2, (height - side + 1) // 2
+    return left, top, left + side, top + side
 
 
 def _target_size(step: Resize, width: int, height: int) -> tuple[int, int]:
@@ -224,17 +211,9 @@ def _target_size(step: Resize, width: int, height: int) -> tuple[int, int]:
     elif rule == "fit_to_window":
         scale = min(new_height / height, new_width / width)
         new_width, new_height = int(scale * width), int(scale * height)
+    elif rule == "min_ratio":
+        ratio = min(height / new_height, width / new_width)
+        new_width, new_height = int(width / ratio), int(height / ratio)
     if new_width < 1 or new_height < 1:
-        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {_describe(step)}")
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
     return new_width, new_height
-
-
-def _describe(step: Crop | Resize | Normalization) -> str:
-    if isinstance(step, Normalization):
-        return f"normalization (mean {step.mean}, std {step.std}, as RGB)"
-    size = "x".join(map(str, step.target)) if step.target else ""
-    if isinstance(step, Crop):
-        library = " (Pillow)" if step.use_pillow else ""
-        return f"crop to {f'{step.central_fraction} of each side' if step.central_fraction else size}{library}"
-    ratio = f", aspect_ratio_scale {step.aspect_ratio_scale}" if step.aspect_ratio_scale else ""
-    return f"resize to {size} ({step.library.capitalize()} {(step.interpolation or 'BILINEAR').upper()}{ratio})"

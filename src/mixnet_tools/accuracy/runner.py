@@ -67,8 +67,8 @@ class Runner(Protocol):
 class OpenVinoRunner:
     """An IR on the CPU, as many images at once as the device wants, computed in float32 whatever its weights are.
 
-    The IR has one input, an image with the layout that the IR names (NHWC where it names none and the last dimension
-    is 3), and one output [1, classes].
+    The IR has one input, an image with the layout that the IR names (where it names none, the dimension of size 3 tells
+    NHWC from NCHW), and one output [1, classes].
     """
 
     def __init__(self, ir: IRModel) -> None:
@@ -158,8 +158,9 @@ def _image_input(model: Any, xml: Path) -> tuple[bool, int, int]:
         )
     shape = model.input(0).get_partial_shape()
     sizes = [dimension.get_length() if dimension.is_static else -1 for dimension in shape]
-    layout = model.get_parameters()[0].layout.to_string().strip("[]").replace(",", "")
-    if not layout:
+    named = model.get_parameters()[0].layout
+    layout = named.to_string().strip("[]").replace(",", "")
+    if named.empty:
         layout = "NCHW" if len(sizes) == 4 and sizes[1] == CHANNELS and sizes[3] != CHANNELS else "NHWC"
     if sorted(layout) != sorted("NHWC") or len(sizes) != 4:
         raise EvaluationError(f"{xml}: expected an image input of layout NHWC or NCHW, got {layout} {shape}")

@@ -205,24 +205,22 @@ def _plain(name: str, result: ConvertedModel) -> dict[str, Any]:
 
 
 def _print_table(outcomes: list[_Outcome]) -> None:
-    rows: list[tuple[object, ...]] = []
-    notes = []
-    for outcome in outcomes:
-        for converted in outcome.result.irs if outcome.result else ():
-            place = (outcome.name, converted.ir.precision)
-            if not converted.parity:
-                rows.append((*place, "", "not compared", "", "", "", "", converted.ir.xml))
+    results = [(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
+    rows = []
+    for name, result in results:
+        for converted in result.irs:
             for parity in converted.parity:
+                figures = (f"{n:.1e}" for n in (parity.max_difference, parity.mean_difference, parity.limit))
                 shares = (f"{parity.top1_agreement:.0%}", f"{parity.top5_agreement:.0%}")
-                figures = (parity.max_difference, parity.mean_difference, parity.limit)
-                rows.append((*place, parity.output, *(f"{n:.2e}" for n in figures), *shares, converted.ir.xml))
-        if outcome.result:
-            notes += _notes(outcome.name, outcome.result)
+                rows.append((name, converted.ir.precision, parity.output, *figures, *shares))
     if rows:
-        headers = ("model", "precision", "output", "max |diff|", "mean", "limit", "same top-1", "same top-5", "IR")
-        print(table(headers, rows))
-    for note in notes:
-        print(note)
+        headers = ("model", "precision", "output", "max |diff|", "mean", "limit", "same top-1", "same top-5")
+        print(table(headers, rows), end="\n\n")
+    for name, result in results:
+        for converted in result.irs:
+            proof = "" if converted.parity else " (not compared with the original)"
+            print(f"{name}: {converted.ir.precision}: {converted.ir.xml}{proof}")
+        print("\n".join(_notes(name, result)), end="\n" if _notes(name, result) else "")
 
 
 def _notes(name: str, result: ConvertedModel) -> list[str]:

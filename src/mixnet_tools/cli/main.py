@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "convert downloaded models to OpenVINO IR, and prove the result",
     "check": "measure top-1 and top-5 of original and converted model",
     "info": "show what is known of a model",
+    "cache": "list, verify or prune a download cache",
 }
 
 

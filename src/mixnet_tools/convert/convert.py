@@ -17,7 +17,7 @@ from mixnet_tools.convert.graph import InferenceGraph, inference_graph
 from mixnet_tools.convert.ir import finish
 from mixnet_tools.convert.metadata import conversion_report, rt_info, source_digest
 from mixnet_tools.convert.parity import ParityResult, Port, Reference, require
-from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.convert.plan import ConversionPlan, Weights
 from mixnet_tools.convert.publish import publish, staged, write_serving_repository
 from mixnet_tools.convert.source_model import read_model
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
@@ -26,6 +26,7 @@ from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGr
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
 
+Freezer = Literal["openvino", "tensorflow"]
 FROZEN_FILE = "{name}.frozen.pb"
 
 
@@ -40,8 +41,8 @@ class ConversionOptions:
     """
 
     precisions: tuple[str, ...] = PRECISIONS
-    freezer: Literal["openvino", "tensorflow"] = "openvino"
-    weights: Literal["raw", "ema"] = "raw"
+    freezer: Freezer = "openvino"
+    weights: Weights = "raw"
     verify: bool = True
     keep_frozen: bool = False
     serving: Path | None = None
@@ -148,6 +149,7 @@ class _Conversion:
                 with self.stage("verify"):
                     parity = reference.compare(OpenVinoModel(candidate.xml), target.precision) if reference else ()
                 require(parity, plan.model)
+                self.warn_inconclusive(parity)
                 candidates.append((candidate, target, parity))
             # Only when every precision is proved does any of them appear.
             irs = [
@@ -204,6 +206,14 @@ class _Conversion:
             name = next((name for name in sorted(port.get_names()) if name in planned), None)
             ports.append(Port(tuple(port.get_shape()), port.get_element_type().to_dtype(), planned.get(name or "")))
         return Reference(self.original(), ports, self.plan)
+
+    def warn_inconclusive(self, parity: tuple[ParityResult, ...]) -> None:
+        for result in parity:
+            if not result.conclusive:
+                self.progress.note(
+                    f"{self.plan.model}: warning: the original gives all test inputs nearly the same {result.output}, "
+                    "so that the comparison proves little"
+                )
 
     def original(self) -> Model:
         if not self.plan.source.is_tensorflow:

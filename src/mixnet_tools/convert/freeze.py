@@ -35,7 +35,7 @@ def freeze(plan: ConversionPlan, prepared: InferenceGraph | None = None) -> Froz
         name=plan.model,
         graph_def=graph.SerializeToString(deterministic=True),
         inputs=tuple(f"{name}:0" for name in prepared.placeholders),
-        outputs=tuple(cut.tensor for cut in plan.outputs) or _leaf_tensors(graph),
+        outputs=prepared.outputs,
         input_shape=_first_shape(plan),
     )
 
@@ -149,11 +149,6 @@ def _freeze_saved_model(plan: ConversionPlan) -> FrozenGraph:
         outputs=tuple(outputs[cut.node] for cut in plan.outputs) or tuple(outputs.values()),
         input_shape=_first_shape(plan),
     )
-
-
-def _leaf_tensors(graph: Any) -> tuple[str, ...]:
-    read = {surgery.tensor(name)[0] for node in graph.node for name in node.input}
-    return tuple(f"{node.name}:0" for node in graph.node if node.name not in read)
 
 
 def _first_shape(plan: ConversionPlan) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.convert import surgery
-from mixnet_tools.convert.plan import ConversionPlan, Source
+from mixnet_tools.convert.plan import ConversionPlan, Cut, Source
 from mixnet_tools.errors import FreezeError
 
 FETCH_AGAIN = "fetch the model again: mixnet-download --force"
@@ -20,13 +20,14 @@ FETCH_AGAIN = "fetch the model again: mixnet-download --force"
 class InferenceGraph:
     """A pruned GraphDef message, and what became of the rest.
 
-    ``placeholders`` are the node names of the inputs in the plan's order. ``node_names`` are all names of the source
+    ``placeholders`` are the node names of the inputs, ``outputs`` the tensor names of the outputs, in the plan's order. ``node_names`` are all names of the source
     graph, ``averages`` those of its variables that are moving averages; ``dropped`` counts the nodes that were cut
     away, and ``dropped_inputs`` names the operations that fed the cut tensors.
     """
 
     graph: Any
     placeholders: tuple[str, ...]
+    outputs: tuple[str, ...]
     node_names: frozenset[str]
     averages: frozenset[str]
     dropped: int
@@ -88,12 +89,14 @@ def _prepare(plan: ConversionPlan, graph: Any) -> InferenceGraph:
         node.name for node in pruned.node if node.op in surgery.PLACEHOLDER_OPS
     )
     surgery.check_closed(pruned, placeholders)
+    pruned, tensors = surgery.expose(pruned, plan.outputs or [Cut(name, name, "node", 0) for name in outputs])
     if plan.weights == "ema":
         pruned = surgery.use_averages(pruned, averages)
     fed_by = [before[entry.cut.node].op for entry in inputs if entry.cut.node in before]
     return InferenceGraph(
         graph=pruned,
         placeholders=placeholders,
+        outputs=tensors,
         node_names=names,
         averages=averages,
         dropped=len(graph.node) + sum(name not in names for name in placeholders) - len(pruned.node),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+Weights = Literal["raw", "ema"]
 SourceKind = Literal["meta_graph", "frozen_graph", "saved_model", "onnx"]
 CHANNELS = 3
 """Channels of the images that reversal is about."""
@@ -114,7 +115,7 @@ class ConversionPlan:
     inputs: tuple[InputPlan, ...]
     outputs: tuple[Cut, ...]
     constants: tuple[Constant, ...] = ()
-    weights: Literal["raw", "ema"] = "raw"
+    weights: Weights = "raw"
 
 
 def parse_cut(text: str) -> Cut:

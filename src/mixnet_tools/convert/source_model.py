@@ -25,12 +25,11 @@ def read_model(plan: ConversionPlan, prepared: InferenceGraph | None, frozen: Fr
     with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
         folder = Path(scratch)
         if frozen is not None:
-            return _convert(plan, _write(folder / "frozen.pb", frozen.graph_def), outputs=frozen.outputs)
+            return _convert(plan, _write(folder / "frozen.pb", frozen.graph_def))
         if prepared is not None:
-            outputs = tuple(cut.tensor for cut in plan.outputs)
             if plan.source.kind == "meta_graph":
-                return _convert(plan, _meta_graph(plan, prepared, folder), outputs=outputs)
-            return _convert(plan, _write(folder / "graph.pb", prepared.graph.SerializeToString()), outputs=outputs)
+                return _convert(plan, _meta_graph(plan, prepared, folder))
+            return _convert(plan, _write(folder / "graph.pb", prepared.graph.SerializeToString()))
         check_files(plan.source)
         if plan.source.kind == "saved_model":
             return _convert(plan, plan.source.path, outputs=tuple(cut.node for cut in plan.outputs))
@@ -61,13 +60,13 @@ def _onnx(plan: ConversionPlan) -> Any:
     return _convert(plan, plan.source.path, outputs=tuple(cut.text for cut in plan.outputs))
 
 
-def _convert(plan: ConversionPlan, path: Path, outputs: tuple[str, ...]) -> Any:
+def _convert(plan: ConversionPlan, path: Path, outputs: tuple[str, ...] = ()) -> Any:
+    """``outputs`` may lie inside the graph; without them the model's own are taken."""
     import openvino
 
     try:
         model = openvino.convert_model(path)
-        if len(outputs) > len(model.outputs) or (outputs and not _all_named(model, outputs)):
-            # Only needed where an output lies inside the graph; OpenVINO names the outer ones by itself.
+        if outputs and not _all_named(model, outputs):
             model = openvino.convert_model(path, output=list(outputs))
     except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
         raise ConversionError(

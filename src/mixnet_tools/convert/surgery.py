@@ -138,6 +138,27 @@ def prune(graph: Any, outputs: Sequence[str]) -> Any:
     return result
 
 
+def expose(graph: Any, outputs: Sequence[Cut]) -> tuple[Any, tuple[str, ...]]:
+    """A copy of ``graph`` in which each of ``outputs`` is a tensor that no node reads, and these tensors' names.
+
+    OpenVINO takes for outputs what nothing reads; a tensor inside the graph gets an Identity that nothing reads.
+    """
+    result = _copy(graph)
+    read = {tensor(name) for node in result.node for name in data_inputs(node)}
+    names = []
+    for cut in outputs:
+        name = cut.tensor
+        if (cut.node, cut.port) in read:
+            exposed = result.node.add()
+            exposed.name, exposed.op = f"{cut.node}/output_port_{cut.port}", "Identity"
+            exposed.input.append(name.removesuffix(":0"))
+            source = next(node for node in result.node if node.name == cut.node)
+            exposed.attr["T"].type = output_type(source, cut.port)
+            name = f"{exposed.name}:0"
+        names.append(name)
+    return result, tuple(names)
+
+
 def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
     """``graph`` with each variable replaced by a Const of its value, and each read of it by an Identity.
 

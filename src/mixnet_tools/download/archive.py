@@ -147,6 +147,9 @@ def _unpack_tar(archive: Path, archive_format: str, writer: _Writer, keeper: Gat
                 entry = _tar_entry(member)
                 writer.write(entry, _tar_chunks(tar, member, stream, keeper))
                 tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
+            # tarfile takes a broken header after the first for the end; the true end is a block of zeros.
+            if not stream.last_read or any(stream.last_read):
+                raise BrokenStream("is cut short or damaged")
         stream.drain()
 
 

@@ -44,6 +44,17 @@ class FetchRules:
     offline: bool = False
 
 
+@dataclass(frozen=True)
+class Errand:
+    """A file to fetch: from ``places``, by way of ``part``, to ``target``; messages call it ``shown_as``."""
+
+    file: ModelFile
+    places: Sequence[Place]
+    part: Path
+    target: Path
+    shown_as: Path
+
+
 class Fetcher:
     """Fetches files, from several threads if need be; once ``stop`` is set, every fetch ends with :class:`Stopped`."""
 
@@ -53,10 +64,8 @@ class Fetcher:
         self._lock = threading.Lock()
         self._client: HttpClient | None = None
 
-    def fetch(
-        self, file: ModelFile, places: Sequence[Place], part: Path, target: Path, tick: Callable[[int], None]
-    ) -> str:
-        """Put ``file`` at ``target`` by way of ``part``, and say which place served it.
+    def fetch(self, errand: Errand, tick: Callable[[int], None]) -> str:
+        """Put the file of ``errand`` in its place, and say who served it.
 
         ``tick`` is told now and then how many bytes are there. Raises :class:`DownloadError` (or one of its kinds)
         when no place had the file or it cannot be written, and :class:`Stopped`.
@@ -68,14 +77,14 @@ class Fetcher:
             report(count)
 
         try:
-            with Part(part, file.size, file.checksum) as incoming:
+            with Part(errand.part, errand.file.size, errand.file.checksum) as incoming:
                 incoming.resume(self.check_stop)
-                served_by = self._first_that_serves(file, places, incoming, target, on_bytes)
-                tick(file.size)
-                incoming.move_to(target)
+                served_by = self._first_that_serves(errand, incoming, on_bytes)
+                tick(errand.file.size)
+                incoming.move_to(errand.target)
                 return served_by
         except OSError as error:
-            raise cannot_write(target, error) from error
+            raise cannot_write(errand.shown_as, error) from error
 
     def check_stop(self) -> None:
         """Raise :class:`Stopped` once the run was interrupted."""
@@ -87,14 +96,12 @@ class Fetcher:
         if self._client is not None:
             self._client.close()
 
-    def _first_that_serves(
-        self, file: ModelFile, places: Sequence[Place], part: Part, target: Path, on_bytes: Callable[[int], None]
-    ) -> str:
+    def _first_that_serves(self, errand: Errand, part: Part, on_bytes: Callable[[int], None]) -> str:
         if part.is_complete_and_right:
             return EARLIER_RUN
         if part.position == part.size:
             part.restart(None)
-        usable = [place for place in places if isinstance(place, LocalPlace) or not self._rules.offline]
+        usable = [place for place in errand.places if isinstance(place, LocalPlace) or not self._rules.offline]
         failed: dict[Place, Attempted] = {}
         ready: dict[Place, float] = {}
         for attempt in range(1, self._rules.num_attempts + 1):
@@ -105,16 +112,15 @@ class Fetcher:
                 self._stop.wait(max(0.0, ready.get(place, 0.0) - time.monotonic()))
                 self.check_stop()
                 try:
-                    self._from(place, part, file.name, on_bytes)
+                    self._from(place, part, errand.file.name, on_bytes)
                     return str(place)
                 except SourceFailure as failure:
                     failed[place] = Attempted(place, attempt, failure)
                     if failure.may_pass:
                         to_leave.add(place.group)
                         ready[place] = time.monotonic() + delay_before_retry(failure, attempt, self._rules.backoff)
-        if self._rules.offline:
-            raise nowhere_offline(file, target, list(failed.values()))
-        raise gave_up(file, target, list(failed.values()))
+        explain = nowhere_offline if self._rules.offline else gave_up
+        raise explain(errand.file, errand.shown_as, list(failed.values()))
 
     def _from(self, place: Place, part: Part, name: str, on_bytes: Callable[[int], None]) -> None:
         """One attempt at ``place``, begun anew where what is there already turns out not to fit."""

@@ -19,7 +19,7 @@ from mixnet_tools.descriptor import ModelDescriptor, ModelFile
 from mixnet_tools.download import manifest as manifests
 from mixnet_tools.download import postprocess
 from mixnet_tools.download.cache import Cache
-from mixnet_tools.download.fetch import Fetcher
+from mixnet_tools.download.fetch import Errand, Fetcher
 from mixnet_tools.download.manifest import FileRecord, LinkRecord, Manifest
 from mixnet_tools.download.parallel import run_each
 from mixnet_tools.download.part import adopt
@@ -82,8 +82,10 @@ class ModelJob:
         fetched = self._fetch_all(stock, manifest, use_cache=not force) if stock.missing else {}
         records = stock.files | fetched
         finished = stock.finished and not (set(fetched) & self._inputs())
-        outputs = stock.outputs if finished else self._make_outputs(records)
+        outputs = stock.outputs if finished else self._make_outputs(records, stock.outputs)
         self._save(manifest, records, outputs)
+        postprocess.clear_staging(self._folder)
+        manifests.sweep(self._folder, self._model, records)
         served = {name: record.served_by for name, record in fetched.items()}
         return self._result(records, served, up_to_date=finished and not fetched)
 
@@ -99,6 +101,9 @@ class ModelJob:
             part.with_name(part.name + ".json").unlink(missing_ok=True)
 
     def _fetch_all(self, stock: Stock, manifest: Manifest, *, use_cache: bool) -> dict[str, FileRecord]:
+        self._shop.progress.files_expected(
+            self._model.name, len(stock.missing), sum(file.size for file in stock.missing)
+        )
         outcomes = run_each(
             lambda file: self._fetch(file, use_cache=use_cache), stock.missing, self._shop.jobs, self._shop.stop
         )
@@ -138,28 +143,29 @@ class ModelJob:
             return _record(file, target, FROM_CACHE)
         known_places = places(self._model, file, self._shop.mirrors)
         served_by = fetcher.fetch(
-            file,
-            known_places,
-            part,
-            target,
+            Errand(file, known_places, part, target, self._folder / file.name),
             lambda count: self._shop.progress.file_progress(self._model.name, file.name, count),
         )
         if cache:
             cache.store(file.checksum, target)
         return _record(file, target, served_by)
 
-    def _make_outputs(self, records: dict[str, FileRecord]) -> dict[str, FileRecord | LinkRecord]:
+    def _make_outputs(
+        self, records: dict[str, FileRecord], right: dict[str, FileRecord | LinkRecord]
+    ) -> dict[str, FileRecord | LinkRecord]:
+        """Unpack and patch; of the outputs that are ``right`` already, those that come out the same stay untouched."""
         if not self._model.postprocessing:
             return {}
         stop = self._shop.fetcher.check_stop
         self._shop.progress.postprocessing_begin(self._model.name)
         delivered = {name: delivered_path(self._model, self._folder, name) for name in records}
         staging = postprocess.make_outputs(self._model, self._folder, delivered, stop)
-        outputs = postprocess.record_outputs(staging, stop)
+        made = postprocess.record_outputs(staging, stop)
+        same = {name: record for name, record in right.items() if name in made and _same_bytes(record, made[name])}
         self._save(Manifest(model=self._model.name), records, None)
-        postprocess.commit(staging, self._folder)
+        postprocess.commit(staging, self._folder, same)
         self._shop.progress.postprocessing_end(self._model.name)
-        return outputs
+        return made | same
 
     def _save(
         self,
@@ -211,6 +217,12 @@ class ModelJob:
             for file in self._files
         )
         return DownloadedModel(self._model.name, self._folder, files, up_to_date)
+
+
+def _same_bytes(one: FileRecord | LinkRecord, other: FileRecord | LinkRecord) -> bool:
+    if isinstance(one, FileRecord) and isinstance(other, FileRecord):
+        return (one.size, one.checksum) == (other.size, other.checksum)
+    return one == other
 
 
 def _record(file: ModelFile, path: Path, served_by: str) -> FileRecord:

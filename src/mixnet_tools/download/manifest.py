@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -93,6 +94,19 @@ def part_path(model_folder: Path, name: str) -> Path:
 def original_path(model_folder: Path, name: str) -> Path:
     """Where the file ``name`` is kept as it was delivered, if a patched copy of it stands under its name."""
     return part_path(model_folder, name).with_suffix(".original")
+
+
+def sweep(model_folder: Path, model: ModelDescriptor, done: Collection[str]) -> None:
+    """Remove from the state folder what killed runs left; parts of files that are not in ``done`` stay."""
+    keep = {"lock", _path(model_folder).name}
+    for file in model.files:
+        keep.add(original_path(model_folder, file.name).name)
+        if file.name not in done:
+            part = part_path(model_folder, file.name).name
+            keep |= {part, f"{part}.json"}
+    for path in state_folder(model_folder).iterdir():
+        if path.name not in keep and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def _path(model_folder: Path) -> Path:

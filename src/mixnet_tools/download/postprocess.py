@@ -80,8 +80,13 @@ def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, Fi
     return records
 
 
-def commit(staging: Path, folder: Path) -> None:
-    """Move what ``staging`` holds into ``folder``. Raises :class:`DownloadError` where something is in the way."""
+def commit(staging: Path, folder: Path, already_right: Iterable[str]) -> None:
+    """Move what ``staging`` holds into ``folder``, except for what is ``already_right`` there.
+
+    Raises :class:`DownloadError` where something is in the way, and OSError.
+    """
+    for name in already_right:
+        (staging / name).unlink()
     for path in sorted(staging.iterdir()):
         _move(path, folder / path.name)
     shutil.rmtree(staging)

@@ -82,8 +82,8 @@ def decoder_for(archive_format: str) -> Callable[[], Decoder] | None:
 class UnpackedStream:
     """The bytes of ``packed``, unpacked by decoders that ``make_decoder`` makes, for reading forwards.
 
-    ``on_bytes`` is told of each number of bytes that comes out, and may raise. Every way in which the packed bytes
-    can be wrong is a :class:`BrokenStream`.
+    ``on_bytes`` is told of each number of bytes that comes out, and may raise; ``last_read`` is what was read last.
+    Every way in which the packed bytes can be wrong is a :class:`BrokenStream`.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class UnpackedStream:
         self._decoder = make_decoder() if make_decoder else None
         self._ready = memoryview(b"")
         self._position = 0
+        self.last_read = b""
 
     def tell(self) -> int:
         """Unpacked bytes that were read or skipped."""
@@ -117,7 +118,8 @@ class UnpackedStream:
             pieces.append(piece)
             missing -= len(piece)
         self._position += count - missing
-        return b"".join(pieces)
+        self.last_read = b"".join(pieces)
+        return self.last_read
 
     def drain(self) -> None:
         """Read to the end, so that the packed stream's own checksum is verified."""

@@ -1,0 +1,270 @@
+"""mixnet-download beside what one would type instead: curl, sha384sum and tar, on the same files from a local server.
+
+    python -m benchmarks.download [--rounds 5] [--archive_mb 54] [--small 200]
+
+Each round runs every contestant once, in turn, in a fresh folder; the table shows the median and the best round, from
+the start of the process to its end. Memory is the peak resident size of the process beyond that of a Python that has
+merely imported what a download imports, for the archive and for one ten times as large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import http.server
+import io
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+SERVE = "import sys; from benchmarks.download import serve_forever; serve_forever(sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A file that the server has."""
+
+    name: str
+    size: int
+    sha384: str
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence."""
+
+    def copyfile(self, source: object, outputfile: object) -> None:
+        """Let the kernel do it, so that the server's own cost blurs the comparison as little as possible."""
+        self.wfile.flush()
+        assert isinstance(source, io.BufferedReader)
+        size, offset = os.fstat(source.fileno()).st_size, 0
+        while offset < size:
+            offset += os.sendfile(self.connection.fileno(), source.fileno(), offset, size - offset)
+
+
+def serve_forever(folder: str) -> None:
+    """Serve ``folder`` on a free port of loopback, which is printed."""
+    handler = functools.partial(_Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        print(server.server_address[1], flush=True)
+        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
+        server.serve_forever()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A server of ``folder`` in a process of its own; gives its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def make_archive(folder: Path, name: str, size: int) -> Served:
+    """An archive of the published one's form: three files that hardly compress, like weights."""
+    noise = random.Random(0)
+    path = folder / f"{name}.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for member, share in (("meta", 0.08), ("data-00000-of-00001", 0.92)):
+            info = tarfile.TarInfo(f"{name}/model.ckpt.{member}")
+            info.size = int(size * share)
+            tar.addfile(info, _Noise(noise, info.size))
+    return _describe(path)
+
+
+class _Noise(io.RawIOBase):
+    """``size`` random bytes, made as they are read."""
+
+    def __init__(self, source: random.Random, size: int) -> None:
+        self._source, self._left = source, size
+
+    def read(self, count: int = -1) -> bytes:
+        count = min(self._left, count if count >= 0 else self._left)
+        self._left -= count
+        return self._source.randbytes(count)
+
+
+def make_small_files(folder: Path, count: int) -> list[Served]:
+    """``count`` files of 1 to 40 kB."""
+    noise = random.Random(1)
+    files = []
+    for number in range(count):
+        path = folder / f"small{number:03}.bin"
+        path.write_bytes(noise.randbytes(noise.randrange(1_000, 40_000)))
+        files.append(_describe(path))
+    return files
+
+
+def _describe(path: Path) -> Served:
+    digest = hashlib.sha384()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return Served(path.name, path.stat().st_size, digest.hexdigest())
+
+
+def write_model(zoo: Path, name: str, files: Sequence[Served], url: str, archive: str | None) -> None:
+    """A descriptor of ``files``, of which ``archive`` is unpacked."""
+    descriptor = {
+        "description": "Files for a benchmark.",
+        "task_type": "classification",
+        "files": [{"name": f.name, "size": f.size, "checksum": f.sha384, "source": f"{url}/{f.name}"} for f in files],
+        "framework": "dldt",
+        "license": "none",
+    }
+    if archive:
+        descriptor["postprocessing"] = [{"$type": "unpack_archive", "format": "gztar", "file": archive}]
+    path = zoo / "public" / name / "model.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(descriptor))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one contestant: seconds, and the peak resident size in bytes."""
+
+    seconds: float
+    peak: int
+
+
+def timed(arguments: Sequence[str | Path], folder: Path) -> Run:
+    """Run ``arguments`` in ``folder``, which must succeed."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [str(one) for one in arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    process.stderr.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"{arguments[0]} failed:\n{errors.decode()}")
+    return Run(time.perf_counter() - begin, usage.ru_maxrss * 1024)
+
+
+def by_hand(files: Sequence[Served], url: str, archive: str | None) -> list[str]:
+    """The shell's way: one curl for all files over one connection, sha384sum, tar."""
+    sums = "".join(f"{f.sha384}  {f.name}\n" for f in files)
+    transfers = "\n".join(f'url = "{url}/{f.name}"\noutput = "{f.name}"' for f in files)
+    unpack = f"\ntar xzf {archive}" if archive else ""
+    script = f"set -e\ncurl -sSf -K - <<'LIST'\n{transfers}\nLIST\nsha384sum -c --quiet <<'SUMS'\n{sums}SUMS{unpack}"
+    return ["sh", "-c", script]
+
+
+def with_mixnet(zoo: Path, name: str, *options: str) -> list[str | Path]:
+    """Ours, with the same work to do."""
+    program = [sys.executable, "-m", "mixnet_tools.cli.main", "download", "--quiet"]
+    return [*program, "--name", name, "--models_dir", zoo, "-o", "out", *options]
+
+
+def race(
+    contestants: dict[str, Callable[[], list[str | Path] | list[str]]], rounds: int, scratch: Path
+) -> dict[str, list[Run]]:
+    """Every contestant once a round, each time in an empty folder."""
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, arguments in contestants.items():
+            folder = scratch / f"round{number}"
+            folder.mkdir()
+            runs[name].append(timed(arguments(), folder))
+            shutil.rmtree(folder)
+    return runs
+
+
+def show(title: str, runs: dict[str, list[Run]]) -> None:
+    """A table of one race; the first contestant is what the others are compared with."""
+    print(f"\n{title}\n  {'':<36} {'median':>8} {'best':>8}   ratio (median, best)")
+    base: tuple[float, float] | None = None
+    for name, results in runs.items():
+        seconds = [run.seconds for run in results]
+        figures = statistics.median(seconds), min(seconds)
+        base = base or figures
+        ratios = f"{figures[0] / base[0]:.2f} x, {figures[1] / base[1]:.2f} x"
+        print(f"  {name:<36} {figures[0]:>6.2f} s {figures[1]:>6.2f} s   {ratios}")
+
+
+def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> None:
+    """Peak memory of downloads beyond a bare import."""
+    modules = "mixnet_tools.cli.download, mixnet_tools.download.download, mixnet_tools.download.http, filelock"
+    bare = timed([sys.executable, "-c", f"import {modules}"], scratch).peak
+    print(f"\nmemory: a bare import peaks at {bare / 1e6:.1f} MB")
+    for name, size in names:
+        folder = scratch / name
+        folder.mkdir()
+        peak = timed(with_mixnet(zoo, name), folder).peak
+        shutil.rmtree(folder)
+        print(f"  {size / 1e6:>6.0f} MB archive, downloaded and unpacked: {(peak - bare) / 1e6:+.1f} MB")
+
+
+def main() -> None:
+    """Make the files, serve them, race, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--archive_mb", type=int, default=54)
+    parser.add_argument("--small", type=int, default=200)
+    args = parser.parse_args()
+    missing = [tool for tool in ("curl", "sha384sum", "tar") if shutil.which(tool) is None]
+    if missing:
+        raise SystemExit(f"this comparison needs {', '.join(missing)}")
+
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch, served, zoo = Path(temporary), Path(temporary) / "served", Path(temporary) / "zoo"
+        served.mkdir()
+        archive = make_archive(served, "net", args.archive_mb * 1_000_000)
+        large = make_archive(served, "large", args.archive_mb * 10_000_000)
+        small = make_small_files(served, args.small)
+        with serving(served) as url:
+            write_model(zoo, "net", [archive], url, archive.name)
+            write_model(zoo, "large", [large], url, large.name)
+            write_model(zoo, "small", small, url, None)
+            show(
+                f"{archive.size / 1e6:.0f} MB archive: fetch, verify, unpack ({args.rounds} rounds)",
+                race(
+                    {
+                        "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name),
+                        "mixnet-download": lambda: with_mixnet(zoo, "net"),
+                    },
+                    args.rounds,
+                    scratch,
+                ),
+            )
+            show(
+                f"{len(small)} files, {sum(f.size for f in small) / 1e6:.1f} MB: fetch, verify ({args.rounds} rounds)",
+                race(
+                    {
+                        "curl (one process) + sha384sum": lambda: by_hand(small, url, None),
+                        "mixnet-download": lambda: with_mixnet(zoo, "small"),
+                        "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
+                    },
+                    args.rounds,
+                    scratch,
+                ),
+            )
+            show_memory(zoo, [("net", archive.size), ("large", large.size)], scratch)
+
+
+if __name__ == "__main__":
+    main()

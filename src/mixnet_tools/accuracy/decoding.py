@@ -1,0 +1,104 @@
+"""An image file -> 8-bit RGB. Grey, palette, 16-bit and CMYK images come out as OpenCV's ``imread`` reads them.
+
+What is odd about an image is named beside its pixels, so that a report can count it; what cannot be decoded is an error.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mixnet_tools.errors import DatasetError
+
+_ODD_MODES = {
+    "1": "grey",
+    "L": "grey",
+    "LA": "grey",
+    "P": "palette",
+    "PA": "palette",
+    "RGBA": "transparency",
+    "CMYK": "CMYK",
+    "I": "16-bit",
+    "F": "floating point",
+}
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An 8-bit RGB ``image``, and what was odd about its file (``CMYK``, ``grey``, ``PNG named .JPEG``)."""
+
+    image: Image.Image
+    oddities: tuple[str, ...]
+
+
+def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None = None) -> Decoded:
+    """The image at ``source``, called ``name`` in messages (default: its path), as 8-bit RGB.
+
+    Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted: all as
+    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks.
+
+    Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
+    """
+    where = name or str(source)
+    try:
+        with Image.open(source) as image:
+            image.load()
+            oddities = _oddities(image, where)
+            # Before the conversion, which may drop the EXIF data.
+            turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
+            return Decoded(_to_rgb(turned), oddities)
+    except Exception as error:  # on broken files decoders raise whatever their parsing stumbles over
+        raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
+
+
+def _oddities(image: Image.Image, name: str) -> tuple[str, ...]:
+    found = []
+    mode = image.mode.partition(";")[0]
+    if mode in _ODD_MODES:
+        found.append(_ODD_MODES[mode])
+    suffix = PurePosixPath(name).suffix
+    if suffix.lower() in _JPEG_SUFFIXES and image.format not in ("JPEG", "MPO"):
+        found.append(f"{image.format} named {suffix}")
+    return tuple(found)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "no known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _is_turned(image: Image.Image) -> bool:
+    orientation: int = image.getexif().get(0x0112, 1)  # the tag's number in EXIF
+    return orientation != 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image.copy() if image.readonly else image
+    if image.mode.startswith("I"):  # I;16 and its kin; some Pillow versions open 16-bit files as 32-bit "I"
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("its values do not fit into 16 bits")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "CMYK":
+        return _cmyk_to_rgb(image)
+    if image.mode == "F":
+        raise ValueError("floating-point images have no defined range")
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")  # straight to RGB, Pillow would warn about a transparent palette entry
+    return image.convert("RGB")
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black. Pillow's own differs by one level."""
+    values = np.asarray(image).astype(np.int32)
+    light = 255 - values[..., 3:]
+    return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))

@@ -1,0 +1,94 @@
+"""Scaling as OpenCV and TensorFlow do it: arrays [height, width, 3] in, arrays out. Pillow scales its own images.
+
+TensorFlow's rule is that of ``tf.image.resize`` (TensorFlow 2) without antialias: the centre of output pixel i lies at
+``(i + 0.5) * scale - 0.5`` of the input; bilinear weights clamp at the border, bicubic ones are Keys' kernel with
+a = -0.5 (R. G. Keys, IEEE ASSP 29, 1981), where taps beyond the border are left out and the rest is scaled to sum 1.
+It is computed here with NumPy, so that neither TensorFlow nor its start-up is needed to prepare an image. (The older
+``tf.compat.v1.image.resize_bicubic`` without half_pixel_centers has other centres and a = -0.75: another operation.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixnet_tools.errors import MissingDependency
+
+Floats = npt.NDArray[np.float32]
+
+OPENCV_INTERPOLATIONS = {
+    "NEAREST": "INTER_NEAREST",
+    "LINEAR": "INTER_LINEAR",
+    "BILINEAR": "INTER_LINEAR",
+    "CUBIC": "INTER_CUBIC",
+    "BICUBIC": "INTER_CUBIC",
+    "AREA": "INTER_AREA",
+    "LANCZOS4": "INTER_LANCZOS4",
+}
+TENSORFLOW_INTERPOLATIONS = ("BILINEAR", "BICUBIC")
+_KEYS = -0.5
+
+
+def require_opencv() -> Any:
+    """The ``cv2`` module, on one thread. Raises :class:`MissingDependency` where it is not installed."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependency(
+            f"this model's preprocessing scales with OpenCV, which is not installed ({error})",
+            hint="pip install 'mixnet-tools[opencv]'",
+        ) from error
+    cv2.setNumThreads(1)  # images are prepared in threads already
+    return cv2
+
+
+def opencv_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> npt.NDArray[Any]:
+    """``cv2.resize``; ``interpolation`` is a key of :data:`OPENCV_INTERPOLATIONS`. The type (uint8) is kept."""
+    cv2 = require_opencv()
+    flag = getattr(cv2, OPENCV_INTERPOLATIONS[interpolation])
+    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag))
+
+
+def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> Floats:
+    """As ``tf.image.resize(pixels, [height, width], method)``: float32, bicubic values may leave 0..255 a little."""
+    weights = _bicubic if interpolation == "BICUBIC" else _bilinear
+    rows, row_weights = weights(pixels.shape[0], height)
+    columns, column_weights = weights(pixels.shape[1], width)
+    # One tap after the other: an array of all taps at once would be four times the image.
+    wide: Floats = np.zeros((height, pixels.shape[1], pixels.shape[2]), dtype=np.float32)
+    for tap in range(rows.shape[1]):
+        wide += pixels[rows[:, tap]] * row_weights[:, tap, None, None]
+    scaled: Floats = np.zeros((height, width, pixels.shape[2]), dtype=np.float32)
+    for tap in range(columns.shape[1]):
+        scaled += wide[:, columns[:, tap]] * column_weights[None, :, tap, None]
+    return scaled
+
+
+def _centres(size: int, new_size: int) -> npt.NDArray[np.float64]:
+    # The scale is a float32 in TensorFlow's kernels.
+    scale = float(np.float32(size) / np.float32(new_size))
+    return (np.arange(new_size) + 0.5) * scale - 0.5
+
+
+def _bilinear(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    """(indices, weights), both [new_size, 2]."""
+    centres = _centres(size, new_size)
+    first = np.floor(centres)
+    taps = np.stack([np.maximum(first, 0), np.minimum(first + 1, size - 1)], axis=1).astype(np.int64)
+    share = (centres - first).astype(np.float32)
+    return np.clip(taps, 0, size - 1), np.stack([1 - share, share], axis=1)
+
+
+def _bicubic(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    """(indices, weights), both [new_size, 4]."""
+    centres = _centres(size, new_size)
+    taps = np.floor(centres).astype(np.int64)[:, None] + np.arange(-1, 3)[None, :]
+    distance = np.abs(centres[:, None] - taps)
+    near = ((_KEYS + 2) * distance - (_KEYS + 3)) * distance**2 + 1
+    far = _KEYS * (((distance - 5) * distance + 8) * distance - 4)
+    weights = np.where(distance <= 1, near, far)
+    weights[(taps < 0) | (taps >= size)] = 0.0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.clip(taps, 0, size - 1), weights.astype(np.float32)

@@ -1,0 +1,102 @@
+"""Look after a download cache (--cache_dir of mixnet-download, or of Open Model Zoo's downloader).
+
+ls lists its files, verify hashes them all, prune removes files that were not used for long, or the least recently
+used ones until the cache is small enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixnet_tools.cli.options import Parser
+from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from mixnet_tools.download.cache import Cache
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to do, where, and how far to prune."""
+    parser.add_argument("action", choices=("ls", "verify", "prune"), help="what to do")
+    parser.add_argument("--cache_dir", type=Path, required=True, metavar="DIR", help="the cache's folder")
+    parser.add_argument("--drop", action="store_true", help="verify: remove the files that are corrupt")
+    parser.add_argument("--max_size", type=_size, metavar="SIZE", help="prune: keep at most SIZE (500M, 10GB)")
+    parser.add_argument("--max_days", type=_days, metavar="N", help="prune: remove what was not used for N days")
+    parser.add_argument("--dry_run", action="store_true", help="prune: list what would be removed, and remove nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the action; each prints a line for every file that it concerns."""
+    from mixnet_tools.download.cache import FORMAT, Cache
+
+    if not (args.cache_dir / FORMAT).is_dir():
+        raise DownloadError(
+            f"{args.cache_dir}: not a download cache: it has no folder {FORMAT!r}",
+            hint="give the folder that mixnet-download was given as --cache_dir",
+        )
+    cache = Cache(args.cache_dir, warn=lambda text: None)
+    if args.action == "verify":
+        return _verify(cache, drop=args.drop)
+    return _list(cache) if args.action == "ls" else _prune(cache, args)
+
+
+def _list(cache: Cache) -> int:
+    from mixnet_tools.progress import human_bytes
+
+    total = count = 0
+    for entry in cache.entries():
+        print(f"{entry.checksum}  {human_bytes(entry.size):>9}")
+        total += entry.size
+        count += 1
+    print(f"{count} files, {human_bytes(total)}")
+    return 0
+
+
+def _verify(cache: Cache, *, drop: bool) -> int:
+    wrong, count = [], 0
+    for entry in cache.entries():
+        count += 1
+        if not cache.is_right(entry):
+            wrong.append(entry)
+            if drop:
+                entry.path.unlink()
+    if wrong:
+        listing = "\n".join(str(entry.path) for entry in wrong)
+        raise IntegrityError(
+            f"{len(wrong)} of {count} files in the cache are corrupt\n{listing}",
+            hint="they were removed" if drop else "remove them with --drop; a download would do the same",
+        )
+    print(f"{count} files, all as their names say")
+    return 0
+
+
+def _prune(cache: Cache, args: argparse.Namespace) -> int:
+    from mixnet_tools.progress import human_bytes
+
+    if args.max_size is None and args.max_days is None:
+        raise UsageError("prune needs a limit", hint="--max_size 10GB, --max_days 90, or both")
+    max_age = None if args.max_days is None else args.max_days * 86400.0
+    removed = cache.prune(max_bytes=args.max_size, max_age=max_age, dry_run=args.dry_run)
+    for entry in removed:
+        print(f"{entry.checksum}  {human_bytes(entry.size):>9}")
+    freed = human_bytes(sum(entry.size for entry in removed))
+    print(f"{len(removed)} files, {freed}{' would be' if args.dry_run else ''} removed")
+    return 0
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?)B?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected a size such as 500M or 10GB, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2].replace("K", "k")])
+
+
+def _days(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"expected a number of days, got {text!r}")
+    return float(text)
