@@ -45,6 +45,7 @@ class Served:
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each small file waits 40 ms for an acknowledgement
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""
@@ -165,12 +166,15 @@ def timed(arguments: Sequence[str | Path], folder: Path) -> Run:
     return Run(time.perf_counter() - begin, usage.ru_maxrss * 1024)
 
 
-def by_hand(files: Sequence[Served], url: str, archive: str | None) -> list[str]:
-    """The shell's way: one curl for all files over one connection, sha384sum, tar."""
+def by_hand(files: Sequence[Served], url: str, archive: str | None, *, one_curl: bool) -> list[str]:
+    """The shell's way: curl (for each file, or one for all over one connection), sha384sum, tar."""
     sums = "".join(f"{f.sha384}  {f.name}\n" for f in files)
     transfers = "\n".join(f'url = "{url}/{f.name}"\noutput = "{f.name}"' for f in files)
     unpack = f"\ntar xzf {archive}" if archive else ""
-    script = f"set -e\ncurl -sSf -K - <<'LIST'\n{transfers}\nLIST\nsha384sum -c --quiet <<'SUMS'\n{sums}SUMS{unpack}"
+    fetch = f"curl -sSf -K - <<'LIST'\n{transfers}\nLIST"
+    if not one_curl:
+        fetch = f"for name in {' '.join(f.name for f in files)}; do curl -sSf -O {url}/$name; done"
+    script = f"set -e\n{fetch}\nsha384sum -c --quiet <<'SUMS'\n{sums}SUMS{unpack}"
     return ["sh", "-c", script]
 
 
@@ -236,15 +240,31 @@ def main() -> None:
         archive = make_archive(served, "net", args.archive_mb * 1_000_000)
         large = make_archive(served, "large", args.archive_mb * 10_000_000)
         small = make_small_files(served, args.small)
+        everything = [archive, *small]
         with serving(served) as url:
             write_model(zoo, "net", [archive], url, archive.name)
             write_model(zoo, "large", [large], url, large.name)
             write_model(zoo, "small", small, url, None)
             show(
+                f"{archive.size / 1e6:.0f} MB archive and {len(small)} small files ({args.rounds} rounds)",
+                race(
+                    {
+                        "curl a file + sha384sum + tar": lambda: by_hand(everything, url, archive.name, one_curl=False),
+                        "one curl for all + sha384sum + tar": lambda: by_hand(
+                            everything, url, archive.name, one_curl=True
+                        ),
+                        "mixnet-download": lambda: with_mixnet(zoo, "net,small"),
+                        "mixnet-download -j 4": lambda: with_mixnet(zoo, "net,small", "-j", "4"),
+                    },
+                    args.rounds,
+                    scratch,
+                ),
+            )
+            show(
                 f"{archive.size / 1e6:.0f} MB archive: fetch, verify, unpack ({args.rounds} rounds)",
                 race(
                     {
-                        "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name),
+                        "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name, one_curl=True),
                         "mixnet-download": lambda: with_mixnet(zoo, "net"),
                     },
                     args.rounds,
@@ -255,7 +275,8 @@ def main() -> None:
                 f"{len(small)} files, {sum(f.size for f in small) / 1e6:.1f} MB: fetch, verify ({args.rounds} rounds)",
                 race(
                     {
-                        "curl (one process) + sha384sum": lambda: by_hand(small, url, None),
+                        "curl a file + sha384sum": lambda: by_hand(small, url, None, one_curl=False),
+                        "one curl for all + sha384sum": lambda: by_hand(small, url, None, one_curl=True),
                         "mixnet-download": lambda: with_mixnet(zoo, "small"),
                         "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
                     },

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
-from PIL import Image
 
-from mixnet_tools.accuracy import preprocess
+from mixnet_tools.accuracy import decoding
 from mixnet_tools.accuracy.config import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
-from mixnet_tools.accuracy.evaluate import AHEAD, evaluate
+from mixnet_tools.accuracy.evaluate import evaluate
+from mixnet_tools.accuracy.feed import AHEAD
+from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
 from mixnet_tools.accuracy.report import AccuracyReport
-from mixnet_tools.accuracy.runner import Array, OpenVinoRunner, Runner, RunnerInfo, TensorFlowRunner
+from mixnet_tools.accuracy.runner import Array, Runner, RunnerInfo, Synchronous, TensorFlowRunner
 from mixnet_tools.errors import DatasetError, EvaluationError
 from mixnet_tools.progress import LineProgress
 from mixnet_tools.values import IRModel, ir_model
@@ -64,7 +65,7 @@ def ir(place: Path, precision: str = "FP32") -> IRModel:
     return ir_model(place, f"public/{NAME}", NAME, precision)
 
 
-class FakeRunner:
+class FakeRunner(Synchronous):
     """Answers from a function of the batch, and remembers what it was given."""
 
     def __init__(self, answer: Any, launcher: str = "openvino", side: int = SIDE, classes: int = CLASSES) -> None:
@@ -82,20 +83,20 @@ def zeros(batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def measure(config: AccuracyConfig, images: ImageDataset, *runners: Runner, **options: Any) -> AccuracyReport:
-    return evaluate(NAME, config, images, runners, **options)
+    return evaluate(NAME, config, images, runners, **options).report
 
 
 def test_original_and_both_conversions_agree_on_one_decoding_pass(
     place: Path, config: AccuracyConfig, images: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []
-    original = preprocess.decode
+    original = decoding.decode
 
-    def counting(path: Path, *, orient: bool = True) -> Image.Image:
+    def counting(path: Path, *, orient: bool = True, name: str | None = None) -> decoding.Decoded:
         decoded.append(path)
-        return original(path, orient=orient)
+        return original(path, orient=orient, name=name)
 
-    monkeypatch.setattr(preprocess, "decode", counting)
+    monkeypatch.setattr(decoding, "decode", counting)
     runners: list[Runner] = [
         TensorFlowRunner(frozen_graph()),
         OpenVinoRunner(ir(place)),
@@ -186,16 +187,16 @@ def test_batches_arrive_in_order_whichever_thread_is_quicker(
         save(folder / f"{index:03}.png", plain((index, index, index)))
     (folder / "val.txt").write_text("".join(f"{index:03}.png 0\n" for index in range(count)))
     slow = threading.Event()
-    original = preprocess.decode
+    original = decoding.decode
 
-    def uneven(path: Path, *, orient: bool = True) -> Image.Image:
+    def uneven(path: Path, *, orient: bool = True, name: str | None = None) -> decoding.Decoded:
         if path.name == "000.png":
             slow.wait(timeout=20)  # the first image is the last to be ready
         elif path.name == f"{AHEAD - 1:03}.png":
             slow.set()
-        return original(path, orient=orient)
+        return original(path, orient=orient, name=name)
 
-    monkeypatch.setattr(preprocess, "decode", uneven)
+    monkeypatch.setattr(decoding, "decode", uneven)
     runner = FakeRunner(zeros)
     measure(config, open_dataset(folder), runner, workers=4)
     assert slow.is_set()
@@ -446,8 +447,8 @@ def test_wrong_places_are_one_clear_error_each(zoo_place: Path, tmp_path: Path) 
 
 def test_wrong_usage_is_exit_code_2(zoo_place: Path, tmp_path: Path) -> None:
     for wrong in (
-        ("--profile", "timm"),
-        ("--launcher", "onnx"),
+        ("--profile", "timn"),
+        ("--launcher", "caffe"),
         ("--precisions", "INT4"),
         ("--num_images", "0"),
         ("--tolerance", "nan"),

@@ -13,11 +13,15 @@ import yaml
 
 from mixnet_tools.convert import convert as stage
 from mixnet_tools.convert.convert import ConversionOptions
+from mixnet_tools.convert.freeze import freeze
+from mixnet_tools.convert.graph import inference_graph
+from mixnet_tools.convert.ir import finish
 from mixnet_tools.convert.plan import ConversionPlan, parse_cut
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import ParityError
 from tests.support.commands import run_failing, run_ok
 
+STAGE = "mixnet_tools.convert.convert"
 PREFIX = "public/mixnet-nano/mixnet-nano/model.ckpt"
 
 
@@ -135,37 +139,31 @@ def test_a_wrong_conversion_fails_the_proof_and_leaves_the_earlier_ir(
 
 
 def _mutate(monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
-    finish, inference_graph = stage.finish, stage.inference_graph
     if mutation == "reversal lost":
 
         def forgetful(model: Any, plan: ConversionPlan, *rest: Any) -> Any:
             inputs = tuple(dataclasses.replace(entry, reverse=False) for entry in plan.inputs)
             return finish(model, dataclasses.replace(plan, inputs=inputs), *rest)
 
-        monkeypatch.setattr(stage, "finish", forgetful)
+        monkeypatch.setattr(f"{STAGE}.finish", forgetful)
         return
-    graph_of = {
-        # The original is frozen from the plan itself, by its own reading of the file.
-        "wrong cut": lambda plan: dataclasses.replace(
-            plan, inputs=tuple(dataclasses.replace(entry, cut=parse_cut("sub:0")) for entry in plan.inputs)
-        ),
-        "other weights": lambda plan: dataclasses.replace(plan, weights="ema"),
-    }[mutation]
-    original_freeze = stage.freeze
-    monkeypatch.setattr(stage, "freeze", lambda plan, prepared=None: original_freeze(plan))
+    # The original is frozen from the plan itself, by its own reading of the file.
+    monkeypatch.setattr(f"{STAGE}.freeze", lambda plan, prepared=None: freeze(plan))
 
     def mutated(plan: ConversionPlan) -> Any:
-        prepared = inference_graph(graph_of(plan))
-        if mutation == "wrong cut":
-            # The IR's input keeps the name that the plan gives it, as a real mistake inside would.
-            renamed = plan.inputs[0].cut.placeholder
-            for node in prepared.graph.node:
-                node.name = renamed if node.name == prepared.placeholders[0] else node.name
-                for index, name in enumerate(node.input):
-                    node.input[index] = renamed if name == prepared.placeholders[0] else name
+        if mutation == "other weights":
+            return inference_graph(dataclasses.replace(plan, weights="ema"))
+        inputs = tuple(dataclasses.replace(entry, cut=parse_cut("sub:0")) for entry in plan.inputs)
+        prepared = inference_graph(dataclasses.replace(plan, inputs=inputs))
+        # The IR's input keeps the name that the plan gives it, as a real mistake inside would.
+        wrong, renamed = prepared.placeholders[0], plan.inputs[0].cut.placeholder
+        for node in prepared.graph.node:
+            node.name = renamed if node.name == wrong else node.name
+            for index, name in enumerate(node.input):
+                node.input[index] = renamed if name == wrong else name
         return prepared
 
-    monkeypatch.setattr(stage, "inference_graph", mutated)
+    monkeypatch.setattr(f"{STAGE}.inference_graph", mutated)
 
 
 def test_not_downloaded_says_how_to(tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ SMALL: dict[str, Callable[[Path], ModelFolder]] = {
     "onnx": graphs.onnx_network,
 }
 
+SOURCES: dict[str, Callable[[Path], ModelFolder]] = {
+    **SMALL,
+    "efficientnet": graphs.efficientnet,
+    "mixnet-s": lambda root: graphs.mixnet(root, "s"),
+    "mixnet-m": lambda root: graphs.mixnet(root, "m"),
+}
+
 
 class Notes(Progress):
     """Progress that remembers what was said."""
@@ -60,15 +67,9 @@ def operations(ir: IRModel) -> Counter[str]:
     return Counter(operation.get_type_name() for operation in openvino.Core().read_model(ir.xml).get_ops())
 
 
-@pytest.mark.parametrize("source", [*SMALL, "efficientnet", "mixnet-s", "mixnet-m"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_the_ir_computes_what_its_framework_computes(source: str, tmp_path: Path) -> None:
-    build = {
-        **SMALL,
-        "efficientnet": graphs.efficientnet,
-        "mixnet-s": lambda root: graphs.mixnet(root, "s"),
-        "mixnet-m": lambda root: graphs.mixnet(root, "m"),
-    }[source]
-    result = converted(build(tmp_path), ConversionOptions())
+    result = converted(SOURCES[source](tmp_path), ConversionOptions())
     for made in result.irs:
         (parity,) = made.parity
         assert parity.passed

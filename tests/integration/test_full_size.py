@@ -17,6 +17,7 @@ from mixnet_tools.convert import convert as stage
 from mixnet_tools.convert.arguments import plan_conversion
 from mixnet_tools.convert.convert import ConversionOptions
 from mixnet_tools.convert.freeze import freeze
+from mixnet_tools.convert.ir import finish
 from mixnet_tools.convert.parity import natural_images
 from mixnet_tools.convert.plan import ConversionPlan
 from mixnet_tools.descriptor import ModelDescriptor
@@ -80,13 +81,11 @@ def test_the_ir_computes_the_originals_logits(converted: Converted) -> None:
 def test_a_forgotten_reversal_fails_the_proof(
     converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    finish = stage.finish
-
     def forgetful(model: Any, plan: ConversionPlan, *rest: Any) -> Any:
         (entry,) = plan.inputs
         return finish(model, dataclasses.replace(plan, inputs=(dataclasses.replace(entry, reverse=False),)), *rest)
 
-    monkeypatch.setattr(stage, "finish", forgetful)
+    monkeypatch.setattr("mixnet_tools.convert.convert.finish", forgetful)
     with pytest.raises(ParityError, match="does not compute what the original computes"):
         stage.convert(converted.model, converted.folder, tmp_path, ConversionOptions(precisions=(precision,)))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

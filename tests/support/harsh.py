@@ -21,7 +21,7 @@ from tests.support.commands import Outcome
 NOT_POSSIBLE = 77
 
 _CHANGES = frozenset(
-    "open os.rename os.remove os.mkdir os.rmdir os.link os.symlink os.truncate shutil.rmtree os.chmod".split()
+    ["open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree", "os.chmod"]
 )
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mixnet_tools.accuracy.metrics import Accuracy
-from mixnet_tools.accuracy.report import AccuracyReport, DatasetSummary, ModelResult, Versions
+from mixnet_tools.accuracy.predictions import DatasetSummary, Versions
+from mixnet_tools.accuracy.report import AccuracyReport, ModelResult
 from mixnet_tools.accuracy.runner import Digest
 
 

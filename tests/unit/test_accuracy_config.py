@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from mixnet_tools import zoo
-from mixnet_tools.accuracy.config import AccuracyConfig, Crop, Normalization, Resize, load_accuracy_config
+from mixnet_tools.accuracy.config import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.preprocess import make_plan
+from mixnet_tools.accuracy.steps import Crop, Normalization, Resize
 from mixnet_tools.errors import DescriptorError
 from tests.support.colour_model import accuracy_data
 

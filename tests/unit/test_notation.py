@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -48,10 +49,8 @@ def test_what_is_malformed_is_a_value_error(parse: Callable[[str], Any], text: s
 @given(st.text(alphabet="ab[](){},.->0123456789 :?N", max_size=30))
 def test_no_text_is_more_than_a_value_error(text: str) -> None:
     for parse in PARSERS:
-        try:
-            parse(text)
-        except ValueError as error:
-            assert str(error)
+        with contextlib.suppress(ValueError):
+            assert parse(text) is not None
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=6))

@@ -7,13 +7,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from mixnet_tools.accuracy.config import Crop, Measurement, Normalization, Resize
-from mixnet_tools.accuracy.preprocess import Operations, apply, decode, load, make_plan, ordered
-from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
+from mixnet_tools.accuracy.config import Measurement
+from mixnet_tools.accuracy.decoding import decode
+from mixnet_tools.accuracy.preprocess import Operations, apply, make_plan, ordered
+from mixnet_tools.accuracy.steps import ChannelSwap, Crop, Normalization, Resize
+from mixnet_tools.errors import DatasetError, EvaluationError
 from tests.support.images import Pixels, pattern, plain, save
 
 FRACTION = {"type": "crop", "central_fraction": 0.875, "use_pillow": True}
@@ -34,10 +37,12 @@ GOLDEN = {
 
 def measurement(*steps: dict[str, Any], reader: str = "BGR") -> Measurement:
     kinds = {"crop": Crop, "resize": Resize, "normalization": Normalization}
-    from mixnet_tools.accuracy.config import ChannelSwap
-
     parsed = tuple(kinds.get(step["type"], ChannelSwap)(**step) for step in steps)
     return Measurement("a.yml: datasets[0]", "d", reader, True, parsed, 0, None, None, None)  # type: ignore[arg-type]
+
+
+def load(path: Path, operations: Operations) -> Any:
+    return apply(decode(path, orient=operations.orient).image, operations)
 
 
 def prepared(pixels: Pixels, *steps: dict[str, Any]) -> Any:
@@ -76,17 +81,48 @@ def test_each_side_is_cropped_by_itself() -> None:
     assert prepared(pattern(40, 80), FRACTION).shape == (35, 70, 3)
 
 
-def test_a_pillow_crop_beyond_the_image_pads_with_black_and_another_refuses() -> None:
+def test_a_pillow_crop_beyond_the_image_pads_with_black() -> None:
     padded = prepared(plain((9, 9, 9), 2, 4), {"type": "crop", "size": 4, "use_pillow": True})
     assert padded[:, 0, 0].tolist() == [0, 9, 9, 0]
-    with pytest.raises(EvaluationError, match=r"4x2 pixels are too few for crop to 4x4"):
-        prepared(plain((9, 9, 9), 2, 4), {"type": "crop", "size": 4})
+
+
+@pytest.mark.parametrize(("size", "covering"), [((7, 11), (16, 26)), ((11, 7), (26, 16)), ((20, 9), (36, 16))])
+def test_another_crop_first_enlarges_what_is_too_small_as_accuracy_checker_does(
+    size: tuple[int, int], covering: tuple[int, int]
+) -> None:
+    image = pattern(*size)
+    height, width = covering
+    enlarged = cv2.resize(image, (width, height))
+    top, left = (height - 16) // 2, (width - 16) // 2
+    cropped = prepared(image, RGB, {"type": "crop", "size": 16})
+    assert (cropped == enlarged[top : top + 16, left : left + 16]).all()
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "flag"),
+    [
+        (None, cv2.INTER_LINEAR),
+        ("LINEAR", cv2.INTER_LINEAR),
+        ("bicubic", cv2.INTER_CUBIC),
+        ("AREA", cv2.INTER_AREA),
+        ("NEAREST", cv2.INTER_NEAREST),
+        ("LANCZOS4", cv2.INTER_LANCZOS4),
+    ],
+)
+def test_a_resize_without_pillow_is_opencvs(interpolation: str | None, flag: int) -> None:
+    image = pattern(75, 101)
+    step = {"type": "resize", "size": 32, "interpolation": interpolation, "aspect_ratio_scale": "greater"}
+    # OMZ resizes the BGR image it read; its crop comes second, and floors.
+    bgr = cv2.resize(np.ascontiguousarray(image[..., ::-1]), (int(32 * 101 / 75), 32), interpolation=flag)
+    expected = bgr[4:28, (43 - 24) // 2 : (43 - 24) // 2 + 24]
+    assert (prepared(image, step, {"type": "crop", "size": 24}) == expected).all()
 
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
         (None, (64, 64)),
+        ("min_ratio", (64, 106)),
         ("greater", (64, 106)),
         ("width", (64, 106)),
         ("height", (38, 64)),
@@ -96,7 +132,7 @@ def test_a_pillow_crop_beyond_the_image_pads_with_black_and_another_refuses() ->
 def test_aspect_ratio_scales(rule: str | None, expected: tuple[int, int]) -> None:
     step = {**TO_64, "aspect_ratio_scale": rule}
     assert prepared(pattern(60, 100), step).shape[:2] == expected
-    if rule in (None, "greater", "fit_to_window"):  # these do not mind which side is the longer
+    if rule in (None, "greater", "fit_to_window", "min_ratio"):  # these do not mind which side is the longer
         assert prepared(pattern(100, 60), step).shape[:2] == expected[::-1]
 
 
@@ -141,14 +177,15 @@ def test_normalization_counts_channels_in_the_order_they_have_there() -> None:
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
+        ([{**TO_64, "interpolation": "AREA"}], r"\[0\]\.interpolation: unknown 'AREA'; Pillow has ANTIALIAS, "),
+        ([RGB, {"type": "resize", "size": 8, "interpolation": "BOX"}], r"\[1\]\.interpolation: unknown 'BOX'; OpenCV"),
+        ([{"type": "resize", "size": 8, "use_tensorflow": True, "interpolation": "AREA"}], r"unknown 'AREA'; TensorF"),
         (
-            [RGB, {"type": "resize", "size": 8}],
-            r"preprocessing\[1\]: step resize without use_pillow .* is not supported yet",
+            [{"type": "normalization", "mean": [1.0] * 3}, TO_64],
+            r"\[1\]: step resize after normalization, which leaves",
         ),
-        ([{"type": "resize", "size": 8, "use_tensorflow": True}], r"\[0\]: step resize by TensorFlow is not supported"),
-        ([{**TO_64, "resize_realization": "opencv"}], r"without use_pillow"),
-        ([{**TO_64, "interpolation": "AREA"}], r"\[0\]\.interpolation: unknown 'AREA'"),
-        ([{"type": "normalization", "mean": [1.0] * 3}, TO_64], r"\[1\]: step resize after a normalization"),
+        ([{"type": "normalization", "mean": [1.0] * 3}] * 2, r"\[1\]: a second normalization is not supported"),
+        ([{"type": "resize", "size": 8, "use_tensorflow": True}, TO_64], r"\[1\]: step resize after resize to 8x8"),
     ],
 )
 def test_what_is_not_supported_is_named(steps: list[dict[str, Any]], message: str) -> None:
@@ -157,15 +194,10 @@ def test_what_is_not_supported_is_named(steps: list[dict[str, Any]], message: st
     assert str(caught.value).startswith("a.yml: datasets[0].preprocessing[")
 
 
-def test_an_unknown_profile_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown preprocessing profile 'timm'; available: omz"):
-        make_plan(measurement(), "timm")
-
-
 def decoded(path: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return np.asarray(decode(path))
+        return np.asarray(decode(path).image)
 
 
 def test_grey_levels_are_repeated(tmp_path: Path) -> None:
@@ -215,7 +247,7 @@ def test_images_are_turned_as_exif_says_like_opencv_does(tmp_path: Path, orienta
         8: stored.transpose(1, 0, 2)[::-1],
     }[orientation]
     assert (decoded(tmp_path / "turned.png") == turned).all()
-    assert (np.asarray(decode(tmp_path / "turned.png", orient=False)) == stored).all()
+    assert (np.asarray(decode(tmp_path / "turned.png", orient=False).image) == stored).all()
 
 
 def test_a_png_named_jpeg_is_a_png(tmp_path: Path) -> None:
@@ -251,13 +283,32 @@ def test_damaged_images_are_decoded_or_named_and_nothing_else(tmp_path: Path, su
                 data[place] = rng.integers(0, 256)
             damaged.write_bytes(data)
             try:
-                assert decode(damaged).mode == "RGB"
+                assert decode(damaged).image.mode == "RGB"
             except DatasetError:
                 refused += 1
     assert refused > 0
 
 
-def test_an_image_too_small_for_its_steps_is_named(tmp_path: Path) -> None:
+def test_an_image_too_small_for_its_steps_is_refused(tmp_path: Path) -> None:
     dot = save(tmp_path / "dot.png", plain((1, 2, 3), 1, 1))
-    with pytest.raises(EvaluationError, match=r"dot\.png: nothing is left of 1x1 pixels after crop to 0\.875"):
+    with pytest.raises(EvaluationError, match=r"nothing is left of 1x1 pixels after crop to 0\.875"):
         load(dot, make_plan(measurement(FRACTION, TO_64)).operations)
+
+
+def test_what_is_odd_about_an_image_is_said(tmp_path: Path) -> None:
+    grey = pattern(9, 7)[..., 0]
+    save(tmp_path / "grey.png", grey)
+    save(tmp_path / "plain.jpg", pattern(9, 7))
+    Image.fromarray(grey.astype(np.uint16) << 8).save(tmp_path / "deep.png")
+    Image.fromarray(pattern(9, 7)).convert("CMYK").save(tmp_path / "print.jpg")
+    Image.fromarray(pattern(9, 7)).quantize(9).save(tmp_path / "table.JPEG", "PNG")
+    save(tmp_path / "clear.png", np.dstack([pattern(8, 8), np.zeros((8, 8), np.uint8)]))
+    found = {path.name: decode(path).oddities for path in sorted(tmp_path.iterdir())}
+    assert found == {
+        "clear.png": ("transparency",),
+        "deep.png": ("16-bit",),
+        "grey.png": ("grey",),
+        "plain.jpg": (),
+        "print.jpg": ("CMYK",),
+        "table.JPEG": ("palette", "PNG named .JPEG"),
+    }

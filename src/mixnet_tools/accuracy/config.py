@@ -17,9 +17,10 @@ from pydantic import Field
 from mixnet_tools import strict_yaml
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.profiles import ProfileReference, load_profile_references, with_profile_steps
-from mixnet_tools.accuracy.steps import ChannelSwap, Crop, Geometry, Normalization, Resize, Step, step_problems
+from mixnet_tools.accuracy.steps import ChannelSwap, Geometry, Normalization, Step, step_problems
 from mixnet_tools.errors import DescriptorError, UsageError
 from mixnet_tools.strict_yaml import KeyPath, StrictModel, format_key
+
 
 class LauncherInput(StrictModel):
     """An input of the model as a launcher names it."""

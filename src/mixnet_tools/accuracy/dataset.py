@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.predictions import DatasetForm, Shard
 from mixnet_tools.errors import DatasetError
 
 ANNOTATION_FILE = "val.txt"
@@ -31,29 +33,25 @@ _FORMS = (
 
 
 @dataclass(frozen=True)
-class LabelledImage:
-    """An image file: ``name`` relative to the source (POSIX), its ``path``, its ``label`` (0-based)."""
-
-    name: str
-    path: Path
-    label: int
-
-
-@dataclass(frozen=True)
 class ImageDataset:
     """Images in the order in which they are evaluated.
 
     ``form`` says how labels were found, ``annotations`` the file they came from (``annotations`` form only),
     ``class_names`` the folders by label (``class_folders`` form only). ``total`` counts the images before a subset
-    was taken; ``images`` are those to evaluate.
+    was taken; ``images`` are those to evaluate. ``excluded`` images were left out of both on request, ``labels`` says
+    whose labels these are, and ``fingerprint`` is the SHA-256 of all names and labels, in order.
     """
 
     source: Path
-    form: Literal["annotations", "class_folders"]
+    form: DatasetForm
     annotations: Path | None
     class_names: tuple[str, ...] | None
     images: tuple[LabelledImage, ...]
     total: int
+    excluded: int = 0
+    labels: Literal["own", "ReaL"] = "own"
+    fingerprint: str = ""
+    shard: Shard | None = None
 
     def subset(self, count: int) -> ImageDataset:
         """``count`` of the images (all, where there are no more), in the order of the whole.
@@ -63,6 +61,12 @@ class ImageDataset:
         """
         chosen = {image.name for image in sorted(self.images, key=_subset_key)[:count]}
         return replace(self, images=tuple(image for image in self.images if image.name in chosen))
+
+    def take_shard(self, shard: Shard) -> ImageDataset:
+        """One of ``shard.count`` consecutive parts of the images, as equal in size as they can be."""
+        count = len(self.images)
+        first, last = ((number * count) // shard.count for number in (shard.number - 1, shard.number))
+        return replace(self, images=self.images[first:last], shard=shard)
 
 
 def open_dataset(source: Path, annotations: Path | None = None) -> ImageDataset:
@@ -80,9 +84,28 @@ def open_dataset(source: Path, annotations: Path | None = None) -> ImageDataset:
         raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
     if annotations is not None:
         images = _read_annotations(source, annotations)
-        return ImageDataset(source, "annotations", annotations, None, images, len(images))
+        return _dataset(source, "annotations", annotations, None, images)
     names, images = _read_class_folders(source)
-    return ImageDataset(source, "class_folders", None, names, images, len(images))
+    return _dataset(source, "class_folders", None, names, images)
+
+
+def _dataset(
+    source: Path,
+    form: DatasetForm,
+    annotations: Path | None,
+    names: tuple[str, ...] | None,
+    images: tuple[LabelledImage, ...],
+) -> ImageDataset:
+    return ImageDataset(source, form, annotations, names, images, len(images), fingerprint=fingerprint_of(images))
+
+
+def fingerprint_of(images: Sequence[LabelledImage]) -> str:
+    """SHA-256 of the names and labels of ``images``, in order, in lower-case hex."""
+    digest = hashlib.sha256()
+    for image in images:
+        labels = image.accepted if image.accepted is not None else (image.label,)
+        digest.update(f"{image.name}\0{','.join(map(str, labels))}\n".encode())
+    return digest.hexdigest()
 
 
 def bundled_source(model_directory: Path) -> Path | None:

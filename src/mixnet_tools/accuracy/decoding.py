@@ -1,6 +1,7 @@
 """An image file -> 8-bit RGB. Grey, palette, 16-bit and CMYK images come out as OpenCV's ``imread`` reads them.
 
-What is odd about an image is named beside its pixels, so that a report can count it; what cannot be decoded is an error.
+What is odd about an image is named beside its pixels, so that a report can count it; what cannot be decoded is an
+error.
 """
 
 from __future__ import annotations

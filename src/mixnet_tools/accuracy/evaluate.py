@@ -1,57 +1,48 @@
 """The stage: models, preprocessing and labelled images -> :class:`AccuracyReport`.
 
-Each image is decoded once, by worker threads that run a bounded number of images ahead (Pillow lets go of the GIL), and
-what launchers share of the preprocessing is done once as well. All models see the same batches in the data set's order,
-so the figures do not depend on which thread was quicker. Judging them is :mod:`.gate`'s subject.
+Each image is decoded once, and what launchers share of the preprocessing is done once as well (:mod:`.feed`). All
+models see the same batches in the data set's order, so the figures do not depend on which thread was quicker. Answers are
+written to a file as they come (:mod:`.records`), and figures computed from them at the end (:mod:`.summary`). Judging
+these is :mod:`.gate`'s subject.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import metadata
-from itertools import islice
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mixnet_tools import __version__
 from mixnet_tools.accuracy import metrics
-from mixnet_tools.accuracy.config import AccuracyConfig, Measurement
-from mixnet_tools.accuracy.dataset import ImageDataset, LabelledImage
-from mixnet_tools.accuracy.preprocess import Operations, Pixels, Plan, load, make_plan, ordered
-from mixnet_tools.accuracy.report import AccuracyReport, DatasetSummary, ModelResult, Versions
+from mixnet_tools.accuracy.config import AccuracyConfig
+from mixnet_tools.accuracy.dataset import ImageDataset
+from mixnet_tools.accuracy.feed import Batch, Clock, batches, processors
+from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.lanes import Lane, check, input_sizes, make_lane, make_setup
+from mixnet_tools.accuracy.predictions import Answers, BadImage, Gathering, Predictions, Setup
+from mixnet_tools.accuracy.preprocess import ordered
+from mixnet_tools.accuracy.records import RecordFile, RecordWriter, read_records, same_setup
+from mixnet_tools.accuracy.report import AccuracyReport, Timing
 from mixnet_tools.accuracy.runner import Array, Runner, RunnerInfo
-from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
-from mixnet_tools.progress import Progress
+from mixnet_tools.accuracy.summary import summarize
+from mixnet_tools.errors import DatasetError, EvaluationError
+from mixnet_tools.progress import Counter, Progress
 
-BATCH = 32
-AHEAD = 2 * BATCH
-"""Images that may be decoded before a model has asked for them: 10 MB at 224x224, however long the data set."""
-
-ORIGINAL = "tf"
-"""The launcher that runs the model as it was published; agreement is counted against it."""
-
-Integers = npt.NDArray[np.int64]
+IN_FLIGHT = 2
+"""Batches that a model has been given while the answers to an earlier one are read: it never waits for us."""
 
 
 @dataclass(frozen=True)
-class _Lane:
-    """One model's way through the evaluation. ``predicted`` and ``rank`` hold a value per image, and are filled."""
+class Evaluation:
+    """A finished evaluation: what was measured, every answer, and the figures."""
 
-    runner: Runner
-    info: RunnerInfo
-    measurement: Measurement
-    plan: Plan
-    predicted: Integers
-    rank: Integers
+    setup: Setup
+    predictions: Predictions
+    report: AccuracyReport
 
 
 def evaluate(
@@ -64,147 +55,169 @@ def evaluate(
     reference_images: int | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
-) -> AccuracyReport:
+    max_bad: int = 0,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> Evaluation:
     """Measure top-1 and top-5 of every runner on ``dataset``.
 
     ``reference_images`` is the size of the set on which the references were measured, where it is not the one that
     the data set's name in ``config`` stands for. ``workers`` is the number of decoding threads (default: one per
-    processor).
+    processor). Up to ``max_bad`` images may be undecodable. ``predictions`` is a file to write every answer to as it
+    comes; with ``resume``, images that it holds already are not measured again.
 
-    Raises :class:`DescriptorError` where ``config`` has no entry for a launcher, :class:`DatasetError` where an image
-    cannot be decoded or labels do not fit the model, :class:`EvaluationError` where preprocessing and model do not fit
-    each other or a model answers with anything but one finite number per class, :class:`UsageError` where there is no
-    runner, or no such profile.
+    Raises :class:`DescriptorError` where ``config`` has no entry for a launcher, :class:`DatasetError` where too many
+    images cannot be decoded or labels do not fit the model, :class:`EvaluationError` where preprocessing and model do
+    not fit each other, a model answers with anything but one finite number per class, or a file to resume is of another
+    evaluation, :class:`UsageError` where there is no runner, no such profile, or ``predictions`` exists already.
     """
-    lanes = tuple(_lane(runner, config, profile, len(dataset.images)) for runner in runners)
-    _check(lanes, dataset)
-    labels = _classes_of(dataset, lanes[0].measurement)
-    started = time.monotonic()
-    with (
-        (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
-        closing(_batches(dataset.images, lanes, workers or _processors())) as batches,
-    ):
-        for start, shared in batches:
-            stop = start + len(next(iter(shared.values())))
-            for lane in lanes:
-                batch = ordered(shared[lane.plan.operations], lane.plan.order)
-                logits = _checked(lane.runner.run(batch), lane.info, dataset.images[start:stop])
-                lane.predicted[start:stop] = metrics.predictions(logits)
-                lane.rank[start:stop] = metrics.ranks(logits, labels[start:stop])
-            so_far = metrics.top_k(lanes[0].rank[:stop], 1)
-            counter.advance(stop - start, **{"top-1": f"{so_far.percent:.2f} %"})
-    seconds = time.monotonic() - started
-    original = next((lane for lane in lanes if lane.info.launcher == ORIGINAL), None)
-    results = tuple(_result(lane, original) for lane in lanes)
-    classes = lanes[0].info.classes
-    return AccuracyReport(
-        model=model,
-        profile=profile,
-        classes=classes,
-        dataset=_summary(dataset, lanes[0].measurement, reference_images),
-        results=results,
-        versions=_versions(),
-        seconds=round(seconds, 3),
-        notes=tuple(note for result in results for note in _notes(result, classes)),
-    )
-
-
-def _lane(runner: Runner, config: AccuracyConfig, profile: str, images: int) -> _Lane:
-    measurement = config.measurement(runner.info.launcher)
-    plan = make_plan(measurement, profile)
-    empty = np.full(images, -1, dtype=np.int64)
-    return _Lane(runner, runner.info, measurement, plan, empty, empty.copy())
-
-
-def _check(lanes: Sequence[_Lane], dataset: ImageDataset) -> None:
-    """Everything that can be known before the first image is decoded."""
-    if not lanes:
-        raise UsageError("no model to evaluate")
-    if not dataset.images:
-        raise DatasetError(f"{dataset.source}: no images to evaluate")
-    first = lanes[0]
-    for lane in lanes[1:]:
-        if lane.info.classes != first.info.classes:
-            raise EvaluationError(
-                f"{first.info.label} answers with {first.info.classes} classes, "
-                f"{lane.info.label} with {lane.info.classes}: these are not the same model"
-            )
-        if lane.measurement.dataset_name != first.measurement.dataset_name:
-            raise EvaluationError(
-                f"{lane.measurement.where}.name: {lane.info.label} is measured on {lane.measurement.dataset_name!r}, "
-                f"but {first.info.label} on {first.measurement.dataset_name!r}: measure them one by one"
-            )
-    classes, offset = first.info.classes, first.measurement.label_offset
-    usable = classes - offset
-    if dataset.class_names is not None and len(dataset.class_names) != usable:
-        raise DatasetError(
-            f"{dataset.source}: {len(dataset.class_names)} class folders, but the model knows {usable} classes: "
-            "labels follow from the sorted folder names only if every class has its folder",
-            hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines",
-        )
-    wrong = next((image for image in dataset.images if image.label >= usable), None)
-    if wrong is not None:
-        where = dataset.annotations or dataset.source
-        raise DatasetError(
-            f"{where}: {wrong.name!r} has label {wrong.label}, but the model knows the labels 0 to {usable - 1}",
-            hint="labels count from 0 (is this a file whose labels count from 1, or another data set's?)",
-        )
-
-
-def _classes_of(dataset: ImageDataset, measurement: Measurement) -> Integers:
-    return np.array([image.label for image in dataset.images], dtype=np.int64) + measurement.label_offset
-
-
-def _batches(
-    images: Sequence[LabelledImage], lanes: Sequence[_Lane], workers: int
-) -> Generator[tuple[int, dict[Operations, Pixels]], None, None]:
-    """(index of the first image, batch per distinct preprocessing [N, height, width, 3] in RGB), in order."""
-    sizes: dict[Operations, RunnerInfo] = {}
-    for lane in lanes:
-        other = sizes.setdefault(lane.plan.operations, lane.info)
-        if (other.height, other.width) != (lane.info.height, lane.info.width):
-            raise EvaluationError(
-                f"{other.label} takes {other.width}x{other.height} pixels, {lane.info.label} "
-                f"{lane.info.width}x{lane.info.height}, but accuracy-check.yml prepares images alike for both"
-            )
-    start = 0
-    with closing(_prepared(images, sizes, workers)) as prepared:
-        while group := list(islice(prepared, BATCH)):
-            stacked: dict[Operations, Pixels] = {
-                operations: np.stack([one[operations] for one in group]) for operations in sizes
-            }
-            yield start, stacked
-            start += len(group)
-
-
-def _prepared(
-    images: Sequence[LabelledImage], sizes: dict[Operations, RunnerInfo], workers: int
-) -> Generator[dict[Operations, Pixels], None, None]:
-    """Each image, prepared in every way that is asked for; in order, at most :data:`AHEAD` in advance."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    lanes = tuple(make_lane(runner, config, profile) for runner in runners)
+    check(lanes, dataset)
+    sizes = input_sizes(lanes)
+    setup = make_setup(model, profile, lanes, dataset, reference_images)
+    resumed = _resumable(predictions, setup, dataset) if predictions and resume else None
+    done = resumed.images if resumed else 0
+    clock, started = Clock(), time.perf_counter()
+    run = _Run(lanes, setup, dataset, resumed, max_bad, clock, started)
+    writer = RecordWriter(predictions, setup, resumed=resumed) if predictions else None
     try:
-        pending: deque[Future[dict[Operations, Pixels]]] = deque()
-        waiting = iter(images)
-        pending.extend(pool.submit(_prepare, image, sizes) for image in islice(waiting, AHEAD))
-        while pending:
-            done = pending.popleft().result()
-            pending.extend(pool.submit(_prepare, image, sizes) for image in islice(waiting, 1))
-            yield done
+        with (
+            (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
+            closing(batches(dataset.images[done:], sizes, workers or processors(), clock)) as feed,
+        ):
+            counter.advance(done)
+            run.all(feed, counter, writer)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for lane in lanes:
+            lane.runner.settle()
+        if writer:
+            writer.close()
+    timing = Timing.of(clock, time.perf_counter() - started, run.measured)
+    notes = (f"{done} of the images were measured by an earlier run",) if done else ()
+    found = run.gathered.predictions()
+    return Evaluation(setup, found, summarize(setup, found, timing, notes))
 
 
-def _prepare(image: LabelledImage, sizes: dict[Operations, RunnerInfo]) -> dict[Operations, Pixels]:
-    prepared = {operations: load(image.path, operations) for operations in sizes}
-    for operations, info in sizes.items():
-        height, width, _ = prepared[operations].shape
-        if (height, width) != (info.height, info.width):
-            raise EvaluationError(
-                f"{image.path}: {width}x{height} pixels after preprocessing, but {info.label} takes "
-                f"{info.width}x{info.height}",
-                hint="the sizes in accuracy-check.yml must be those of the model",
-            )
-    return prepared
+class _Run:
+    """The loop, and what it has gathered so far."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        setup: Setup,
+        dataset: ImageDataset,
+        resumed: RecordFile | None,
+        max_bad: int,
+        clock: Clock,
+        started: float,
+    ) -> None:
+        self._lanes, self._offset = lanes, setup.dataset.label_offset
+        self._max_bad, self._clock, self._started = max_bad, clock, started
+        self.gathered = Gathering(len(dataset.images), len(lanes))
+        self.measured = 0
+        self._right = self._seen = 0
+        if resumed:
+            _refill(self.gathered, resumed.predictions)
+            self._right = int((resumed.predictions.ranks(0) == 0).sum())
+            self._seen = len(resumed.predictions.names)
+
+    def all(self, feed: Iterable[Batch], counter: Counter, writer: RecordWriter | None) -> None:
+        """Every batch of ``feed``: start it, and finish those before it."""
+        waiting: deque[tuple[Batch, list[Callable[[], Array]]]] = deque()
+        for batch in feed:
+            self._refuse_bad(batch)
+            begun = time.perf_counter()
+            started = [self._start(lane, batch) for lane in self._lanes] if batch.good else []
+            self._clock.inference += time.perf_counter() - begun
+            waiting.append((batch, started))
+            if len(waiting) > IN_FLIGHT:
+                self._finish(*waiting.popleft(), counter, writer)
+        while waiting:
+            self._finish(*waiting.popleft(), counter, writer)
+
+    def _start(self, lane: Lane, batch: Batch) -> Callable[[], Array]:
+        return lane.runner.start(ordered(batch.arrays[lane.plan.operations], lane.plan.order))
+
+    def _refuse_bad(self, batch: Batch) -> None:
+        """Stop at once where there are more bad images than allowed; the first ones are named."""
+        problems = [one for one in batch.images if one.problem]
+        known = [bad.name for bad in self.gathered.bad]
+        if len(known) + len(problems) <= self._max_bad:
+            return
+        first = problems[max(0, self._max_bad - len(known))].problem
+        assert first is not None
+        if self._max_bad == 0:
+            raise type(first)(str(first), hint=first.hint or "--max_bad N goes on without up to N such images")
+        raise DatasetError(
+            f"{first}\nthis is more than the {self._max_bad} bad images that --max_bad allows; the first was "
+            f"{[*known, *(one.image.name for one in problems)][0]}",
+            hint="mend the data set, or allow more with --max_bad",
+        )
+
+    def _finish(
+        self, batch: Batch, pending: list[Callable[[], Array]], counter: Counter, writer: RecordWriter | None
+    ) -> None:
+        begun = time.perf_counter()
+        answers = []
+        for lane, result in zip(self._lanes, pending, strict=False):
+            answers.append(Answers(*metrics.top_classes(_checked(result(), lane.info, batch.good))))
+        now = time.perf_counter()
+        self._clock.inference += now - begun
+        if self._clock.first is None:
+            self._clock.first = now - self._started
+        row = 0
+        for one in batch.images:
+            if one.problem is not None:
+                bad = BadImage(one.image.name, str(one.problem).removeprefix(f"{one.image.where}: "))
+                self.gathered.add_bad(bad)
+                if writer:
+                    writer.bad(bad)
+                continue
+            accepted = _accepted(one.image, self._offset)
+            self.gathered.add(one.image.name, accepted, answers, row)
+            self.gathered.add_odd(one.image.name, one.oddities)
+            self._right += int(answers[0].classes[row, 0] in accepted)
+            if writer:
+                writer.image(one.image.name, accepted, answers, row, one.oddities)
+            row += 1
+        if writer:
+            writer.flush()
+        self._seen += row
+        self.measured += row
+        figures = {"top-1": f"{100 * self._right / self._seen:.2f} %"} if self._seen else {}
+        counter.advance(len(batch.images), **figures)
+
+
+def _accepted(image: LabelledImage, offset: int) -> tuple[int, ...]:
+    return tuple(label + offset for label in image.accepted or (image.label,))
+
+
+def _refill(gathered: Gathering, earlier: Predictions) -> None:
+    for row, name in enumerate(earlier.names):
+        gathered.add(name, earlier.accepted[row], earlier.answers, row)
+    for bad in earlier.bad:
+        gathered.add_bad(bad)
+    for kind, names in earlier.odd:
+        for name in names:
+            gathered.add_odd(name, (kind,))
+
+
+def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:
+    found = read_records(path) if path.exists() else None
+    if found is None:
+        path.unlink(missing_ok=True)
+        return None
+    difference = same_setup(setup, found.setup)
+    if difference is None and setup.shard != found.setup.shard:
+        difference = f"shard {setup.shard} and {found.setup.shard}"
+    names = {*found.predictions.names, *(bad.name for bad in found.predictions.bad)}
+    if difference is None and names != {image.name for image in dataset.images[: found.images]}:
+        difference = "other images, or in another order"
+    if difference:
+        raise EvaluationError(
+            f"{path}: is of another evaluation: {difference}", hint="name another file to --predictions"
+        )
+    return found
 
 
 def _checked(logits: Array, info: RunnerInfo, images: Sequence[LabelledImage]) -> Array:
@@ -216,66 +229,7 @@ def _checked(logits: Array, info: RunnerInfo, images: Sequence[LabelledImage]) -
     if not finite.all():
         broken = images[int(np.argmin(finite))]
         raise EvaluationError(
-            f"{info.label}: the answer for {broken.path} holds NaN or infinity",
+            f"{info.label}: the answer for {broken.where} holds NaN or infinity",
             hint="a damaged download or conversion does this: fetch and convert the model again",
         )
     return logits
-
-
-def _result(lane: _Lane, original: _Lane | None) -> ModelResult:
-    same = None if original is None or lane is original else metrics.agreement(lane.predicted, original.predicted)
-    return ModelResult(
-        launcher=lane.info.launcher,
-        precision=lane.info.precision,
-        device=lane.info.device,
-        preprocessing=lane.plan.description,
-        top1=metrics.top_k(lane.rank, 1),
-        top5=metrics.top_k(lane.rank, 5),
-        reference_top1=lane.measurement.reference_top1,
-        reference_top5=lane.measurement.reference_top5,
-        agreement=same,
-        digests=lane.info.digests,
-    )
-
-
-def _summary(dataset: ImageDataset, measurement: Measurement, reference_images: int | None) -> DatasetSummary:
-    return DatasetSummary(
-        name=measurement.dataset_name,
-        source=str(dataset.source),
-        form=dataset.form,
-        annotations=str(dataset.annotations) if dataset.annotations else None,
-        total=dataset.total,
-        evaluated=len(dataset.images),
-        label_offset=measurement.label_offset,
-        reference_images=measurement.reference_images if reference_images is None else reference_images,
-    )
-
-
-def _notes(result: ModelResult, classes: int) -> Iterator[str]:
-    if metrics.is_near_chance(result.top1, classes):
-        yield (
-            f"{result.label}: top-1 {result.top1.percent:.2f} % is what guessing among {classes} classes gives: do the "
-            "labels count classes in the model's order? (ImageNet: sorted WordNet ids from 0, not the devkit's ids)"
-        )
-
-
-def _versions() -> Versions:
-    return Versions(
-        mixnet_tools=__version__,
-        openvino=_version("openvino"),
-        tensorflow=_version("tensorflow"),
-        pillow=metadata.version("pillow"),
-        numpy=np.__version__,
-        python=platform.python_version(),
-    )
-
-
-def _version(package: str) -> str | None:
-    """The version of a package that is loaded (and so had a part in the figures), else None."""
-    module = sys.modules.get(package)
-    return None if module is None else str(getattr(module, "__version__", "unknown"))
-
-
-def _processors() -> int:
-    """Processors this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

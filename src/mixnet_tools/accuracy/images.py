@@ -1,7 +1,7 @@
 """One labelled image of a data set: what it is called, what it shows, and where its bytes are.
 
-An image is a file, or a part of one (a member of a tar, a record, a row of a table), and is read from there each time it
-is needed: nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s and :mod:`.containers`' subject.
+An image is a file, or a part of one (a member of a tar, a record, a row of a table), and is read from there each time
+it is needed: nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s and :mod:`.containers`' subject.
 """
 
 from __future__ import annotations

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
@@ -43,34 +47,53 @@ class Accuracy:
         return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def predictions(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Index of the largest logit of each row of ``logits`` [N, classes]; of equal ones, the first. Shape [N]."""
-    return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
+TOP = 5
+"""How many answers of each image are kept."""
 
 
-def ranks(logits: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """How many classes stand before the right one, for each row: 0 is a top-1 answer, 0 to 4 a top-5 answer.
+def top_classes(logits: npt.NDArray[np.float32]) -> tuple[Integers, Floats]:
+    """The five best classes of each row of ``logits`` [N, classes] (finite), and their probabilities: both [N, 5].
 
-    ``logits`` is [N, classes] without NaN, ``classes`` [N] the right class of each row. Equal logits stand in the
-    order of their classes, so that rank 0 is exactly what :func:`predictions` says.
+    Equal logits stand in the order of their classes. Probabilities are the softmax of the row, or the row itself where
+    all rows are probabilities already, rounded to six digits, as they are written to files. A model with fewer classes
+    leaves -1 and 0.
 
-    >>> scores = np.array([[0.1, 0.7, 0.7]], dtype=np.float32)
-    >>> [int(ranks(scores, np.array([label]))[0]) for label in range(3)]
-    [2, 0, 1]
+    >>> classes, scores = top_classes(np.array([[0.0, 3.0, 3.0]], dtype=np.float32))
+    >>> classes.tolist(), scores.tolist()
+    ([[1, 2, 0, -1, -1]], [[0.487856, 0.487856, 0.024289, 0.0, 0.0]])
     """
-    own = np.take_along_axis(logits, classes[:, None], axis=1)
-    earlier = np.arange(logits.shape[1])[None, :] < classes[:, None]
-    before = (logits > own) | ((logits == own) & earlier)
-    return np.asarray(before.sum(axis=1), dtype=np.int64)
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+    scores = np.round(np.take_along_axis(_probabilities(logits), best, axis=1), 6)
+    missing = TOP - best.shape[1]
+    if missing > 0:
+        best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
+        scores = np.pad(scores, ((0, 0), (0, missing)))
+    return best.astype(np.int64), scores
 
 
-def top_k(rank: npt.NDArray[np.int64], k: int) -> Accuracy:
-    """Top-``k`` accuracy from :func:`ranks`."""
+def ranks(top: Integers, accepted: Sequence[Sequence[int]]) -> Integers:
+    """At which place of ``top`` [N, 5] the first right class stands: 0 is a top-1 answer, 5 means in none.
+
+    ``accepted`` holds the right classes of each row.
+
+    >>> ranks(np.array([[7, 3, 1, 0, 2], [7, 3, 1, 0, 2]]), [[3], [2, 1]]).tolist()
+    [1, 2]
+    """
+    if all(len(classes) == 1 for classes in accepted):
+        hits = top == np.array([classes[0] for classes in accepted], dtype=np.int64).reshape(-1, 1)
+    else:
+        hits = np.array([np.isin(row, classes) for row, classes in zip(top, accepted, strict=True)])
+    hits = hits.reshape(-1, TOP)
+    return np.asarray(np.where(hits.any(axis=1), hits.argmax(axis=1), TOP), dtype=np.int64)
+
+
+def top_k(rank: Integers, k: int) -> Accuracy:
+    """Top-``k`` accuracy from :func:`ranks`, ``k`` at most 5."""
     return Accuracy(int((rank < k).sum()), len(rank))
 
 
-def agreement(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> Accuracy:
-    """On how many images two models give the same :func:`predictions`."""
+def agreement(one: Integers, other: Integers) -> Accuracy:
+    """On how many images two models give the same first answer; both [N]."""
     return Accuracy(int((one == other).sum()), len(one))
 
 
@@ -81,3 +104,11 @@ def is_near_chance(top1: Accuracy, classes: int) -> bool:
     """
     chance = 1.0 / classes
     return top1.total >= 10 and top1.fraction <= chance + 3 * math.sqrt(chance * (1 - chance) / top1.total)
+
+
+def _probabilities(logits: npt.NDArray[np.float32]) -> Floats:
+    rows = logits.astype(np.float64)
+    if (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 1e-3).all():
+        return rows
+    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -6,8 +6,8 @@ own: accuracy-check.yml has those of ``omz``, and a file ``profiles.yml`` beside
 
 ``timm``: the shorter side to ``int(size / 0.875)`` and the central square, with Pillow's bicubic filter (torchvision's
 Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic``, ``tpu-bilinear``: the central square of
-``int(size / (size + 32) * shorter side)``, scaled without antialias (preprocessing of the Cloud TPU repository's MnasNet
-and MixNet).
+``int(size / (size + 32) * shorter side)``, scaled without antialias (preprocessing of the Cloud TPU repository's
+MnasNet and MixNet).
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
     path = accuracy_path.with_name(PROFILES_FILE)
     if not path.is_file():
         return {}
-    return dict(strict_yaml.validate(strict_yaml.read(path), _ProfilesYml).profiles)
+    found = strict_yaml.validate(strict_yaml.read(path), _ProfilesYml).profiles
+    return {name: reference for name, reference in found.items()}  # noqa: C416 (the key's type widens)
 
 
 def profile_steps(profile: str, size: int) -> ProfileSteps:

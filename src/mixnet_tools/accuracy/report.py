@@ -8,39 +8,84 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
+from mixnet_tools.accuracy.feed import Clock
 from mixnet_tools.accuracy.metrics import Accuracy
+from mixnet_tools.accuracy.predictions import BadImage, DatasetSummary, Versions
 from mixnet_tools.accuracy.runner import Digest
+from mixnet_tools.accuracy.statistics import Calibration, ClassCount, Confusion, PairedTest
 
 SCHEMA = 1
 """Version of the JSON form. It changes where a key changes its meaning or goes; new keys do not change it."""
 
 
 @dataclass(frozen=True)
-class DatasetSummary:
-    """The images that were evaluated.
+class Oddity:
+    """``count`` images were of an odd ``kind`` (CMYK, 16-bit, ...), and were decoded; a few of their names."""
 
-    ``source`` and ``annotations`` are paths as they were given; ``name`` is what accuracy-check.yml calls the data
-    set; ``total`` counts the data set's images, ``evaluated`` those measured; ``label_offset`` was added to each label.
-    ``reference_images`` is the size of the set on which the references were measured, None where it is not known.
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of this run went.
+
+    ``seconds`` is the wall time from the first image to the last, for ``images`` images. ``decode`` and ``resize`` are
+    summed over worker threads; on the main thread, ``wait`` was spent waiting for prepared images, and ``inference``
+    feeding models and waiting for their answers. ``first_image`` is the time until the first answers were there.
     """
 
-    name: str
-    source: str
-    form: Literal["annotations", "class_folders"]
-    annotations: str | None
-    total: int
-    evaluated: int
-    label_offset: int
-    reference_images: int | None
+    seconds: float
+    images: int
+    decode: float
+    resize: float
+    wait: float
+    inference: float
+    first_image: float | None
+
+    @staticmethod
+    def of(clock: Clock, seconds: float, images: int) -> Timing:
+        """``clock`` after a run of ``seconds``."""
+        return Timing(
+            seconds=round(seconds, 3),
+            images=images,
+            decode=round(clock.decode, 3),
+            resize=round(clock.resize, 3),
+            wait=round(clock.wait, 3),
+            inference=round(clock.inference, 3),
+            first_image=None if clock.first is None else round(clock.first, 3),
+        )
+
+    def __add__(self, other: Timing) -> Timing:
+        """Both runs together, as if one after the other."""
+        return Timing(
+            seconds=round(self.seconds + other.seconds, 3),
+            images=self.images + other.images,
+            decode=round(self.decode + other.decode, 3),
+            resize=round(self.resize + other.resize, 3),
+            wait=round(self.wait + other.wait, 3),
+            inference=round(self.inference + other.inference, 3),
+            first_image=self.first_image,
+        )
+
+    def summary(self) -> str:
+        """In one line, for people."""
+        speed = f"{self.images / max(self.seconds, 1e-9):.1f} images/s"
+        return (
+            f"{self.seconds:.1f} s, {speed}; threads decoded {self.decode:.1f} s and resized {self.resize:.1f} s; "
+            f"waited {self.wait:.1f} s for images and {self.inference:.1f} s for inference"
+        )
 
 
 @dataclass(frozen=True)
 class ModelResult:
     """The figures of one launcher and precision. References are fractions, 0 to 1.
 
-    ``agreement`` counts the images on which the top-1 answer is the original's; None where the original did not run.
+    ``agreement`` counts the images on which the top-1 answer is the original's, and ``against_original`` is McNemar's
+    test against it; both None where the original did not run. Classes are the model's own, counted from 0.
     """
 
     launcher: str
@@ -53,6 +98,10 @@ class ModelResult:
     reference_top5: float | None
     agreement: Accuracy | None
     digests: tuple[Digest, ...]
+    against_original: PairedTest | None = None
+    calibration: Calibration | None = None
+    per_class: tuple[ClassCount, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
 
     @property
     def label(self) -> str:
@@ -61,22 +110,11 @@ class ModelResult:
 
 
 @dataclass(frozen=True)
-class Versions:
-    """Software that had a part in the figures; None where a package was not used."""
-
-    mixnet_tools: str
-    openvino: str | None
-    tensorflow: str | None
-    pillow: str
-    numpy: str
-    python: str
-
-
-@dataclass(frozen=True)
 class AccuracyReport:
     """One model, measured on one data set with one preprocessing profile.
 
     ``seconds`` is the wall time from the first image to the last; ``notes`` are remarks for the reader.
+    ``bad_images`` could not be measured and are in no figure; ``odd_images`` were.
     """
 
     model: str
@@ -87,6 +125,9 @@ class AccuracyReport:
     versions: Versions
     seconds: float
     notes: tuple[str, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
+    odd_images: tuple[Oddity, ...] = ()
+    timing: Timing | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpo
 def _centres(size: int, new_size: int) -> npt.NDArray[np.float64]:
     # The scale is a float32 in TensorFlow's kernels.
     scale = float(np.float32(size) / np.float32(new_size))
-    return (np.arange(new_size) + 0.5) * scale - 0.5
+    return np.asarray((np.arange(new_size, dtype=np.float64) + 0.5) * scale - 0.5, dtype=np.float64)
 
 
 def _bilinear(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:

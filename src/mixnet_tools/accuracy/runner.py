@@ -1,21 +1,23 @@
-"""Running a model over batches of images: the :class:`Runner` that the evaluation knows, and who can be one.
+"""Running a model over batches of images: the :class:`Runner` that the evaluation knows, and the original models.
 
-Both runners compute in float32 on the CPU. They know nothing of files of images, labels or accuracy.
+TensorFlow and ONNX Runtime compute in float32 on the CPU; the converted model is :mod:`.openvino_runner`'s subject.
+Runners know nothing of files of images, labels or accuracy.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError
-from mixnet_tools.inference import FLOAT32_ONLY, TensorFlowGraph
-from mixnet_tools.values import FrozenGraph, IRModel
+from mixnet_tools.inference import OnnxModel, TensorFlowGraph
+from mixnet_tools.values import FrozenGraph
 
 Array = npt.NDArray[np.float32]
 CHANNELS = 3
@@ -63,55 +65,30 @@ class Runner(Protocol):
         expects them, channels in the order that it takes.
         """
 
+    def start(self, batch: npt.NDArray[np.generic]) -> Callable[[], Array]:
+        """Begin to :meth:`run`; what is returned waits for the logits. Answers are to be fetched in order."""
 
-class OpenVinoRunner:
-    """An IR on the CPU, as many images at once as the device wants, computed in float32 whatever its weights are.
+    def settle(self) -> None:
+        """Wait until nothing runs any more, whatever became of it."""
 
-    The IR has one input, an image with the layout that the IR names (where it names none, the dimension of size 3 tells
-    NHWC from NCHW), and one output [1, classes].
-    """
 
-    def __init__(self, ir: IRModel) -> None:
-        """Load ``ir``. Raises :class:`EvaluationError` that names the file where it cannot be read, or is no such
-        classifier.
-        """
-        import openvino
-
-        core = openvino.Core()
-        try:
-            model = core.read_model(ir.xml)
-            self._channels_first, height, width = _image_input(model, ir.xml)
-            self._compiled = core.compile_model(model, "CPU", {**FLOAT32_ONLY, "PERFORMANCE_HINT": "THROUGHPUT"})
-        except RuntimeError as error:
-            raise EvaluationError(
-                f"{ir.xml}: OpenVINO cannot load this IR: {_last_line(error)}",
-                hint=f"convert the model again: mixnet-convert --name {ir.name}",
-            ) from error
-        classes = _classes(self._compiled.output(0).get_partial_shape(), len(self._compiled.outputs), ir.xml)
-        digests = tuple(Digest(path.name, _sha256(path)) for path in (ir.xml, ir.bin))
-        self._info = RunnerInfo("openvino", ir.precision, "CPU", height, width, classes, digests)
-        self._queue: Any = openvino.AsyncInferQueue(self._compiled)
-        self._queue.set_callback(_store)
-
-    @property
-    def info(self) -> RunnerInfo:
-        """What this is."""
-        return self._info
+class Synchronous:
+    """A runner that has nothing in flight when :meth:`start` returns. The base of those that only know ``run``."""
 
     def run(self, batch: npt.NDArray[np.generic]) -> Array:
         """See :meth:`Runner.run`."""
-        images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._channels_first else batch, dtype=np.float32)
-        logits = np.full((len(images), self._info.classes), np.nan, dtype=np.float32)
-        try:
-            for index in range(len(images)):
-                self._queue.start_async({0: images[index : index + 1]}, userdata=(logits, index), share_inputs=True)
-        finally:
-            # Requests read `images` without a copy: it must outlive them, also when Ctrl-C comes in between.
-            self._queue.wait_all()
-        return logits
+        raise NotImplementedError
+
+    def start(self, batch: npt.NDArray[np.generic]) -> Callable[[], Array]:
+        """See :meth:`Runner.start`."""
+        logits = self.run(batch)
+        return lambda: logits
+
+    def settle(self) -> None:
+        """See :meth:`Runner.settle`."""
 
 
-class TensorFlowRunner:
+class TensorFlowRunner(Synchronous):
     """The original model, as a frozen graph, on the CPU."""
 
     def __init__(self, frozen: FrozenGraph) -> None:
@@ -144,49 +121,52 @@ class TensorFlowRunner:
         return np.asarray(logits, dtype=np.float32).reshape(len(logits), -1)
 
 
-def _store(request: Any, userdata: tuple[Array, int]) -> None:
-    logits, index = userdata
-    logits[index] = request.get_output_tensor(0).data.reshape(-1)
+class OnnxRunner(Synchronous):
+    """The original model, as an ONNX file, in ONNX Runtime on the CPU."""
+
+    def __init__(self, path: Path) -> None:
+        """Load ``path``. Raises :class:`EvaluationError` where it is no image classifier, :class:`MissingDependency`
+        where ONNX Runtime is not installed.
+        """
+        import onnx
+
+        if not path.is_file():
+            raise EvaluationError(f"{path}: no such model", hint="fetch it first: mixnet-download")
+        graph = onnx.load(path, load_external_data=False).graph
+        constants = {tensor.name for tensor in graph.initializer}
+        inputs = [entry for entry in graph.input if entry.name not in constants]
+        sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
+        if len(inputs) != 1 or len(graph.output) != 1 or len(sizes) != 4 or CHANNELS not in (sizes[1], sizes[3]):
+            raise EvaluationError(
+                f"{path}: expected a classifier with one image input of {CHANNELS} channels and one output, got "
+                f"{len(inputs)} inputs (the first {sizes}) and {len(graph.output)} outputs"
+            )
+        self._channels_first = sizes[1] == CHANNELS
+        self._model, self._one_by_one = OnnxModel(path), sizes[0] == 1
+        height, width = sizes[2:] if self._channels_first else sizes[1:3]
+        if height < 1 or width < 1:
+            raise EvaluationError(f"{path}: expected an image input of fixed size, got {sizes}")
+        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, (Digest(path.name, sha256_of(path)),))
+        probe = self.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
+        self._info = replace(self._info, classes=int(probe[0].size))
+
+    @property
+    def info(self) -> RunnerInfo:
+        """What this is."""
+        return self._info
+
+    def run(self, batch: npt.NDArray[np.generic]) -> Array:
+        """See :meth:`Runner.run`."""
+        images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._channels_first else batch, dtype=np.float32)
+        parts = [images[index : index + 1] for index in range(len(images))] if self._one_by_one else [images]
+        logits = np.concatenate([self._model.run_all([part])[0] for part in parts])
+        return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
 
 
-def _image_input(model: Any, xml: Path) -> tuple[bool, int, int]:
-    """(whether channels come before height and width, height, width) of the one input; makes its batch 1."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise EvaluationError(
-            f"{xml}: expected a classifier with one input and one output, "
-            f"got {len(model.inputs)} and {len(model.outputs)}"
-        )
-    shape = model.input(0).get_partial_shape()
-    sizes = [dimension.get_length() if dimension.is_static else -1 for dimension in shape]
-    named = model.get_parameters()[0].layout
-    layout = named.to_string().strip("[]").replace(",", "")
-    if named.empty:
-        layout = "NCHW" if len(sizes) == 4 and sizes[1] == CHANNELS and sizes[3] != CHANNELS else "NHWC"
-    if sorted(layout) != sorted("NHWC") or len(sizes) != 4:
-        raise EvaluationError(f"{xml}: expected an image input of layout NHWC or NCHW, got {layout} {shape}")
-    size = dict(zip(layout, sizes, strict=True))
-    if layout not in ("NHWC", "NCHW") or size["C"] != CHANNELS or size["H"] < 1 or size["W"] < 1:
-        raise EvaluationError(
-            f"{xml}: expected an image input of fixed size with {CHANNELS} channels, got {layout} {shape}"
-        )
-    if size["N"] != 1:
-        model.reshape([1, *sizes[1:]])
-    return layout == "NCHW", size["H"], size["W"]
-
-
-def _classes(shape: Any, outputs: int, xml: Path) -> int:
-    if shape.is_dynamic:
-        raise EvaluationError(f"{xml}: the output's shape is open: {shape}; expected [1, classes]")
-    return int(np.prod([dimension.get_length() for dimension in shape]))
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in lower-case hex."""
     with path.open("rb") as stream:
         digest = hashlib.sha256()
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

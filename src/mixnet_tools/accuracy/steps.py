@@ -1,4 +1,4 @@
-"""The steps of preprocessing as frozen, typed values, with the keys that Open Model Zoo's accuracy-check.yml gives them.
+"""The steps of preprocessing as frozen, typed values, with the keys of Open Model Zoo's accuracy-check.yml.
 
 What a step does to an image is :mod:`.preprocess`'s subject; which file names it is :mod:`.config`'s.
 """

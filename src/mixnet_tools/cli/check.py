@@ -79,7 +79,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--launcher",
         type=choice_list(*LAUNCHERS),
-        default=LAUNCHERS,
+        default=("openvino", "tf"),
         metavar="L[,L]",
         help="openvino (the converted model), tf (the original) or both (default: both)",
     )
@@ -143,7 +143,7 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> _Task:
 
     config = load_accuracy_config(descriptor.accuracy_path)
     for launcher in args.launcher:
-        make_plan(config.measurement(launcher), args.profile)
+        make_plan(config.measurement(launcher, args.profile))
     bundled = bundled_source(descriptor.directory)
     source = args.source or bundled
     if source is None:
@@ -191,7 +191,8 @@ def _find_irs(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[IR
 
 def _measure(args: argparse.Namespace, task: _Task, progress: Progress) -> AccuracyReport:
     from mixnet_tools.accuracy.evaluate import evaluate
-    from mixnet_tools.accuracy.runner import OpenVinoRunner, TensorFlowRunner
+    from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
+    from mixnet_tools.accuracy.runner import TensorFlowRunner
     from mixnet_tools.convert.freeze import freeze
 
     names = [*(["the original"] if task.original else []), *(ir.precision for ir in task.irs)]
@@ -208,7 +209,7 @@ def _measure(args: argparse.Namespace, task: _Task, progress: Progress) -> Accur
         profile=args.profile,
         reference_images=task.reference_images,
         progress=progress,
-    )
+    ).report
 
 
 def _print(args: argparse.Namespace, reports: list[AccuracyReport], verdicts: list[Verdict]) -> None:

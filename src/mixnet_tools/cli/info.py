@@ -1,6 +1,6 @@
 """Show what is known of a model: its descriptor, its card, and the IR where it was converted.
 
-On a terminal a table; elsewhere, or with --json, the JSON list that omz_info_dumper prints, with more fields.
+With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal a table; elsewhere, or with --json, the JSON list that omz_info_dumper prints, with more fields.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.options import Parser, add_model_selection, print_all_models, selected_entries
 from mixnet_tools.cli.output import print_json, table
+from mixnet_tools.errors import UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.zoo import ZooEntry
+
+MOST_SHOWN = 100
+"""Characters of an rt_info value in a table; the labels of ImageNet have 10,000."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -25,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--ir_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-convert wrote (its --output_dir)"
     )
+    parser.add_argument("--ir", type=Path, metavar="FILE.xml", help="show this IR, whatever made it, and nothing else")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, also on a terminal")
     form.add_argument("--table", action="store_true", help="print a table, also into a file or pipe")
@@ -34,8 +39,14 @@ def run(args: argparse.Namespace) -> int:
     """Show every chosen model."""
     if args.print_all:
         return print_all_models(args)
+    as_json = args.json or not (args.table or sys.stdout.isatty())
+    if args.ir:
+        if args.name or args.list or args.all:
+            raise UsageError("--ir shows one file; it cannot be combined with --name, --list or --all")
+        _show_ir(args.ir, as_json)
+        return 0
     infos = [_info(entry, entry.load(), args.ir_dir) for entry in selected_entries(args)]
-    if args.json or not (args.table or sys.stdout.isatty()):
+    if as_json:
         print_json(infos)
     else:
         print("\n\n".join(_readable(info) for info in infos))
@@ -46,7 +57,7 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
     from mixnet_tools.card import read_card
     from mixnet_tools.descriptor import PRECISIONS
-    from mixnet_tools.ir_counts import count
+    from mixnet_tools.ir_description import count
     from mixnet_tools.values import ir_model
 
     card = read_card(model.directory)
@@ -106,6 +117,32 @@ def _readable(info: dict[str, Any]) -> str:
     if not info["ir"]:
         rows.append(("IR", f"none here (mixnet-convert --name {info['name']} makes it; --ir_dir says where it is)"))
     return table((info["name"], ""), rows)
+
+
+def _show_ir(xml: Path, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from mixnet_tools.ir_description import describe
+
+    description = describe(xml)
+    if as_json:
+        print_json({"schema": 1, **asdict(description)})
+        return
+    rows: list[tuple[str, object]] = [
+        *(("input", _port(port)) for port in description.inputs),
+        *(("output", _port(port)) for port in description.outputs),
+    ]
+    if description.counts:
+        rows.append(("parameters", f"{description.counts.parameters:,}"))
+        rows.append(("multiply-adds", f"{description.counts.multiply_adds:,}"))
+    for key, value in description.rt_info.items():
+        rows.append((key, value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}... ({len(value)} characters)"))
+    print(table((description.name, ""), rows))
+
+
+def _port(port: Any) -> str:
+    names = ", ".join(port.names)
+    return f"{names}: {list(port.shape)} {port.element_type} {port.layout}".rstrip()
 
 
 def _number(value: float | None) -> str:

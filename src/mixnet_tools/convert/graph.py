@@ -20,9 +20,10 @@ FETCH_AGAIN = "fetch the model again: mixnet-download --force"
 class InferenceGraph:
     """A pruned GraphDef message, and what became of the rest.
 
-    ``placeholders`` are the node names of the inputs, ``outputs`` the tensor names of the outputs, in the plan's order. ``node_names`` are all names of the source
-    graph, ``averages`` those of its variables that are moving averages; ``dropped`` counts the nodes that were cut
-    away, and ``dropped_inputs`` names the operations that fed the cut tensors.
+    ``placeholders`` are the node names of the inputs, ``outputs`` the tensor names of the outputs, in the plan's
+    order. ``node_names`` are all names of the source graph, ``averages`` those of its variables that are moving
+    averages; ``dropped`` counts the nodes that were cut away, and ``dropped_inputs`` names the operations that fed the
+    cut tensors.
     """
 
     graph: Any

@@ -39,8 +39,9 @@ class ParityResult:
     """The comparison of one output of an IR with the original's, over ``images`` inputs.
 
     ``max_difference`` and ``mean_difference`` are absolute differences, ``limit`` is what the maximum may be,
-    ``variation`` the standard deviation over the inputs of the original's element that varies most, ``output_range`` the smallest and largest value of the original; ``top1_agreement`` and ``top5_agreement`` are
-    shares (0..1) of the images whose largest value, and whose five largest as a set, have the same indices.
+    ``variation`` the standard deviation over the inputs of the original's element that varies most, ``output_range``
+    the smallest and largest value of the original; ``top1_agreement`` and ``top5_agreement`` are shares (0..1) of the
+    images whose largest value, and whose five largest as a set, have the same indices.
     """
 
     output: str

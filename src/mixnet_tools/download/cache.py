@@ -68,7 +68,6 @@ class Cache:
         except OSError as error:
             self._complain("read", error)
             return False
-        temporary.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         try:
             try:
@@ -83,7 +82,7 @@ class Cache:
                 self._drop(entry)
                 return False
             with temporary.open("rb") as stream:
-                replace_durably(stream.fileno(), temporary, target)
+                replace_durably(stream.fileno(), temporary, target, size)
             return True
         finally:
             temporary.unlink(missing_ok=True)

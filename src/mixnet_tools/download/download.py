@@ -20,6 +20,7 @@ from mixnet_tools.download import manifest as manifests
 from mixnet_tools.download.cache import Cache
 from mixnet_tools.download.fetch import Fetcher, FetchRules
 from mixnet_tools.download.job import ModelJob, Workshop
+from mixnet_tools.download.layout import Layout
 from mixnet_tools.download.manifest import LinkRecord
 from mixnet_tools.download.parallel import run_each
 from mixnet_tools.errors import DownloadError
@@ -130,7 +131,7 @@ def locate_downloaded(
     """
     folder = model_folder(descriptor, download_dir)
     files = wanted_files(descriptor, precisions)
-    manifest = manifests.load(folder, descriptor.name)
+    manifest = manifests.load(Layout.of(descriptor, folder), descriptor.name)
     problem = None
     if manifest.recipe != manifests.recipe_of(descriptor):
         problem = "was not unpacked" if folder.is_dir() else "is not there"

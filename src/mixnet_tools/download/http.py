@@ -12,6 +12,8 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -46,6 +48,7 @@ class HttpClient:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
+        self._surroundings: dict[str, _Surroundings] = {}
 
     def open(
         self, url: str, size: int, offset: int = 0, origin: Origin | None = None, recode: bool = False
@@ -96,9 +99,7 @@ class HttpClient:
         # requests would read each redirect's body to its end, however long, and follow to any scheme it has.
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                response = session.get(
-                    url, headers=headers, stream=True, timeout=(self.timeout, self.timeout), allow_redirects=False
-                )
+                response = self._send(session, url, headers)
             except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
                 raise explain(error, url, self.timeout) from None  # the original's text may show credentials
             location = response.headers.get("Location")
@@ -109,6 +110,30 @@ class HttpClient:
             if urlsplit(url).scheme not in ("http", "https"):
                 raise SourceFailure(f"redirects to {redact(url)}, which is not http or https", Kind.PERMANENT)
         raise SourceFailure(f"redirects in circles (more than {MAX_REDIRECTS} times)", Kind.PERMANENT)
+
+    def _send(self, session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+        """What ``session.get`` does, but proxies, CA bundle and .netrc are looked up once for each server.
+
+        They cost more than a small file does, and do not change while this process runs.
+        """
+        parts = urlsplit(url)
+        server = f"{parts.scheme}://{parts.netloc}"
+        known = self._surroundings.get(server)
+        if known is None:
+            settings = session.merge_environment_settings(url, {}, True, None, None)
+            known = self._surroundings[server] = _Surroundings(dict(settings), requests.utils.get_netrc_auth(url))
+        request = requests.PreparedRequest()
+        request.prepare("GET", url, {**session.headers, **headers}, auth=known.auth, cookies=session.cookies)
+        timeout = (self.timeout, self.timeout)
+        return session.send(request, timeout=timeout, allow_redirects=False, **known.settings)
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What the environment says about one server: proxies, CA bundle, credentials from .netrc."""
+
+    settings: dict[str, Any]
+    auth: tuple[str, str] | None
 
 
 class HttpBody:

@@ -17,15 +17,15 @@ from pathlib import Path
 
 from mixnet_tools.descriptor import ModelDescriptor, ModelFile
 from mixnet_tools.download import manifest as manifests
-from mixnet_tools.download import postprocess
 from mixnet_tools.download.cache import Cache
 from mixnet_tools.download.fetch import Errand, Fetcher
+from mixnet_tools.download.layout import Layout
 from mixnet_tools.download.manifest import FileRecord, LinkRecord, Manifest
 from mixnet_tools.download.parallel import run_each
 from mixnet_tools.download.part import adopt
 from mixnet_tools.download.reports import cannot_write
 from mixnet_tools.download.sources import places
-from mixnet_tools.download.stock import Stock, delivered_path, take_stock
+from mixnet_tools.download.stock import Stock, take_stock
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
@@ -50,23 +50,24 @@ class ModelJob:
     """The download of ``files`` of ``model`` to ``folder``."""
 
     def __init__(self, model: ModelDescriptor, files: Sequence[ModelFile], folder: Path, shop: Workshop) -> None:
-        self._model, self._files, self._folder, self._shop = model, files, folder, shop
+        self._model, self._files, self._shop = model, files, shop
+        self._layout = Layout.of(model, folder)
 
     def run(self, *, verify: bool, force: bool) -> DownloadedModel:
         """Do what is left to do. Raises :class:`MixnetToolsError` of the first file that could not be had."""
         if not verify and not force:
-            manifest = manifests.load(self._folder, self._model.name)
-            stock = take_stock(self._model, self._files, self._folder, manifest)
+            manifest = manifests.load(self._layout, self._model.name)
+            stock = take_stock(self._model, self._files, self._layout, manifest)
             if stock.is_complete:
                 return self._result(stock.files, {}, up_to_date=True)
         try:
             with self._locked():
                 return self._run_locked(verify=verify, force=force)
         except OSError as error:
-            raise cannot_write(self._folder, error) from error
+            raise cannot_write(self._layout.folder, error) from error
 
     def _run_locked(self, *, verify: bool, force: bool) -> DownloadedModel:
-        manifest = manifests.load(self._folder, self._model.name)
+        manifest = manifests.load(self._layout, self._model.name)
         if force:
             self._forget()
             stock = Stock({}, tuple(self._files), {}, finished=False)
@@ -74,7 +75,7 @@ class ModelJob:
             stock = take_stock(
                 self._model,
                 self._files,
-                self._folder,
+                self._layout,
                 manifest,
                 verify=verify,
                 may_hash=self._shop.fetcher.check_stop,
@@ -84,8 +85,7 @@ class ModelJob:
         finished = stock.finished and not (set(fetched) & self._inputs())
         outputs = stock.outputs if finished else self._make_outputs(records, stock.outputs)
         self._save(manifest, records, outputs)
-        postprocess.clear_staging(self._folder)
-        manifests.sweep(self._folder, self._model, records)
+        manifests.sweep(self._layout, self._model, records)
         served = {name: record.served_by for name, record in fetched.items()}
         return self._result(records, served, up_to_date=finished and not fetched)
 
@@ -94,9 +94,9 @@ class ModelJob:
 
     def _forget(self) -> None:
         """Make everything in the folder count as not there, while it stays until it is replaced."""
-        manifests.save(self._folder, Manifest(model=self._model.name))
+        manifests.save(self._layout, Manifest(model=self._model.name))
         for file in self._files:
-            part = manifests.part_path(self._folder, file.name)
+            part = self._layout.part(file.name)
             part.unlink(missing_ok=True)
             part.with_name(part.name + ".json").unlink(missing_ok=True)
 
@@ -133,8 +133,8 @@ class ModelJob:
             shop.slots.release()
 
     def _fetch_now(self, file: ModelFile, *, use_cache: bool) -> FileRecord:
-        target = delivered_path(self._model, self._folder, file.name)
-        part = manifests.part_path(self._folder, file.name)
+        target = self._layout.delivered(file.name)
+        part = self._layout.part(file.name)
         if use_cache:
             _clear_away(file, target, part)
         cache, fetcher = self._shop.cache, self._shop.fetcher
@@ -143,7 +143,7 @@ class ModelJob:
             return _record(file, target, FROM_CACHE)
         known_places = places(self._model, file, self._shop.mirrors)
         served_by = fetcher.fetch(
-            Errand(file, known_places, part, target, self._folder / file.name),
+            Errand(file, known_places, part, target, self._layout.folder / file.name),
             lambda count: self._shop.progress.file_progress(self._model.name, file.name, count),
         )
         if cache:
@@ -156,14 +156,15 @@ class ModelJob:
         """Unpack and patch; of the outputs that are ``right`` already, those that come out the same stay untouched."""
         if not self._model.postprocessing:
             return {}
+        from mixnet_tools.download import postprocess  # with tarfile and zipfile, which most runs do not need
+
         stop = self._shop.fetcher.check_stop
         self._shop.progress.postprocessing_begin(self._model.name)
-        delivered = {name: delivered_path(self._model, self._folder, name) for name in records}
-        staging = postprocess.make_outputs(self._model, self._folder, delivered, stop)
-        made = postprocess.record_outputs(staging, stop)
+        postprocess.make_outputs(self._model, self._layout, records, stop)
+        made = postprocess.record_outputs(self._layout.staging, stop)
         same = {name: record for name, record in right.items() if name in made and _same_bytes(record, made[name])}
         self._save(Manifest(model=self._model.name), records, None)
-        postprocess.commit(staging, self._folder, same)
+        postprocess.commit(self._layout, same)
         self._shop.progress.postprocessing_end(self._model.name)
         return made | same
 
@@ -178,16 +179,15 @@ class ModelJob:
         # Files that this run did not ask for (--precisions) stay known.
         files = {**before.files, **records}
         after = Manifest(model=self._model.name, files=files, recipe=recipe, outputs=outputs or {})
-        if after != manifests.load(self._folder, self._model.name):
-            manifests.save(self._folder, after)
+        if after != manifests.load(self._layout, self._model.name):
+            manifests.save(self._layout, after)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        state = manifests.state_folder(self._folder)
-        state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(state / "lock")
+        self._layout.state.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._layout.lock)
         told = False
         while True:
             try:
@@ -209,14 +209,14 @@ class ModelJob:
         files = tuple(
             DownloadedFile(
                 name=file.name,
-                path=self._folder / file.name,
+                path=self._layout.folder / file.name,
                 size=records[file.name].size,
                 checksum=file.checksum,
                 served_by=served.get(file.name),
             )
             for file in self._files
         )
-        return DownloadedModel(self._model.name, self._folder, files, up_to_date)
+        return DownloadedModel(self._model.name, self._layout.folder, files, up_to_date)
 
 
 def _same_bytes(one: FileRecord | LinkRecord, other: FileRecord | LinkRecord) -> bool:

@@ -1,25 +1,25 @@
 """What a model's folder holds, as the last download left it: the manifest.
 
 The manifest says which files were fetched and which were made from them, with size, digest and modification time. A
-file whose size and time are as recorded is taken to be unchanged; any other is hashed. It lives with the parts, the
-lock and the staging folder in the model's state folder, the one name in the folder that no model may use.
+file whose size and time are as recorded is taken to be unchanged; any other is hashed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Collection
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.download.files import write_atomically
+from mixnet_tools.download.layout import Layout
 
-STATE_FOLDER = ".mixnet-download"
 SCHEMA = 1
+_NAME = "manifest.json"
 
 
 class _Frozen(BaseModel):
@@ -54,25 +54,19 @@ class Manifest(_Frozen):
     outputs: dict[str, FileRecord | LinkRecord] = {}
 
 
-def state_folder(model_folder: Path) -> Path:
-    """The folder for everything about a download that is not the model."""
-    return model_folder / STATE_FOLDER
-
-
-def load(model_folder: Path, model: str) -> Manifest:
+def load(layout: Layout, model: str) -> Manifest:
     """The manifest of ``model``, or an empty one where there is none that can be used."""
     try:
-        manifest = Manifest.model_validate_json(_path(model_folder).read_bytes())
+        manifest = Manifest.model_validate_json((layout.state / _NAME).read_bytes())
     except (OSError, ValidationError):
         return Manifest(model=model)
     return manifest if manifest.model == model else Manifest(model=model)
 
 
-def save(model_folder: Path, manifest: Manifest) -> None:
+def save(layout: Layout, manifest: Manifest) -> None:
     """Write ``manifest``, whole or not at all. Raises OSError."""
-    path = _path(model_folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, manifest.model_dump_json(indent=1) + "\n", durable=True)
+    layout.state.mkdir(parents=True, exist_ok=True)
+    write_atomically(layout.state / _NAME, manifest.model_dump_json(indent=1) + "\n")
 
 
 def recipe_of(model: ModelDescriptor) -> str | None:
@@ -85,29 +79,18 @@ def recipe_of(model: ModelDescriptor) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def part_path(model_folder: Path, name: str) -> Path:
-    """Where the bytes of the file ``name`` arrive. Flat, so that no two names get into each other's way."""
-    key = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return state_folder(model_folder) / f"{name.rpartition('/')[2][:40]}-{key}.part"
-
-
-def original_path(model_folder: Path, name: str) -> Path:
-    """Where the file ``name`` is kept as it was delivered, if a patched copy of it stands under its name."""
-    return part_path(model_folder, name).with_suffix(".original")
-
-
-def sweep(model_folder: Path, model: ModelDescriptor, done: Collection[str]) -> None:
+def sweep(layout: Layout, model: ModelDescriptor, done: Collection[str]) -> None:
     """Remove from the state folder what killed runs left; parts of files that are not in ``done`` stay."""
-    keep = {"lock", _path(model_folder).name}
+    keep = {layout.lock.name, _NAME}
     for file in model.files:
-        keep.add(original_path(model_folder, file.name).name)
+        keep.add(layout.original(file.name).name)
         if file.name not in done:
-            part = part_path(model_folder, file.name).name
+            part = layout.part(file.name).name
             keep |= {part, f"{part}.json"}
-    for path in state_folder(model_folder).iterdir():
-        if path.name not in keep and not path.is_dir():
+    for path in layout.state.iterdir():
+        if path.name in keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
-
-
-def _path(model_folder: Path) -> Path:
-    return state_folder(model_folder) / "manifest.json"

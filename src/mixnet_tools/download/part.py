@@ -1,10 +1,10 @@
 """A file on its way: bytes that have arrived, their running digest, and what is needed to continue later.
 
 A part is two files in the model's state folder: ``<key>.part`` with the bytes, and ``<key>.part.json`` that says what
-they are the beginning of. The second is written before the first byte arrives, so a process that is killed at any
-moment leaves a pair that the next one can continue, or that it recognises as useless. Whether the bytes are right is
-never believed from here: the digest is taken anew over what is on disk when a part is opened, and over all that
-follows.
+they are the beginning of. A process that is killed at any moment leaves a pair that the next one can continue, or
+bytes without a description, which begin anew (a small file that comes in one piece never gets one). Whether the bytes
+are right is never believed from here: the digest is taken anew over what is on disk when a part is opened, and over
+all that follows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.download.files import replace_durably, write_atomically
+from mixnet_tools.download.files import replace_durably
 
 CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""
@@ -43,8 +43,8 @@ class Origin:
 class Part:
     """The part of the file with ``size`` bytes and digest ``checksum`` (``<algorithm>:<hex>``), kept at ``path``.
 
-    Not safe for two users at once: the model's lock guards it. Use as a context manager; bytes are on disk (in the
-    kernel's hands) after every :meth:`write`.
+    Not safe for two users at once: the model's lock guards it. Use as a context manager; its folder exists. Bytes are
+    in the kernel's hands after every :meth:`write`.
     """
 
     def __init__(self, path: Path, size: int, checksum: str) -> None:
@@ -53,14 +53,14 @@ class Part:
         self.checksum = checksum
         self.position = 0
         self.origin: Origin | None = None
-        self.resumed = False
         self._sidecar = _sidecar(path)
         self._hash = hashlib.new(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
+        self._described = False
 
     def __enter__(self) -> Part:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,14 +99,11 @@ class Part:
             heartbeat()
             self._hash.update(chunk)
             self.position += len(chunk)
-        self.origin, self.resumed = origin, True
+        self.origin, self._described = origin, True
 
     def restart(self, origin: Origin | None) -> None:
         """Begin at zero with bytes from ``origin``; None where they cannot be continued (a decoded body)."""
         self._truncate()
-        if origin is not None:
-            known = {"checksum": self.checksum, "size": self.size, **asdict(origin)}
-            write_atomically(self._sidecar, json.dumps(known))
         self.origin = origin
 
     def write(self, chunk: bytes) -> None:
@@ -116,10 +113,13 @@ class Part:
             view = view[self._open.write(view) :]
         self._hash.update(chunk)
         self.position += len(chunk)
+        if not self._described and self.origin is not None and self.position < self.size:
+            _describe(self.path, self.checksum, self.origin)
+            self._described = True
 
     def move_to(self, target: Path) -> None:
         """Give the finished file its final name, durably, and forget the part."""
-        replace_durably(self._open.fileno(), self.path, target)
+        replace_durably(self._open.fileno(), self.path, target, self.size)
         self._sidecar.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -138,7 +138,7 @@ class Part:
         self._open.truncate(0)
         self._sidecar.unlink(missing_ok=True)
         self._hash = hashlib.new(self._hash.name)
-        self.position, self.resumed, self.origin = 0, False, None
+        self.position, self.origin, self._described = 0, None, False
 
     def _read_sidecar(self) -> Origin | None:
         try:
@@ -153,9 +153,13 @@ class Part:
 
 def adopt(source: Path, part: Path, checksum: str) -> None:
     """Make ``source``, perhaps the beginning of the file with ``checksum``, the bytes that ``part`` goes on from."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(_sidecar(part), json.dumps({"checksum": checksum, **asdict(Origin("", None))}))
+    _describe(part, checksum, Origin("", None))
     os.replace(source, part)
+
+
+def _describe(part: Path, checksum: str, origin: Origin) -> None:
+    # Not in one step: a torn description cannot be read, and then the part is not continued.
+    _sidecar(part).write_text(json.dumps({"checksum": checksum, **asdict(origin)}), encoding="utf-8")
 
 
 def _sidecar(part: Path) -> Path:

@@ -10,45 +10,33 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from mixnet_tools.descriptor import ModelDescriptor, RegexReplace, UnpackArchive
+from mixnet_tools.descriptor import ModelDescriptor, UnpackArchive
 from mixnet_tools.download.archive import unpack
 from mixnet_tools.download.files import hash_file
-from mixnet_tools.download.manifest import STATE_FOLDER, FileRecord, LinkRecord, state_folder
+from mixnet_tools.download.layout import STATE_FOLDER, Layout
+from mixnet_tools.download.manifest import FileRecord, LinkRecord
 from mixnet_tools.download.patch import replace_text
 from mixnet_tools.errors import ArchiveError, DownloadError
 
 OUTPUT_ALGORITHM = "sha256"
 
 
-def patched_files(model: ModelDescriptor) -> frozenset[str]:
-    """Names of the files that stand under their name in a patched form, while the original is kept elsewhere."""
-    patched = {step.file for step in model.postprocessing if isinstance(step, RegexReplace)}
-    return frozenset(file.name for file in model.files if file.name in patched)
+def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
+    """Carry out the steps of ``model`` on the files called ``names``; what they make is in the staging folder.
 
-
-def unpacked_files(model: ModelDescriptor) -> frozenset[str]:
-    """Names of the files that are only needed to be unpacked."""
-    archives = {step.file for step in model.postprocessing if isinstance(step, UnpackArchive)}
-    return frozenset(file.name for file in model.files if file.name in archives) - patched_files(model)
-
-
-def make_outputs(
-    model: ModelDescriptor, folder: Path, delivered: Mapping[str, Path], heartbeat: Callable[[], None]
-) -> Path:
-    """Carry out the steps of ``model`` and return the staging folder with what they made.
-
-    ``delivered`` says where each file is as it was delivered. Raises :class:`ArchiveError`, :class:`DownloadError`
+    Raises :class:`ArchiveError`, :class:`DownloadError`
     and OSError; then nothing is left but rubbish in the staging folder, which the next run clears away.
     """
-    staging = state_folder(folder) / "staging"
-    clear_staging(folder)
+    staging = layout.staging
+    if staging.exists():
+        shutil.rmtree(staging)
     staging.mkdir(parents=True)
     for number, step in enumerate(model.postprocessing):
         heartbeat()
-        source = _source(step.file, staging, delivered)
+        source = _source(step.file, layout, names)
         if source is None:
             raise DownloadError(
                 f"{model.path}: postprocessing[{number}].file: {step.file!r} is neither a file of the model "
@@ -62,8 +50,7 @@ def make_outputs(
             patched = replace_text(step, source.read_bytes(), f"{model.name}/{step.file}")
             target.unlink(missing_ok=True)
             target.write_bytes(patched)
-    _check_names(staging, [name for name in delivered if name not in patched_files(model)])
-    return staging
+    _check_names(staging, set(names) - layout.patched)
 
 
 def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
@@ -80,32 +67,22 @@ def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, Fi
     return records
 
 
-def commit(staging: Path, folder: Path, already_right: Iterable[str]) -> None:
-    """Move what ``staging`` holds into ``folder``, except for what is ``already_right`` there.
+def commit(layout: Layout, already_right: Iterable[str]) -> None:
+    """Move what the staging folder holds into the model's folder, except for what is ``already_right`` there.
 
     Raises :class:`DownloadError` where something is in the way, and OSError.
     """
     for name in already_right:
-        (staging / name).unlink()
-    for path in sorted(staging.iterdir()):
-        _move(path, folder / path.name)
-    shutil.rmtree(staging)
+        (layout.staging / name).unlink()
+    for path in sorted(layout.staging.iterdir()):
+        _move(path, layout.folder / path.name)
 
 
-def clear_staging(folder: Path) -> None:
-    """Remove what an interrupted run left."""
-    staging = state_folder(folder) / "staging"
-    if staging.is_symlink():
-        staging.unlink()
-    elif staging.exists():
-        shutil.rmtree(staging)
-
-
-def _source(name: str, staging: Path, delivered: Mapping[str, Path]) -> Path | None:
-    made = staging / name
+def _source(name: str, layout: Layout, names: Collection[str]) -> Path | None:
+    made = layout.staging / name
     if made.is_file() and not made.is_symlink():
         return made
-    return delivered.get(name)
+    return layout.delivered(name) if name in names else None
 
 
 def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> None:

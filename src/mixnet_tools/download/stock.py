@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mixnet_tools.descriptor import ModelDescriptor, ModelFile
 from mixnet_tools.download.files import hash_file
-from mixnet_tools.download.manifest import FileRecord, LinkRecord, Manifest, original_path, recipe_of
-from mixnet_tools.download.postprocess import patched_files, unpacked_files
+from mixnet_tools.download.layout import Layout
+from mixnet_tools.download.manifest import FileRecord, LinkRecord, Manifest, recipe_of
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,16 @@ class Stock:
         return self.finished and not self.missing
 
 
-def delivered_path(model: ModelDescriptor, folder: Path, name: str) -> Path:
-    """Where the file ``name`` of ``model`` is kept as it was delivered."""
-    return original_path(folder, name) if name in patched_files(model) else folder / name
-
-
 def take_stock(
     model: ModelDescriptor,
     files: Sequence[ModelFile],
-    folder: Path,
+    layout: Layout,
     manifest: Manifest,
     *,
     verify: bool = False,
     may_hash: Callable[[], None] | None = None,
 ) -> Stock:
-    """Compare ``folder`` with what should be in it; ``files`` are those of the model's files that are wanted.
+    """Compare the model's folder with what should be in it; ``files`` are those of the model's files that are wanted.
 
     A file is right if it is as the manifest recorded it, by size and time. Otherwise (and always with ``verify``) it
     is hashed, where ``may_hash`` is given, which is called between chunks; without it, it counts as wrong.
@@ -65,16 +60,18 @@ def take_stock(
         served_by = expected.served_by if expected else None
         return FileRecord(size=size, checksum=checksum, mtime_ns=known.st_mtime_ns, served_by=served_by)
 
-    outputs = {name: _current_output(folder / name, record, current) for name, record in manifest.outputs.items()}
+    outputs = {
+        name: _current_output(layout.folder / name, record, current) for name, record in manifest.outputs.items()
+    }
     right_outputs = {name: record for name, record in outputs.items() if record is not None}
     finished = manifest.recipe == recipe_of(model) and len(right_outputs) == len(outputs)
 
     present: dict[str, FileRecord] = {}
     missing = []
     for file in files:
-        path, recorded = delivered_path(model, folder, file.name), manifest.files.get(file.name)
+        path, recorded = layout.delivered(file.name), manifest.files.get(file.name)
         record = current(path, recorded, file.size, file.checksum)
-        no_longer_needed = finished and file.name in unpacked_files(model) and not os.path.lexists(path)
+        no_longer_needed = finished and file.name in layout.unpacked and not os.path.lexists(path)
         if record is None and no_longer_needed and recorded is not None and recorded.checksum == file.checksum:
             record = recorded
         if record is None:
