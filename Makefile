@@ -39,6 +39,7 @@ format: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.convert
+	$(BIN)/python -m benchmarks.check
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

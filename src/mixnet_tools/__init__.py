@@ -1,3 +1,91 @@
-"""Download, convert and check model-zoo models for OpenVINO."""
+"""Download, convert and check model-zoo models for OpenVINO.
+
+The functions are those of the commands, by a model's name::
+
+    import mixnet_tools
+
+    mixnet_tools.download("mixnet-nano", output_dir="work")
+    ir = mixnet_tools.convert("mixnet-nano", precision="FP16", download_dir="work")
+
+Everything named here is imported when it is first used, so that ``import mixnet_tools`` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "mixnet_tools.api": ("convert", "download", "find_model"),
+    "mixnet_tools.convert.convert": ("ConversionOptions",),
+    "mixnet_tools.download.download": ("DownloadOptions",),
+    "mixnet_tools.descriptor": ("ModelDescriptor",),
+    "mixnet_tools.errors": (
+        "ArchiveError",
+        "ConversionError",
+        "DatasetError",
+        "DescriptorError",
+        "DownloadError",
+        "EvaluationError",
+        "FreezeError",
+        "HttpStatusError",
+        "IntegrityError",
+        "MissingDependency",
+        "MixnetToolsError",
+        "OfflineError",
+        "ParityError",
+        "UnknownModelError",
+        "UnsupportedOption",
+        "UsageError",
+    ),
+    "mixnet_tools.progress": ("BarProgress", "JsonProgress", "LineProgress", "Progress"),
+    "mixnet_tools.values": ("DownloadedFile", "DownloadedModel", "IRModel"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from mixnet_tools.api import convert as convert
+    from mixnet_tools.api import download as download
+    from mixnet_tools.api import find_model as find_model
+    from mixnet_tools.convert.convert import ConversionOptions as ConversionOptions
+    from mixnet_tools.descriptor import ModelDescriptor as ModelDescriptor
+    from mixnet_tools.download.download import DownloadOptions as DownloadOptions
+    from mixnet_tools.errors import ArchiveError as ArchiveError
+    from mixnet_tools.errors import ConversionError as ConversionError
+    from mixnet_tools.errors import DatasetError as DatasetError
+    from mixnet_tools.errors import DescriptorError as DescriptorError
+    from mixnet_tools.errors import DownloadError as DownloadError
+    from mixnet_tools.errors import EvaluationError as EvaluationError
+    from mixnet_tools.errors import FreezeError as FreezeError
+    from mixnet_tools.errors import HttpStatusError as HttpStatusError
+    from mixnet_tools.errors import IntegrityError as IntegrityError
+    from mixnet_tools.errors import MissingDependency as MissingDependency
+    from mixnet_tools.errors import MixnetToolsError as MixnetToolsError
+    from mixnet_tools.errors import OfflineError as OfflineError
+    from mixnet_tools.errors import ParityError as ParityError
+    from mixnet_tools.errors import UnknownModelError as UnknownModelError
+    from mixnet_tools.errors import UnsupportedOption as UnsupportedOption
+    from mixnet_tools.errors import UsageError as UsageError
+    from mixnet_tools.progress import BarProgress as BarProgress
+    from mixnet_tools.progress import JsonProgress as JsonProgress
+    from mixnet_tools.progress import LineProgress as LineProgress
+    from mixnet_tools.progress import Progress as Progress
+    from mixnet_tools.values import DownloadedFile as DownloadedFile
+    from mixnet_tools.values import DownloadedModel as DownloadedModel
+    from mixnet_tools.values import IRModel as IRModel
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'mixnet_tools' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -191,6 +191,19 @@ def test_resuming_asks_for_the_rest_only_if_it_is_the_same_file(server: FaultySe
     assert second.headers["if-range"].startswith('"')
 
 
+def test_a_weak_etag_is_no_reason_to_continue_but_a_date_is(server: FaultyServer, zoo: Path) -> None:
+    date = {"Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}
+    weak = Answer(etag='W/"x"', cut_at=30_000, headers=date, ranges="always")
+    fetch(server, zoo, weak, Answer(etag='W/"x"', headers=date, ranges="always"))
+    assert server.requests[1].headers["if-range"] == date["Last-Modified"]
+
+
+@pytest.mark.parametrize("answer", [Answer(label="gzip"), Answer(packed=True)])
+def test_an_encoding_is_understood_at_the_first_attempt(server: FaultyServer, zoo: Path, answer: Answer) -> None:
+    fetch(server, zoo, answer)
+    assert len(server.requests) == 1
+
+
 def test_a_second_run_goes_on_where_the_first_ended(server: FaultyServer, zoo: Path) -> None:
     add_model(zoo, "net", [file_entry("net.bin", BODY, server.put("/net.bin", BODY, Answer(cut_at=60_000), Answer()))])
     message = download_failing(zoo, zoo / "out", "--num_attempts", "1")

@@ -153,6 +153,25 @@ def test_an_interruption_ends_it_promptly_and_keeps_what_came(
     assert [request.headers.get("range") for request in server.requests if request.path == "/net.tar.gz"][1]
 
 
+def peak_bytes(*arguments: str) -> int:
+    """The peak resident size of a Python with ``arguments``, which must succeed."""
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, server: FaultyServer) -> None:
+    big = tar_gz({"net/model.ckpt": noise(80_000_000)}, "w")
+    step = {"$type": "unpack_archive", "format": "tar", "file": "net.tar"}
+    add_model(tmp_path / "zoo", "net", [file_entry("net.tar", big, server.put("/net.tar", big))], [step])
+    modules = "mixnet_tools.cli.download, mixnet_tools.download.download, mixnet_tools.download.http, filelock"
+    bare = peak_bytes("-c", f"import {modules}")
+    ours = peak_bytes("-m", "mixnet_tools.cli.main", *command(tmp_path / "zoo", tmp_path / "out"))
+    assert ours - bare < 40_000_000
+
+
 # ---- the disk
 
 
@@ -230,14 +249,14 @@ def test_a_read_only_folder_is_one_clear_error(zoo: Path, tmp_path: Path) -> Non
 def test_a_finished_download_in_a_read_only_folder_is_up_to_date(zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     download_ok(zoo, out)
-    folders = [path for path in [out, *out.rglob("*")] if path.is_dir()]
-    for folder in folders:
-        folder.chmod(0o555)
+    everything = [out, *out.rglob("*")]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         code, stdout, err = harsh_unprivileged(*command(zoo, out))
     finally:
-        for folder in folders:
-            folder.chmod(0o755)
+        for path in everything:
+            path.chmod(0o755)
     assert code == 0, err
     assert "up to date" in stdout
 

@@ -143,6 +143,21 @@ def test_force_fetches_everything_anew(zoo: Path, out: Path, server: FaultyServe
     assert delivered(out) == FINISHED
 
 
+def test_force_asks_the_sources_and_not_the_cache(zoo: Path, tmp_path: Path, server: FaultyServer) -> None:
+    for _ in range(2):
+        download_ok(zoo, tmp_path / "out", "--force", "--cache_dir", tmp_path / "cache")
+    assert server.paths().count("/net.tar.gz") == 2
+
+
+def test_a_wrong_file_does_not_keep_its_name_while_no_right_one_can_be_had(
+    zoo: Path, out: Path, server: FaultyServer
+) -> None:
+    server.put("/net.tar.gz", ARCHIVE, Answer(status=404))
+    (out / "public/net/net.tar.gz").write_bytes(ARCHIVE[::-1])
+    download_failing(zoo, out)
+    assert "public/net/net.tar.gz" not in delivered(out)
+
+
 def test_force_leaves_what_is_there_until_it_is_replaced(zoo: Path, out: Path, server: FaultyServer) -> None:
     server.put("/run.py", SCRIPT, Answer(status=404))
     download_failing(zoo, out, "--force")
@@ -178,6 +193,7 @@ def test_an_unsafe_archive_leaves_nothing_but_itself(tmp_path: Path, server: Fau
     add_model(tmp_path / "zoo", "net", [entry], STEPS[:1])
     message = download_failing(tmp_path / "zoo", tmp_path / "out")
     assert "net.tar.gz: entry '../evil': expected a path inside" in message
+    assert not list((tmp_path / "out").rglob("staging"))
     assert delivered(tmp_path).keys() == {"zoo/public/net/model.yml", "out/public/net/net.tar.gz"}
 
 
@@ -231,6 +247,17 @@ def test_files_that_were_put_there_by_hand_are_verified_and_kept(zoo: Path, tmp_
     message = download_failing(zoo, tmp_path / "out", "--offline")
     assert "run.py: is neither there nor in the cache, and --offline forbids the network" in message
     assert (folder / "net.tar.gz").read_bytes() == ARCHIVE
+
+
+def test_the_name_of_the_state_folder_is_taken(zoo: Path, tmp_path: Path) -> None:
+    add_model(zoo, "net", [file_entry(".mixnet-download/lock", EXTRA, "http://127.0.0.1:9/x")])
+    assert "files[0].name: '.mixnet-download' is the folder" in download_failing(zoo, tmp_path / "out")
+
+
+def test_a_source_that_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    add_model(tmp_path / "zoo", "net", [file_entry("net.bin", EXTRA, (tmp_path / "fifo").as_uri())])
+    assert "is not a regular file" in download_failing(tmp_path / "zoo", tmp_path / "out")
 
 
 # ---- mirrors and --offline
@@ -315,6 +342,14 @@ def test_files_and_models_come_side_by_side_with_jobs(tmp_path: Path, server: Fa
         add_model(tmp_path / "zoo", f"m{model}", entries)
     download_ok(tmp_path / "zoo", tmp_path / "out", "-j", "6")
     assert delivered(tmp_path / "out") == expected
+
+
+def test_many_files_are_one_line_in_the_result(tmp_path: Path, server: FaultyServer) -> None:
+    entries = [file_entry(f"f{n}", EXTRA, server.put(f"/many/f{n}", EXTRA)) for n in range(30)]
+    add_model(tmp_path / "zoo", "net", entries)
+    assert download_ok(tmp_path / "zoo", tmp_path / "out").out.splitlines()[1:] == [
+        f"  30 files from {server.url}/many"
+    ]
 
 
 def test_precisions_leave_out_files_of_others(tmp_path: Path, server: FaultyServer) -> None:
@@ -421,11 +456,13 @@ def test_a_corrupt_entry_is_noticed_dropped_and_fetched_again(zoo: Path, tmp_pat
 def test_repairing_a_file_never_writes_through_a_link_into_the_cache(zoo: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
-    download_ok(zoo, tmp_path / "two", "--cache_dir", cache)
-    os.truncate(tmp_path / "two/public/net/net.tar.gz", 100)  # the same file as the cache's, if it is a hard link
-    download_ok(zoo, tmp_path / "two", "--cache_dir", cache)
-    assert delivered(tmp_path / "two") == FINISHED
+    archive = tmp_path / "out/public/net/net.tar.gz"
+    os.truncate(archive, 100)  # the same file as the cache's, if that is a hard link
+    os.link(archive, tmp_path / "other name")
+    download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    assert delivered(tmp_path / "out") == FINISHED
     assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
+    assert (tmp_path / "other name").stat().st_size == 100
 
 
 @pytest.mark.parametrize("obstacle", ["file", "file deeper", "folder for an entry"])

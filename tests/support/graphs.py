@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -54,9 +56,15 @@ class ModelFolder:
     @property
     def descriptor(self) -> ModelDescriptor:
         """The descriptor as it stands on disk now."""
-        from pathlib import PurePosixPath
-
         return load_descriptor(self.path, PurePosixPath("public") / self.name)
+
+    def copy_to(self, root: Path) -> ModelFolder:
+        """The same model in another place, to be damaged there."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        copied = copy.copy(self)
+        copied.root, copied.models = root, root / "models"
+        copied.path, copied.files = root / self.path.relative_to(self.root), root / self.files.relative_to(self.root)
+        return copied
 
     def change(self, **changes: Any) -> None:
         """Rewrite keys of the descriptor."""
@@ -102,6 +110,7 @@ def frozen_mobilenet(root: Path, *, text: bool = False) -> ModelFolder:
         ],
         image_input("input", 96),
     )
+    tf.keras.utils.set_random_seed(5)
     network = tf.keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, weights=None)
     _enliven(tf, network)
     frozen = _frozen_keras(tf, network)
@@ -130,6 +139,7 @@ def keras_saved_model(root: Path) -> ModelFolder:
         ],
         image_input("input_1", 64),
     )
+    tf.keras.utils.set_random_seed(6)
     image = tf.keras.Input((64, 64, 3), name="input_1")
     network = tf.keras.applications.MobileNetV3Small(
         input_tensor=image, weights=None, include_preprocessing=False, classes=50
@@ -249,7 +259,7 @@ def _enliven(tf: Any, network: Any, *, named_input: bool = False) -> None:
     network([images] if named_input else images, training=True)
     for layer in reversed(network.layers):
         if layer.weights:
-            layer.set_weights([30 * weight for weight in layer.get_weights()])
+            layer.set_weights([8 * weight for weight in layer.get_weights()])
             return
 
 

@@ -21,7 +21,18 @@ from tests.support.commands import Outcome
 NOT_POSSIBLE = 77
 
 _CHANGES = frozenset(
-    ["open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree", "os.chmod"]
+    [
+        "open",
+        "os.rename",
+        "os.remove",
+        "os.mkdir",
+        "os.rmdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "shutil.rmtree",
+        "os.chmod",
+    ]
 )
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
@@ -70,7 +81,7 @@ def _watch(arguments: list[str], last: int | None) -> _Steps:
         steps.take()
         write(part, chunk[half:])
 
-    Part.write = counted  # type: ignore[method-assign]
+    Part.write = counted  # type: ignore[method-assign, assignment, unused-ignore]
     sys.addaudithook(steps.audit)
     return steps
 

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,19 +70,22 @@ class _Resource:
 class FaultyServer:
     """Serves what was :meth:`put`, on a free port of loopback; use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.stopping = threading.Event()
         self._resources: dict[str, _Resource] = {}
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.faulty = self
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
         """The server's base URL, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def put(self, path: str, body: bytes, *answers: Answer) -> str:
         """Serve ``body`` at ``path``, with ``answers`` in turn; returns its URL."""

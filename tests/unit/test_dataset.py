@@ -76,8 +76,8 @@ def test_what_is_no_data_set_is_one_clear_error(tmp_path: Path) -> None:
     file.touch()
     touch(loose, "a.jpg", "b.png")
     bare = touch(tmp_path / "bare", "cat/readme.txt")
-    assert failure(missing).startswith(f"{missing}: no such folder: expected a folder of images with val.txt")
-    assert failure(file).startswith(f"{file}: not a folder")
+    assert failure(missing).startswith(f"{missing}: no such file or folder: expected a folder of images with val.txt")
+    assert failure(file).startswith(f"{file}: not a folder, and no known file")
     assert failure(empty).startswith(f"{empty}: no images here: expected a folder")
     assert failure(bare).startswith(f"{bare}: no images here")
     assert failure(loose) == f"{loose}: images ('a.jpg' and 1 more), but no labels"

@@ -6,14 +6,13 @@ import io
 
 import pytest
 
-from mixnet_tools import progress as progresses
 from mixnet_tools.progress import BarProgress, LineProgress
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(progresses.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("mixnet_tools.progress.time.monotonic", lambda: now[0])
     return now
 
 

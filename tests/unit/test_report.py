@@ -27,6 +27,9 @@ def test_json_carries_all_that_the_figures_stand_on() -> None:
         "evaluated": 500,
         "label_offset": 0,
         "reference_images": 50_000,
+        "excluded": 0,
+        "labels": "own",
+        "fingerprint": "",
     }
     original, converted = plain["results"]
     assert original["precision"] is None
@@ -36,7 +39,7 @@ def test_json_carries_all_that_the_figures_stand_on() -> None:
     assert converted["digests"] == [{"what": "net.xml", "sha256": "ab" * 32}]
     assert converted["preprocessing"] == ["crop", "channel order BGR"]
     assert (converted["reference_top1"], converted["reference_top5"]) == (0.783, 0.9391)
-    assert set(plain["versions"]) == {"mixnet_tools", "openvino", "tensorflow", "pillow", "numpy", "python"}
+    assert set(plain["versions"]) == {"mixnet_tools", "openvino", "tensorflow", "pillow", "numpy", "python", "onnxruntime", "opencv"}
     assert plain["notes"] == ["a note"]
 
 
@@ -64,5 +67,6 @@ def test_provenance_names_profile_images_and_software() -> None:
     text = provenance(REPORT)
     assert "profile omz, 500 of 50000 images of val, 1000 classes" in text
     assert "openvino FP32: crop; channel order BGR" in text
-    assert "mixnet_tools 1.2.3, openvino 2026.4.1, pillow 13.0.0; 2.0 s, 250.0 images/s" in text
+    assert "openvino FP32: top-1 78.00 % (95 %: 74.16 to 81.41)" in text
+    assert "mixnet_tools 1.2.3, openvino 2026.4.1, pillow 13.0.0" in text
     assert "tensorflow" not in text

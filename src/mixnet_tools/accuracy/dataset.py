@@ -1,35 +1,40 @@
 """Labelled images on disk: which files, which labels. Nothing is decoded or copied here.
 
-Two forms are known: a folder of images with an annotation file (``relative/name.jpg label`` lines, OMZ's and Caffe's
-form), and a folder of class folders. Labels count from 0. What a label means to a model is the evaluation's subject.
+Folders are read here: images with an annotation file (``relative/name.jpg label`` lines, OMZ's and Caffe's form), and
+class folders. Files that hold many images are :mod:`.tars`', :mod:`.tfrecord`'s and :mod:`.parquet`'s subject. Labels
+count from 0. What a label means to a model is the evaluation's subject.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.devkit import devkit_labels, find_devkit, is_devkit, validation_number
+from mixnet_tools.accuracy.folders import (
+    ANNOTATION_FILE,
+    FORMS,
+    annotation_lines,
+    find_annotations,
+    images_below,
+    read_annotations,
+    read_class_folders,
+)
+from mixnet_tools.accuracy.images import LabelledImage, with_unique_names
+from mixnet_tools.accuracy.parquet import parquet_images
 from mixnet_tools.accuracy.predictions import DatasetForm, Shard
+from mixnet_tools.accuracy.shards import Shards, find_shards
+from mixnet_tools.accuracy.tars import imagenet_tar, is_webdataset, members, webdataset
+from mixnet_tools.accuracy.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
 
-ANNOTATION_FILE = "val.txt"
 BUNDLED_FOLDER = "validation"
 """Folder beside a model's model.yml with images and :data:`ANNOTATION_FILE`, where a model brings its own."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
-"""What counts as an image in a folder that is searched. An annotation file may name any file."""
-
 SUBSET_SALT = "mixnet_tools subset 1"
-
-_FORMS = (
-    f"expected a folder of images with {ANNOTATION_FILE} in it or beside it ('relative/name.jpg label' lines), "
-    "or a folder with one subfolder of images per class"
-)
 
 
 @dataclass(frozen=True)
@@ -69,24 +74,101 @@ class ImageDataset:
         return replace(self, images=self.images[first:last], shard=shard)
 
 
-def open_dataset(source: Path, annotations: Path | None = None) -> ImageDataset:
+def open_dataset(source: Path, annotations: Path | None = None, first_label: int | None = None) -> ImageDataset:
     """Find out what ``source`` is, and list its images; ``annotations`` overrides the search for a file of labels.
 
-    Raises :class:`DatasetError` where the folder is missing, empty or in no known form, where the annotation file is
-    malformed, and where it names an image twice or one that does not exist.
+    ``first_label`` is the number by which the data set calls its first class (default: 1 in TFRecords, else 0).
+
+    Raises :class:`DatasetError` where the source is missing, empty or in no known form, where the annotation file is
+    malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
+    needs a package that is not installed.
     """
-    if not source.is_dir():
-        what = "not a folder" if source.exists() else "no such folder"
-        raise DatasetError(f"{source}: {what}: {_FORMS}", hint="give the folder of the images to -s/--source")
-    if annotations is None:
-        annotations = _find_annotations(source)
-    elif not annotations.is_file():
+    if not source.exists():
+        raise DatasetError(f"{source}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
+    if annotations is not None and not annotations.is_file():
         raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
-    if annotations is not None:
-        images = _read_annotations(source, annotations)
+    # A folder whose labels are listed is one of images, whatever else lies in it.
+    listed = source.is_dir() and (
+        (source / ANNOTATION_FILE).is_file() or bool(annotations and not is_devkit(annotations))
+    )
+    shards = None if listed else find_shards(source)
+    if shards is not None:
+        return _shards(source, shards, annotations, first_label)
+    if not source.is_dir():
+        raise DatasetError(f"{source}: not a folder, and no known file: {FORMS}")
+    if annotations is None:
+        annotations = find_annotations(source)
+    if annotations is not None and is_devkit(annotations):
+        label_of = _labels_by_number(annotations)
+        found = sorted(path.relative_to(source).as_posix() for path in images_below(source))
+        images = tuple(LabelledImage(name, source / name, label_of(name)) for name in found)
         return _dataset(source, "annotations", annotations, None, images)
-    names, images = _read_class_folders(source)
+    if annotations is not None:
+        images = read_annotations(source, annotations, first_label or 0)
+        return _dataset(source, "annotations", annotations, None, images)
+    if first_label:
+        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
+    names, images = read_class_folders(source)
     return _dataset(source, "class_folders", None, names, images)
+
+
+def _shards(source: Path, shards: Shards, annotations: Path | None, first_label: int | None) -> ImageDataset:
+    if shards.form == "tfrecord":
+        images = tfrecords(shards.paths, 1 if first_label is None else first_label)
+    elif shards.form == "parquet":
+        images = parquet_images(shards.paths, first_label or 0)
+    else:
+        found = {path: members(path) for path in shards.paths}
+        if any(is_webdataset(one) for one in found.values()):
+            images = webdataset(found, first_label or 0)
+            shards = Shards("webdataset", shards.paths)
+        else:
+            annotations = annotations or find_devkit(shards.paths[0]) or _beside(shards.paths[0])
+            if annotations is None or len(shards.paths) != 1:
+                raise DatasetError(
+                    f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's devkit or "
+                    f"{ANNOTATION_FILE} beside it",
+                    hint="--annotations ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines",
+                )
+            label_of = _label_function(annotations, first_label or 0)
+            images = imagenet_tar(shards.paths[0], found[shards.paths[0]], label_of)
+            return _dataset(source, "imagenet_tar", annotations, None, images)
+    if annotations is not None:
+        raise DatasetError(f"{annotations}: {source} has labels of its own: --annotations has no place here")
+    return _dataset(source, shards.form, None, None, images)
+
+
+def _beside(path: Path) -> Path | None:
+    file = path.resolve().with_name(ANNOTATION_FILE)
+    return file if file.is_file() else None
+
+
+def _labels_by_number(devkit: Path) -> Callable[[str], int]:
+    labels = devkit_labels(devkit)
+
+    def label_of(name: str) -> int:
+        number = validation_number(name)
+        if number is None or not 1 <= number <= len(labels):
+            raise DatasetError(
+                f"{devkit}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
+            )
+        return labels[number - 1]
+
+    return label_of
+
+
+def _label_function(annotations: Path, first_label: int) -> Callable[[str], int]:
+    if is_devkit(annotations):
+        return _labels_by_number(annotations)
+    labels = {name: label for _, name, label in annotation_lines(annotations)}
+
+    def label_of(name: str) -> int:
+        text = labels.get(name, "")
+        if not text.isdigit() or int(text) < first_label:
+            raise DatasetError(f"{annotations}: {name}: expected a label of {first_label} or more, got {text!r}")
+        return int(text) - first_label
+
+    return label_of
 
 
 def _dataset(
@@ -96,6 +178,7 @@ def _dataset(
     names: tuple[str, ...] | None,
     images: tuple[LabelledImage, ...],
 ) -> ImageDataset:
+    images = with_unique_names(images)
     return ImageDataset(source, form, annotations, names, images, len(images), fingerprint=fingerprint_of(images))
 
 
@@ -118,124 +201,3 @@ def _subset_key(image: LabelledImage) -> tuple[bytes, str]:
     # The bare file name: ImageNet's subset is the same whether or not its images are sorted into class folders.
     bare = image.name.rpartition("/")[2]
     return hashlib.sha256(f"{SUBSET_SALT}:{bare}".encode()).digest(), image.name
-
-
-def _find_annotations(source: Path) -> Path | None:
-    inside = source / ANNOTATION_FILE
-    if inside.is_file():
-        return inside
-    beside = source.resolve().parent / ANNOTATION_FILE
-    if beside.is_file():
-        # A val.txt beside class folders may belong to something else: believe it if it speaks of these images.
-        first = next(_annotation_lines(beside), None)
-        if first is not None and (source / first[1]).is_file():
-            return beside
-    return None
-
-
-def _annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
-    """(line number, name, label) of each line that is not empty. The label is what follows the last blank."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{path}: cannot read the annotations: {reason}") from error
-    for number, line in enumerate(lines, 1):
-        parts = line.rsplit(maxsplit=1)
-        if parts:
-            # Paths are compared as text: ./a.jpg and a//b.jpg in one spelling.
-            yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
-
-
-def _read_annotations(source: Path, annotations: Path) -> tuple[LabelledImage, ...]:
-    problems: list[str] = []
-    images: list[LabelledImage] = []
-    seen: dict[str, int] = {}
-    listing = _Listing(source)
-    for number, name, label in _annotation_lines(annotations):
-        where = f"{annotations}: line {number}"
-        if not (label.isascii() and label.isdigit()):
-            problems.append(
-                f"{where}: expected 'relative/name.jpg label' with a label of 0 or more, got '{name} {label}'"
-            )
-        elif name.startswith("/") or ".." in name.split("/"):
-            problems.append(f"{where}: expected a path inside {source}, got {name!r}")
-        elif name in seen:
-            problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
-        elif not listing.has(name):
-            problems.append(f"{where}: {name!r}: no such image in {source}")
-        else:
-            images.append(LabelledImage(name, source / name, int(label)))
-        seen.setdefault(name, number)
-    if problems:
-        more = f"\nand {len(problems) - 5} more problems like these" if len(problems) > 5 else ""
-        raise DatasetError(
-            "\n".join(problems[:5]) + more,
-            hint="give the folder that the names start from to -s/--source, and the file to --annotations",
-        )
-    if not images:
-        raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
-    return tuple(images)
-
-
-class _Listing:
-    """Which files exist below a folder, asked of the disk once per folder and not once per file."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folders: dict[str, frozenset[str]] = {}
-
-    def has(self, name: str) -> bool:
-        folder, _, bare = name.rpartition("/")
-        if folder not in self._folders:
-            try:
-                with os.scandir(self._root / folder) as entries:
-                    self._folders[folder] = frozenset(entry.name for entry in entries if not entry.is_dir())
-            except OSError:
-                self._folders[folder] = frozenset()
-        return bare in self._folders[folder]
-
-
-def _read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
-    with os.scandir(source) as entries:
-        found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
-    folders = sorted(name for name, is_folder in found if is_folder)
-    loose = sorted(name for name, is_folder in found if not is_folder and _is_image(name))
-    if loose:
-        raise DatasetError(
-            f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
-            hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
-        )
-    names = _in_label_order(source, folders)
-    images = [
-        LabelledImage(path.relative_to(source).as_posix(), path, label)
-        for label, name in enumerate(names)
-        for path in _images_below(source / name)
-    ]
-    if not images:
-        raise DatasetError(f"{source}: no images here: {_FORMS}", hint="give the folder of the images to -s/--source")
-    return names, tuple(images)
-
-
-def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:
-    """Sorted by name; folders that are all named by numbers are taken at their word (0, 1, ..., 9, 10)."""
-    if not folders or not all(name.isascii() and name.isdigit() for name in folders):
-        return tuple(folders)
-    numbered = sorted(folders, key=int)
-    if [int(name) for name in numbered] != list(range(len(numbered))):
-        raise DatasetError(
-            f"{source}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} classes, "
-            f"got {numbered[0]} to {numbered[-1]}",
-            hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines, labels from 0",
-        )
-    return tuple(numbered)
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for place, subfolders, files in os.walk(folder):
-        subfolders.sort()
-        yield from (Path(place, name) for name in sorted(files) if _is_image(name))
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES

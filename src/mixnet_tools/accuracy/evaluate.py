@@ -1,9 +1,9 @@
 """The stage: models, preprocessing and labelled images -> :class:`AccuracyReport`.
 
 Each image is decoded once, and what launchers share of the preprocessing is done once as well (:mod:`.feed`). All
-models see the same batches in the data set's order, so the figures do not depend on which thread was quicker. Answers are
-written to a file as they come (:mod:`.records`), and figures computed from them at the end (:mod:`.summary`). Judging
-these is :mod:`.gate`'s subject.
+models see the same batches in the data set's order, so the figures do not depend on which thread was quicker.
+Answers are written to a file as they come (:mod:`.records`), and figures computed from them at the end
+(:mod:`.summary`). Judging these is :mod:`.gate`'s subject.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class _Run:
         self.measured = 0
         self._right = self._seen = 0
         if resumed:
-            _refill(self.gathered, resumed.predictions)
+            self.gathered.extend(resumed.predictions)
             self._right = int((resumed.predictions.ranks(0) == 0).sum())
             self._seen = len(resumed.predictions.names)
 
@@ -190,16 +190,6 @@ class _Run:
 
 def _accepted(image: LabelledImage, offset: int) -> tuple[int, ...]:
     return tuple(label + offset for label in image.accepted or (image.label,))
-
-
-def _refill(gathered: Gathering, earlier: Predictions) -> None:
-    for row, name in enumerate(earlier.names):
-        gathered.add(name, earlier.accepted[row], earlier.answers, row)
-    for bad in earlier.bad:
-        gathered.add_bad(bad)
-    for kind, names in earlier.odd:
-        for name in names:
-            gathered.add_odd(name, (kind,))
 
 
 def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:

@@ -17,6 +17,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mixnet_tools.accuracy.baseline import BaselineJudgement
 from mixnet_tools.accuracy.metrics import Accuracy
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.errors import UsageError
@@ -42,10 +43,15 @@ class Judgement:
     lowest: float
     passed: bool
 
+    @property
+    def label(self) -> str:
+        """A short name for messages: ``openvino FP16``, ``tf``."""
+        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """All figures of a report that have a reference.
+    """All figures of a report that have a reference, and its models against their baseline, where there is one.
 
     ``tolerance`` is in points; ``basis`` says what the images are to the reference: its full set, a part of it, or
     others. ``notes`` are remarks that change nothing about ``passed``.
@@ -56,11 +62,15 @@ class Verdict:
     basis: Basis
     judgements: tuple[Judgement, ...]
     notes: tuple[str, ...]
+    baseline: tuple[BaselineJudgement, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether no figure misses its reference. True also where there is no reference to miss."""
-        return all(judgement.passed for judgement in self.judgements)
+        """Whether no figure misses its reference and no model is worse than its baseline.
+
+        True also where there is neither.
+        """
+        return all(one.passed for one in self.judgements) and all(one.passed for one in self.baseline)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for :func:`json.dump`."""
@@ -68,25 +78,40 @@ class Verdict:
         return {"passed": self.passed, **plain}
 
     def summary(self) -> str:
-        """The verdict for people: one line, and one more for each figure that misses its reference."""
-        if not self.judgements:
-            return f"{self.model}: accuracy-check.yml gives no reference: nothing to judge"
-        limit = f"tolerance {self.tolerance:g} points"
-        if self.basis != "full set":
-            limit += " and what chance allows on so many images"
-        lines = [f"{self.model}: {'passed' if self.passed else 'FAILED'} ({self.basis}, {limit})"]
+        """The verdict for people: one line, and one more for each miss and for each baseline."""
+        if not self.judgements and not self.baseline:
+            return f"{self.model}: no reference is known for this: nothing to judge"
+        lines = [f"{self.model}: {'passed' if self.passed else 'FAILED'} ({self._limits()})"]
         for judgement in self.judgements:
             if not judgement.passed:
-                name = f"{judgement.launcher} {judgement.precision}" if judgement.precision else judgement.launcher
                 lines.append(
-                    f"  {name}: {judgement.metric} {100 * judgement.measured:.2f} % misses its reference "
+                    f"  {judgement.label}: {judgement.metric} {100 * judgement.measured:.2f} % misses its reference "
                     f"{100 * judgement.reference:.2f} %: at least {100 * judgement.lowest:.2f} % is needed"
                 )
+        for compared in self.baseline:
+            lines.append(f"  {'' if compared.passed else 'WORSE: '}{compared.summary()}")
+            if not compared.passed:
+                lines += [f"    lost {one.name}: was {one.baseline}, is {one.now}" for one in compared.lost[:5]]
         return "\n".join(lines)
 
+    def _limits(self) -> str:
+        if not self.judgements:
+            return "against the baseline"
+        limit = f"{self.basis}, tolerance {self.tolerance:g} points"
+        if self.basis != "full set":
+            limit += " and what chance allows on so many images"
+        return limit + (", and the baseline" if self.baseline else "")
 
-def judge(report: AccuracyReport, tolerance: float = DEFAULT_TOLERANCE) -> Verdict:
-    """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`."""
+
+def judge(
+    report: AccuracyReport,
+    tolerance: float = DEFAULT_TOLERANCE,
+    baseline: tuple[BaselineJudgement, ...] = (),
+) -> Verdict:
+    """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`.
+
+    ``baseline`` are the judgements of :func:`mixnet_tools.accuracy.baseline.compare`, which count as well.
+    """
     if not 0 <= tolerance <= 100:
         raise UsageError(f"tolerance: expected points from 0 to 100, got {tolerance}")
     data = report.dataset
@@ -118,7 +143,7 @@ def judge(report: AccuracyReport, tolerance: float = DEFAULT_TOLERANCE) -> Verdi
                     f"{result.label}: {metric} is {100 * (measured.fraction - reference):.2f} points above its "
                     "reference: is it the reference of this profile and these images?"
                 )
-    return Verdict(report.model, tolerance, basis, tuple(judgements), tuple(notes))
+    return Verdict(report.model, tolerance, basis, tuple(judgements), tuple(notes), baseline)
 
 
 def lowest_count(share: float, images: int, basis: Basis, population: int | None) -> int:

@@ -1,13 +1,14 @@
 """One labelled image of a data set: what it is called, what it shows, and where its bytes are.
 
 An image is a file, or a part of one (a member of a tar, a record, a row of a table), and is read from there each time
-it is needed: nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s and :mod:`.containers`' subject.
+it is needed: nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s and :mod:`.containers`'
+subject.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixnet_tools.errors import DatasetError
@@ -70,3 +71,13 @@ class LabelledImage:
         if len(data) != self.part.size:
             raise DatasetError(f"{self.where}: the file ends before the image does")
         return io.BytesIO(data)
+
+
+def with_unique_names(images: tuple[LabelledImage, ...]) -> tuple[LabelledImage, ...]:
+    """``images``, where a name that comes again (tables may call all images alike) gets its count: ``a.jpg#2``."""
+    counts: dict[str, int] = {}
+    unique = []
+    for image in images:
+        counts[image.name] = count = counts.get(image.name, 0) + 1
+        unique.append(image if count == 1 else replace(image, name=f"{image.name}#{count}"))
+    return tuple(unique)

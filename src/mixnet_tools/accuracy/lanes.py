@@ -122,10 +122,11 @@ def make_setup(
         )
         for lane in lanes
     )
-    return Setup(model, profile, lanes[0].info.classes, summary, setups, _versions(), dataset.shard)
+    opencv = any("(OpenCV" in step for lane in setups for step in lane.preprocessing)
+    return Setup(model, profile, lanes[0].info.classes, summary, setups, _versions(opencv), dataset.shard)
 
 
-def _versions() -> Versions:
+def _versions(scaled_by_opencv: bool) -> Versions:
     return Versions(
         mixnet_tools=__version__,
         openvino=_version("openvino"),
@@ -134,7 +135,7 @@ def _versions() -> Versions:
         numpy=np.__version__,
         python=python_version(),
         onnxruntime=_version("onnxruntime"),
-        opencv=_version("cv2"),
+        opencv=_version("cv2") if scaled_by_opencv else None,
     )
 
 

@@ -5,8 +5,9 @@ Images go to the device as they are prepared, 8-bit where they are 8-bit: the co
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +74,28 @@ class OpenVinoRunner:
         job = _Job(images, self._info.classes)
         for index in range(len(images)):
             # The request reads the job's image without a copy; the job, its userdata, keeps that alive.
-            self._queue.start_async({0: images[index : index + 1]}, userdata=(job, index), share_inputs=True)
+            with self._named():
+                self._queue.start_async({0: images[index : index + 1]}, userdata=(job, index), share_inputs=True)
         return lambda: self._answer(job)
 
     def settle(self) -> None:
         """See :meth:`Runner.settle`."""
-        self._queue.wait_all()
+        with contextlib.suppress(RuntimeError):
+            self._queue.wait_all()
 
     def _answer(self, job: _Job) -> Array:
         while not job.done.wait(PATIENCE):
-            try:
+            with self._named():
                 self._queue.wait_all()
-            except RuntimeError as error:
-                raise EvaluationError(f"{self._ir.xml}: OpenVINO cannot run this IR: {_last_line(error)}") from error
         return job.logits
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """A failed inference shows in a later call to the queue, as a RuntimeError."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise EvaluationError(f"{self._ir.xml}: OpenVINO cannot run this IR: {_last_line(error)}") from error
 
     def _load(self, element: type[np.generic]) -> None:
         """Compile for images of ``element``, uint8 or float32."""

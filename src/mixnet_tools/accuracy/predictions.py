@@ -173,6 +173,14 @@ class Gathering:
         for oddity in oddities:
             self._odd.setdefault(oddity, []).append(name)
 
+    def extend(self, earlier: Predictions) -> None:
+        """The images of an earlier run, or of another shard, come next."""
+        for row, name in enumerate(earlier.names):
+            self.add(name, earlier.accepted[row], earlier.answers, row)
+        self._bad.extend(earlier.bad)
+        for kind, names in earlier.odd:
+            self._odd.setdefault(kind, []).extend(names)
+
     def predictions(self) -> Predictions:
         """All of it so far."""
         count = len(self._names)

@@ -59,18 +59,6 @@ class Timing:
             first_image=None if clock.first is None else round(clock.first, 3),
         )
 
-    def __add__(self, other: Timing) -> Timing:
-        """Both runs together, as if one after the other."""
-        return Timing(
-            seconds=round(self.seconds + other.seconds, 3),
-            images=self.images + other.images,
-            decode=round(self.decode + other.decode, 3),
-            resize=round(self.resize + other.resize, 3),
-            wait=round(self.wait + other.wait, 3),
-            inference=round(self.inference + other.inference, 3),
-            first_image=self.first_image,
-        )
-
     def summary(self) -> str:
         """In one line, for people."""
         speed = f"{self.images / max(self.seconds, 1e-9):.1f} images/s"
@@ -84,8 +72,9 @@ class Timing:
 class ModelResult:
     """The figures of one launcher and precision. References are fractions, 0 to 1.
 
-    ``agreement`` counts the images on which the top-1 answer is the original's, and ``against_original`` is McNemar's
-    test against it; both None where the original did not run. Classes are the model's own, counted from 0.
+    ``agreement`` counts the images on which the top-1 answer is the original's, ``differing`` names the first of the
+    others, and ``against_original`` is McNemar's test against it; nothing of these where the original did not run.
+    Classes are the model's own, counted from 0.
     """
 
     launcher: str
@@ -99,6 +88,7 @@ class ModelResult:
     agreement: Accuracy | None
     digests: tuple[Digest, ...]
     against_original: PairedTest | None = None
+    differing: tuple[str, ...] = ()
     calibration: Calibration | None = None
     per_class: tuple[ClassCount, ...] = ()
     confusions: tuple[Confusion, ...] = ()
@@ -162,10 +152,22 @@ def provenance(report: AccuracyReport) -> str:
     lines = [
         f"{report.model}: profile {report.profile}, {counted} images of {data.source}, {report.classes} classes",
         *(f"  {result.label}: {'; '.join(result.preprocessing)}" for result in report.results),
-        f"  mixnet_tools {versions.mixnet_tools}, {software}; {report.seconds:.1f} s, "
-        f"{data.evaluated / max(report.seconds, 1e-9):.1f} images/s",
+        *(f"  {result.label}: {_statistics(result)}" for result in report.results),
+        f"  mixnet_tools {versions.mixnet_tools}, {software}",
+        *([f"  {report.timing.summary()}"] if report.timing and report.timing.seconds else []),
     ]
     return "\n".join(lines)
+
+
+def _statistics(result: ModelResult) -> str:
+    low, high = result.top1.interval95
+    text = f"top-1 {result.top1.percent:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f})"
+    if result.calibration:
+        text += f", calibration error {result.calibration.ece:.4f}"
+    if result.against_original:
+        test = result.against_original
+        text += f"; against the original {test.gained} gained, {test.lost} lost (McNemar p = {test.p_two_sided:.2g})"
+    return text
 
 
 def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:

@@ -67,9 +67,9 @@ def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpo
 
 
 def _centres(size: int, new_size: int) -> npt.NDArray[np.float64]:
-    # The scale is a float32 in TensorFlow's kernels.
-    scale = float(np.float32(size) / np.float32(new_size))
-    return np.asarray((np.arange(new_size, dtype=np.float64) + 0.5) * scale - 0.5, dtype=np.float64)
+    # In float32, as TensorFlow's kernels count.
+    half, scale = np.float32(0.5), np.float32(size) / np.float32(new_size)
+    return np.asarray((np.arange(new_size, dtype=np.float32) + half) * scale - half, dtype=np.float64)
 
 
 def _bilinear(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -84,7 +84,10 @@ def _bilinear(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
 def _bicubic(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
     """(indices, weights), both [new_size, 4]."""
     centres = _centres(size, new_size)
-    taps = np.floor(centres).astype(np.int64)[:, None] + np.arange(-1, 3)[None, :]
+    first = np.floor(centres)
+    # TensorFlow looks the kernel up in a table of 1024 steps a pixel.
+    centres = first + np.rint((centres - first) * 1024) / 1024
+    taps = first.astype(np.int64)[:, None] + np.arange(-1, 3)[None, :]
     distance = np.abs(centres[:, None] - taps)
     near = ((_KEYS + 2) * distance - (_KEYS + 3)) * distance**2 + 1
     far = _KEYS * (((distance - 5) * distance + 8) * distance - 4)

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, MixnetToolsError
 from mixnet_tools.inference import OnnxModel, TensorFlowGraph
 from mixnet_tools.values import FrozenGraph
 
@@ -128,11 +128,21 @@ class OnnxRunner(Synchronous):
         """Load ``path``. Raises :class:`EvaluationError` where it is no image classifier, :class:`MissingDependency`
         where ONNX Runtime is not installed.
         """
-        import onnx
-
         if not path.is_file():
             raise EvaluationError(f"{path}: no such model", hint="fetch it first: mixnet-download")
-        graph = onnx.load(path, load_external_data=False).graph
+        try:
+            self._model = OnnxModel(path)
+            import onnx
+
+            graph = onnx.load(path, load_external_data=False).graph
+        except MixnetToolsError:
+            raise
+        except Exception as error:  # of protobuf, onnx and ONNX Runtime, without a common base
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise EvaluationError(
+                f"{path}: ONNX Runtime cannot load this model: {reason}",
+                hint="a damaged download does this: mixnet-download --force",
+            ) from error
         constants = {tensor.name for tensor in graph.initializer}
         inputs = [entry for entry in graph.input if entry.name not in constants]
         sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
@@ -142,7 +152,7 @@ class OnnxRunner(Synchronous):
                 f"{len(inputs)} inputs (the first {sizes}) and {len(graph.output)} outputs"
             )
         self._channels_first = sizes[1] == CHANNELS
-        self._model, self._one_by_one = OnnxModel(path), sizes[0] == 1
+        self._one_by_one = sizes[0] == 1
         height, width = sizes[2:] if self._channels_first else sizes[1:3]
         if height < 1 or width < 1:
             raise EvaluationError(f"{path}: expected an image input of fixed size, got {sizes}")

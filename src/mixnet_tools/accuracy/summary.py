@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from mixnet_tools.accuracy import metrics, statistics
 from mixnet_tools.accuracy.predictions import Predictions, Setup
 from mixnet_tools.accuracy.report import AccuracyReport, ModelResult, Oddity, Timing
@@ -14,6 +16,8 @@ ORIGINALS = ("tf", "onnx")
 """Launchers that run the model as it was published; agreement is counted against the first of them that ran."""
 
 EXAMPLES = 5
+DIFFERING = 50
+"""How many images are named on which a converted model answers otherwise than the original."""
 
 
 def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = ()) -> AccuracyReport:
@@ -46,8 +50,11 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
     right, labels = rank == 0, statistics.first_labels(predictions.accepted)
     original = original_lane(setup)
     agreement = paired = None
+    differing: tuple[str, ...] = ()
     if original is not None and original != index:
         agreement = metrics.agreement(answers.first, predictions.answers[original].first)
+        unlike = np.flatnonzero(answers.first != predictions.answers[original].first)
+        differing = tuple(predictions.names[row] for row in unlike[:DIFFERING])
         paired = statistics.mcnemar(right, predictions.ranks(original) == 0)
     return ModelResult(
         launcher=lane.launcher,
@@ -61,6 +68,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         agreement=agreement,
         digests=lane.digests,
         against_original=paired,
+        differing=differing,
         calibration=statistics.calibration(answers.scores[:, 0], right),
         per_class=statistics.per_class(labels, right),
         confusions=statistics.confusions(labels, answers.first, right),

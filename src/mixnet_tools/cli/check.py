@@ -1,23 +1,27 @@
-"""Measure top-1 and top-5 of a classifier: the original model (TensorFlow) and the converted one (OpenVINO).
+"""Measure top-1 and top-5 of a classifier: the original model and the converted one (OpenVINO).
 
 Both see the same images, prepared as the model's accuracy-check.yml says. The figures are held against the
-references of that file; the exit code is 3 where one is missed by more than its tolerance.
+references of that file, and against an earlier run where --baseline names one; the exit code is 3 where one is missed.
 
-DATASET is a folder of images with a file val.txt ('relative/name.jpg label' lines, labels from 0), or a folder with one
-subfolder of images per class. Without -s, a model is measured on the images that come with it, if it has any.
+DATASET is a folder of images with a file val.txt ('relative/name.jpg label' lines, labels from 0), a folder with one
+subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its devkit beside it), or shards in the form
+of WebDataset (.tar), TFRecord or Parquet. Without -s, a model is measured on the images that come with it, if it has
+any.
+
+Another form of the command: 'mixnet-check merge FILE ...' puts the --predictions of shards together.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import sys
+import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
+from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
+from mixnet_tools.cli.check_tasks import IR_PRECISIONS, Task, load_runners, prepare_all
 from mixnet_tools.cli.options import (
     Parser,
     add_model_selection,
@@ -27,34 +31,11 @@ from mixnet_tools.cli.options import (
     print_all_models,
     selected_models,
 )
-from mixnet_tools.cli.output import print_json
-from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
+from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.config import AccuracyConfig
-    from mixnet_tools.accuracy.dataset import ImageDataset
-    from mixnet_tools.accuracy.gate import Verdict
-    from mixnet_tools.accuracy.report import AccuracyReport
-    from mixnet_tools.accuracy.runner import Runner
-    from mixnet_tools.convert.plan import ConversionPlan
-    from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.accuracy.predictions import Shard
     from mixnet_tools.progress import Progress
-    from mixnet_tools.values import IRModel
-
-MISSED = 3
-"""Exit code: an accuracy is below its reference by more than the tolerance."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One model, with everything found that its evaluation needs."""
-
-    descriptor: ModelDescriptor
-    config: AccuracyConfig
-    dataset: ImageDataset
-    reference_images: int | None
-    original: ConversionPlan | None
-    irs: tuple[IRModel, ...]
 
 
 def add_arguments(parser: Parser) -> None:
@@ -67,32 +48,35 @@ def add_arguments(parser: Parser) -> None:
     places.add_argument(
         "--ir_dir", type=Path, metavar="DIR", help="mixnet-convert's --output_dir (default: the download folder)"
     )
-    data = parser.add_argument_group("images")
-    data.add_argument("-s", "--source", type=Path, metavar="DATASET", help="folder of labelled images")
-    data.add_argument(
-        "--annotations", type=Path, metavar="FILE", help="labels (default: val.txt in DATASET or beside it)"
+    _add_images(parser)
+    what = parser.add_argument_group("what to measure")
+    what.add_argument(
+        "--profile", choices=PROFILES, default=PROFILES[0], help="how images are prepared (default: %(default)s)"
     )
-    data.add_argument(
-        "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
-    )
-    data.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help="preprocessing (default: %(default)s)")
-    parser.add_argument(
+    what.add_argument(
         "--launcher",
         type=choice_list(*LAUNCHERS),
-        default=("openvino", "tf"),
         metavar="L[,L]",
-        help="openvino (the converted model), tf (the original) or both (default: both)",
+        help="openvino (the converted model), tf or onnx (the original), or both (default: both)",
     )
-    parser.add_argument(
-        "--precisions", type=choice_list("FP32", "FP16"), metavar="P[,P]", help="FP32, FP16 (default: those that exist)"
+    what.add_argument(
+        "--precisions",
+        type=choice_list(*IR_PRECISIONS),
+        metavar="P[,P]",
+        help=f"{', '.join(IR_PRECISIONS)} (default: those that exist)",
     )
-    parser.add_argument(
-        "--tolerance",
-        type=_points,
-        metavar="POINTS",
-        help="points by which a figure may lie below its reference on the full data set (default: 0.2)",
+    what.add_argument("--device", default="CPU", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: %(default)s)")
+    going_on = parser.add_argument_group("long runs")
+    going_on.add_argument(
+        "--predictions", type=Path, metavar="FILE", help="append every answer to FILE (JSON lines) as it comes"
     )
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+    going_on.add_argument(
+        "--resume", action="store_true", help="go on with the --predictions FILE of a run that was interrupted"
+    )
+    going_on.add_argument(
+        "--shard", type=_shard, metavar="I/N", help="measure part I of N only; mixnet-check merge puts them together"
+    )
+    add_gate(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
@@ -100,148 +84,88 @@ def run(args: argparse.Namespace) -> int:
     """Find everything for every model first, then measure; nothing is measured where something is missing."""
     if args.print_all:
         return print_all_models(args)
-    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
-
     # Pillow's remarks on odd metadata name no file and change no pixel.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     progress = make_progress(args)
-    tasks = _prepare_all(args, progress)
-    tolerance = DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
-    reports = [_measure(args, task, progress) for task in tasks]
-    verdicts = [judge(report, tolerance) for report in reports]
-    _print(args, reports, verdicts)
-    return 0 if all(verdict.passed for verdict in verdicts) else MISSED
-
-
-def _prepare_all(args: argparse.Namespace, progress: Progress) -> list[_Task]:
-    """All problems of all models at once, so that none shows only after hours of another's evaluation."""
     descriptors = selected_models(args)
+    _check_usage(args, len(descriptors))
+    tasks = prepare_all(args, descriptors, progress)
+    return finish(args, [_measure(args, task, progress) for task in tasks])
+
+
+def _add_images(parser: Parser) -> None:
+    data = parser.add_argument_group("images")
+    data.add_argument("-s", "--source", type=Path, metavar="DATASET", help="labelled images, in any of the forms above")
+    data.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="labels, or ILSVRC2012_devkit_t12.tar.gz (default: val.txt in DATASET or beside it; the devkit beside it)",
+    )
+    data.add_argument(
+        "--first_label",
+        type=int,
+        choices=(0, 1),
+        help="the number by which the data set calls its first class (default: 1 in TFRecords, else 0)",
+    )
+    data.add_argument(
+        "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
+    )
+    data.add_argument(
+        "--exclude",
+        type=Path,
+        metavar="FILE",
+        help="leave out the images that FILE names, a name or an ImageNet number a line",
+    )
+    data.add_argument("--real_labels", type=Path, metavar="FILE", help="judge by ReaL's labels for ImageNet: real.json")
+    data.add_argument(
+        "--max_bad", type=_count, default=0, metavar="N", help="go on with up to N images that cannot be decoded"
+    )
+
+
+def _check_usage(args: argparse.Namespace, models: int) -> None:
     if args.annotations and args.source is None:
         raise UsageError("--annotations without --source", hint="give the folder of the images as well: -s DATASET")
-    tasks: list[_Task] = []
-    errors: list[MixnetToolsError] = []
-    for descriptor in descriptors:
-        try:
-            tasks.append(_prepare(args, descriptor))
-        except MixnetToolsError as error:
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        hints = dict.fromkeys(error.hint for error in errors if error.hint)
-        raise EvaluationError("\n".join(dict.fromkeys(map(str, errors))), hint="; ".join(hints) or None)
-    for task in tasks:
-        if args.num_images and args.num_images > task.dataset.total:
-            progress.note(f"{task.descriptor.name}: {task.dataset.source} has {task.dataset.total} images: taking all")
-    return tasks
+    if args.predictions and models != 1:
+        raise UsageError(f"--predictions is for one model, and {models} were chosen", hint="check them one by one")
+    if args.resume and not args.predictions:
+        raise UsageError("--resume without --predictions", hint="say which file to go on with: --predictions FILE")
+    if args.predictions and args.predictions.exists() and args.predictions.stat().st_size and not args.resume:
+        raise UsageError(f"{args.predictions} exists already", hint="--resume goes on with it; or name another file")
+    check_usage(args, models)
 
 
-def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> _Task:
-    from mixnet_tools.accuracy.config import load_accuracy_config
-    from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
-    from mixnet_tools.accuracy.preprocess import make_plan
-
-    config = load_accuracy_config(descriptor.accuracy_path)
-    for launcher in args.launcher:
-        make_plan(config.measurement(launcher, args.profile))
-    bundled = bundled_source(descriptor.directory)
-    source = args.source or bundled
-    if source is None:
-        raise UsageError(
-            f"{descriptor.name} brings no images of its own: say on which to measure it",
-            hint="-s DATASET, for example a folder with the ImageNet validation images",
-        )
-    dataset = open_dataset(source, args.annotations)
-    # A model's references were measured on the set that comes with it; else the set's name tells its size.
-    own = bundled is not None and args.annotations is None and source.resolve() == bundled.resolve()
-    reference_images = dataset.total if own else None
-    original = None
-    if "tf" in args.launcher:
-        from mixnet_tools.convert.arguments import plan_conversion
-        from mixnet_tools.download.download import locate_downloaded
-
-        original = plan_conversion(descriptor, args.download_dir)
-        locate_downloaded(descriptor, args.download_dir)
-    # After the download, which comes first where both are missing.
-    irs = _find_irs(args, descriptor) if "openvino" in args.launcher else ()
-    if args.num_images:
-        dataset = dataset.subset(args.num_images)
-    return _Task(descriptor, config, dataset, reference_images, original, irs)
-
-
-def _find_irs(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[IRModel, ...]:
-    from mixnet_tools.descriptor import PRECISIONS
-    from mixnet_tools.values import ir_model
-
-    folder = args.ir_dir or args.download_dir
-    wanted = args.precisions or PRECISIONS
-    irs = [ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision) for precision in wanted]
-    missing = [path for ir in irs for path in (ir.xml, ir.bin) if not path.is_file()]
-    present = tuple(ir for ir in irs if ir.xml.is_file() and ir.bin.is_file())
-    if missing and (args.precisions or not present):
-        where = "".join(f" --models_dir {root}" for root in args.models_dir or ())
-        where += "" if folder == Path() else f" -d {args.download_dir} -o {folder}"
-        raise EvaluationError(
-            f"{missing[0]}: {descriptor.name} has no such IR"
-            + (f" (nor {len(missing) - 1} further files)" if len(missing) > 1 else ""),
-            hint=f"convert the model first: mixnet-convert --name {descriptor.name}{where}",
-        )
-    return present
-
-
-def _measure(args: argparse.Namespace, task: _Task, progress: Progress) -> AccuracyReport:
+def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finished:
     from mixnet_tools.accuracy.evaluate import evaluate
-    from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
-    from mixnet_tools.accuracy.runner import TensorFlowRunner
-    from mixnet_tools.convert.freeze import freeze
 
     names = [*(["the original"] if task.original else []), *(ir.precision for ir in task.irs)]
     progress.note(f"{task.descriptor.name}: loading {', '.join(names)}")
-    runners: list[Runner] = []
-    if task.original is not None:
-        runners.append(TensorFlowRunner(freeze(task.original)))
-    runners.extend(OpenVinoRunner(ir) for ir in task.irs)
-    return evaluate(
+    evaluation = evaluate(
         task.descriptor.name,
         task.config,
         task.dataset,
-        runners,
+        load_runners(task, args.device),
         profile=args.profile,
         reference_images=task.reference_images,
         progress=progress,
-    ).report
+        max_bad=args.max_bad,
+        predictions=args.predictions,
+        resume=args.resume,
+    )
+    labels = task.descriptor.directory / "labels.txt"
+    return Finished(evaluation, task.dataset, labels if labels.is_file() else None)
 
 
-def _print(args: argparse.Namespace, reports: list[AccuracyReport], verdicts: list[Verdict]) -> None:
-    from mixnet_tools.accuracy.report import SCHEMA, provenance, text_table
+def _shard(text: str) -> Shard:
+    from mixnet_tools.accuracy.predictions import Shard
 
-    if args.json:
-        print_json(
-            {
-                "schema": SCHEMA,
-                "passed": all(verdict.passed for verdict in verdicts),
-                "reports": [
-                    {**report.to_json(), "verdict": verdict.to_json()}
-                    for report, verdict in zip(reports, verdicts, strict=True)
-                ],
-            }
-        )
-    else:
-        print(text_table(reports), end="\n\n")
-        print("\n".join(provenance(report) for report in reports))
-        print("\n".join(verdict.summary() for verdict in verdicts))
-    for report, verdict in zip(reports, verdicts, strict=True):
-        for note in (*report.notes, *verdict.notes):
-            print(f"{report.model}: note: {note}", file=sys.stderr)
-        if args.json and not verdict.passed:
-            print(verdict.summary(), file=sys.stderr)
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 1 to N, got {text!r}")
+    return Shard(int(match[1]), int(match[2]))
 
 
-def _points(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
-    return value
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)

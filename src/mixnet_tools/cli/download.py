@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mixnet_tools.download.download import DownloadOptions, ModelOutcome
     from mixnet_tools.values import DownloadedModel
 
+_MOST_LINES = 10
 _PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "FP16-INT1", "FP32-INT1")
 
 
@@ -111,16 +113,26 @@ def _summary(model: DownloadedModel) -> str:
     if model.up_to_date:
         return f"{model.name}: up to date in {model.directory}, nothing to do"
     lines = [f"{model.name}: downloaded to {model.directory}"]
-    lines += [f"  {file.name} from {file.served_by}" for file in model.files if file.served_by]
+    lines += _who_served(model)
     if len(lines) == 1:
         lines = [f"{model.name}: all files were there; unpacked in {model.directory}"]
     return "\n".join(lines)
 
 
+def _who_served(model: DownloadedModel) -> list[str]:
+    """A line for each file that was fetched, or for each place if there are many."""
+    served = [(file.name, file.served_by) for file in model.files if file.served_by]
+    if len(served) <= _MOST_LINES:
+        return [f"  {name} from {place}" for name, place in served]
+    folders = Counter(place.rpartition("/")[0] or place for _, place in served)
+    return [f"  {count} files from {folder}" for folder, count in folders.items()]
+
+
 def _raise_for(failed: Sequence[ModelOutcome], total: int) -> NoReturn:
     errors = [outcome.error for outcome in failed if outcome.error is not None]
-    if len(errors) == 1 and total == 1:
-        raise errors[0]
+    for error in errors:
+        if total == 1 or isinstance(error, BrokenPipeError):
+            raise error
     lines = [f"{len(failed)} of {total} models could not be downloaded"]
     hints = []
     for outcome in failed:

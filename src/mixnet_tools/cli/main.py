@@ -25,6 +25,9 @@ COMMANDS = {
     "cache": "list, verify or prune a download cache",
 }
 
+SUBCOMMANDS = {("check", "merge"): "merge"}
+"""(command, its first argument): the module that carries this form of the command out."""
+
 
 def mixnet(argv: Sequence[str] | None = None) -> int:
     """``mixnet <command> ...``: the same commands under one name."""
@@ -48,6 +51,8 @@ def mixnet(argv: Sequence[str] | None = None) -> int:
 
 def run(command: str, argv: Sequence[str], prog: str) -> int:
     """Parse ``argv`` for ``command`` and carry it out; returns the exit code."""
+    if argv and (command, argv[0]) in SUBCOMMANDS:
+        return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
     module = importlib.import_module(f"mixnet_tools.cli.{command}")
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)

@@ -22,6 +22,9 @@ SOURCES: dict[str, SourceKind] = {
     "input_model": "frozen_graph",
     "saved_model_dir": "saved_model",
 }
+EITHER = ("compress_to_fp16",)
+"""Written with a value or without; which precisions are written is the user's choice, so it changes nothing."""
+
 FLAGS = ("reverse_input_channels", "input_model_is_text")
 OPTIONS = (
     *SOURCES, "output", "input", "input_shape", "layout", "mean_values", "scale_values", "scale",
@@ -95,7 +98,7 @@ class _Planner:
             name = ALIASES.get(name, name)
             if not argument.startswith("--") or name not in FLAGS + OPTIONS:
                 problems.append(f"{argument.partition('=')[0]} is not supported")
-            elif bool(equals) != (name in OPTIONS):
+            elif bool(equals) != (name in OPTIONS) and name not in EITHER:
                 problems.append(f"--{name} {'takes no value' if equals else 'needs a value'}")
             elif name in options:
                 problems.append(f"--{name} is given twice")

@@ -1,7 +1,7 @@
 """Downloading: from a descriptor to files that are verified, unpacked and patched. The stage is ``download.py``.
 
-The package itself can be called, so that ``mixnet_tools.download("mixnet-l")`` means :func:`.api.download` whether or
-not a module of the package was imported before: importing one makes ``mixnet_tools.download`` this package.
+The package can be called: importing any module of it makes ``mixnet_tools.download`` this package instead of the
+function of that name, and ``mixnet_tools.download("mixnet-l")`` has to mean :func:`mixnet_tools.api.download` anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 class _CallablePackage(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from mixnet_tools.download.api import download
+        from mixnet_tools.api import download
 
         return download(*args, **kwargs)
 

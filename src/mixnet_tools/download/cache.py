@@ -174,22 +174,21 @@ def share_or_copy(source: Path, target: Path) -> None:
     Sharing blocks comes first, since two names of one file change together; then a hard link; then a copy. Raises
     OSError, and then leaves no ``target``.
     """
-    try:
-        with source.open("rb") as original, target.open("xb") as clone:
+    with source.open("rb") as original, target.open("xb") as clone:
+        try:
+            fcntl.ioctl(clone.fileno(), _FICLONE, original.fileno())
+            return
+        except OSError:
+            pass  # another file system, or one that cannot share blocks
+        target.unlink()
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass
+        with target.open("xb") as copy:
             try:
-                fcntl.ioctl(clone.fileno(), _FICLONE, original.fileno())
-                return
-            except OSError:
-                pass  # another file system, or one that cannot share blocks
-            target.unlink()
-            try:
-                os.link(source, target)
-                return
-            except OSError:
-                pass
-            with target.open("xb") as copy:
                 shutil.copyfileobj(original, copy, 1 << 20)
-    except OSError:
-        with contextlib.suppress(OSError):
-            target.unlink()
-        raise
+            except OSError:
+                target.unlink()
+                raise

@@ -20,10 +20,10 @@ from mixnet_tools.download import manifest as manifests
 from mixnet_tools.download.cache import Cache
 from mixnet_tools.download.fetch import Fetcher, FetchRules
 from mixnet_tools.download.job import ModelJob, Workshop
-from mixnet_tools.download.layout import Layout
+from mixnet_tools.download.layout import STATE_FOLDER, Layout
 from mixnet_tools.download.manifest import LinkRecord
 from mixnet_tools.download.parallel import run_each
-from mixnet_tools.errors import DownloadError
+from mixnet_tools.errors import DescriptorError, DownloadError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
@@ -99,6 +99,7 @@ def download_models(
     )
 
     def work(model: ModelDescriptor) -> DownloadedModel:
+        _check_names(model)
         files = wanted_files(model, options.precisions)
         job = ModelJob(model, files, model_folder(model, output_dir), shop)
         progress.model_begin(model.name, len(files))
@@ -164,6 +165,14 @@ def wanted_files(descriptor: ModelDescriptor, precisions: tuple[str, ...] | None
         return precisions is None or not is_of_a_precision or folder in precisions
 
     return tuple(file for file in descriptor.files if is_wanted(file))
+
+
+def _check_names(model: ModelDescriptor) -> None:
+    for index, file in enumerate(model.files):
+        if file.name.partition("/")[0].casefold() == STATE_FOLDER:
+            raise DescriptorError(
+                f"{model.path}: files[{index}].name: {STATE_FOLDER!r} is the folder of the downloader itself"
+            )
 
 
 def _size_of(path: Path) -> int | None:

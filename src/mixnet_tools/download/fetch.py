@@ -20,7 +20,7 @@ from mixnet_tools.descriptor import ModelFile
 from mixnet_tools.download.failures import Kind, SourceFailure, delay_before_retry
 from mixnet_tools.download.parallel import Stopped
 from mixnet_tools.download.part import Part
-from mixnet_tools.download.receive import Body, receive
+from mixnet_tools.download.receive import Body, Listener, receive
 from mixnet_tools.download.reports import Attempted, cannot_write, gave_up, nowhere_offline
 from mixnet_tools.download.sources import DrivePlace, LocalPlace, Place
 
@@ -70,19 +70,16 @@ class Fetcher:
         ``tick`` is told now and then how many bytes are there. Raises :class:`DownloadError` (or one of its kinds)
         when no place had the file or it cannot be written, and :class:`Stopped`.
         """
-        report = _seldom(tick)
-
-        def on_bytes(count: int) -> None:
-            self.check_stop()
-            report(count)
-
+        listener = Listener(self.check_stop, _seldom(tick))
         try:
             with Part(errand.part, errand.file.size, errand.file.checksum) as incoming:
                 incoming.resume(self.check_stop)
-                served_by = self._first_that_serves(errand, incoming, on_bytes)
+                served_by = self._first_that_serves(errand, incoming, listener)
                 tick(errand.file.size)
                 incoming.move_to(errand.target)
                 return served_by
+        except BrokenPipeError:
+            raise  # not the disk: whoever read our progress has gone
         except OSError as error:
             raise cannot_write(errand.shown_as, error) from error
 
@@ -96,7 +93,7 @@ class Fetcher:
         if self._client is not None:
             self._client.close()
 
-    def _first_that_serves(self, errand: Errand, part: Part, on_bytes: Callable[[int], None]) -> str:
+    def _first_that_serves(self, errand: Errand, part: Part, listener: Listener) -> str:
         if part.is_complete_and_right:
             return EARLIER_RUN
         if part.position == part.size:
@@ -112,7 +109,7 @@ class Fetcher:
                 self._stop.wait(max(0.0, ready.get(place, 0.0) - time.monotonic()))
                 self.check_stop()
                 try:
-                    self._from(place, part, errand.file.name, on_bytes)
+                    self._from(place, part, errand.file.name, listener)
                     return str(place)
                 except SourceFailure as failure:
                     failed[place] = Attempted(place, attempt, failure)
@@ -122,13 +119,13 @@ class Fetcher:
         explain = nowhere_offline if self._rules.offline else gave_up
         raise explain(errand.file, errand.shown_as, list(failed.values()))
 
-    def _from(self, place: Place, part: Part, name: str, on_bytes: Callable[[int], None]) -> None:
+    def _from(self, place: Place, part: Part, name: str, listener: Listener) -> None:
         """One attempt at ``place``, begun anew where what is there already turns out not to fit."""
         recode = False
         for passes_left in reversed(range(_MAX_PASSES)):
             try:
                 with contextlib.closing(self._open(place, part, recode)) as body:
-                    receive(body, part, name, recode, on_bytes)
+                    receive(body, part, name, recode, listener)
                 return
             except SourceFailure as failure:
                 if failure.kind not in (Kind.RESTART, Kind.RECODE):

@@ -26,6 +26,7 @@ from mixnet_tools.download.part import adopt
 from mixnet_tools.download.reports import cannot_write
 from mixnet_tools.download.sources import places
 from mixnet_tools.download.stock import Stock, take_stock
+from mixnet_tools.errors import DownloadError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
@@ -63,6 +64,8 @@ class ModelJob:
         try:
             with self._locked():
                 return self._run_locked(verify=verify, force=force)
+        except BrokenPipeError:
+            raise  # not the disk: whoever read our progress has gone
         except OSError as error:
             raise cannot_write(self._layout.folder, error) from error
 
@@ -191,8 +194,13 @@ class ModelJob:
         told = False
         while True:
             try:
-                lock.acquire(timeout=0.3 if not told else 1.0, poll_interval=0.05)
+                lock.acquire(timeout=0.3, poll_interval=0.05)
                 break
+            except NotImplementedError as error:
+                raise DownloadError(
+                    f"{self._layout.folder}: this file system has no file locks, without which two downloads could mix",
+                    hint="choose a folder on another file system with --output_dir",
+                ) from error
             except Timeout:
                 self._shop.fetcher.check_stop()
                 if not told:

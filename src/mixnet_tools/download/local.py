@@ -20,8 +20,8 @@ class LocalBody:
         self.offset = offset
         self.origin = Origin(Origin.key_of(str(path.absolute())), None)
         try:
-            if path.is_dir():
-                raise SourceFailure("is a folder, not a file", Kind.PERMANENT)
+            if path.exists() and not path.is_file():  # opening a FIFO would wait for its other end
+                raise SourceFailure("is not a regular file", Kind.PERMANENT)
             self._stream: BinaryIO = path.open("rb", buffering=0)
             self.declared: int | None = self._stream.seek(0, 2)
             self._stream.seek(offset)

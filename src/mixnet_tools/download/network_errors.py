@@ -48,6 +48,8 @@ def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:
         return SourceFailure(f"the name {host} cannot be resolved", Kind.UNREACHABLE)
     if met(ConnectionRefusedError):
         return SourceFailure(f"{host} refuses the connection", Kind.UNREACHABLE)
+    if met(urllib3.exceptions.NewConnectionError):  # in some versions of urllib3 a kind of ConnectTimeoutError
+        return SourceFailure(f"{host} cannot be reached", Kind.UNREACHABLE)
     if met(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
         return SourceFailure(f"no connection to {host} within {timeout:g} s", Kind.UNREACHABLE)
     if met(requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
@@ -56,8 +58,6 @@ def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:
         return SourceFailure("was cut off", Kind.TRANSIENT)
     if met(ConnectionError, http.client.HTTPException, urllib3.exceptions.ProtocolError):
         return SourceFailure("the connection broke", Kind.TRANSIENT)
-    if met(urllib3.exceptions.NewConnectionError):
-        return SourceFailure(f"{host} cannot be reached", Kind.UNREACHABLE)
     return SourceFailure(f"the request failed ({type(error).__name__})", Kind.TRANSIENT)
 
 

@@ -27,13 +27,20 @@ OUTPUT_ALGORITHM = "sha256"
 def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
     """Carry out the steps of ``model`` on the files called ``names``; what they make is in the staging folder.
 
-    Raises :class:`ArchiveError`, :class:`DownloadError`
-    and OSError; then nothing is left but rubbish in the staging folder, which the next run clears away.
+    Raises :class:`ArchiveError`, :class:`DownloadError` and OSError; then the staging folder is gone.
     """
-    staging = layout.staging
-    if staging.exists():
-        shutil.rmtree(staging)
-    staging.mkdir(parents=True)
+    if layout.staging.exists():
+        shutil.rmtree(layout.staging)
+    layout.staging.mkdir(parents=True)
+    try:
+        _carry_out(model, layout, names, heartbeat)
+        _check_names(layout.staging, set(names) - layout.patched)
+    except BaseException:
+        shutil.rmtree(layout.staging, ignore_errors=True)
+        raise
+
+
+def _carry_out(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
     for number, step in enumerate(model.postprocessing):
         heartbeat()
         source = _source(step.file, layout, names)
@@ -42,7 +49,7 @@ def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str],
                 f"{model.path}: postprocessing[{number}].file: {step.file!r} is neither a file of the model "
                 "nor was made by an earlier step"
             )
-        target = staging / step.file
+        target = layout.staging / step.file
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(step, UnpackArchive):
             _unpack_beside(source, step, target.parent, heartbeat)
@@ -50,7 +57,6 @@ def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str],
             patched = replace_text(step, source.read_bytes(), f"{model.name}/{step.file}")
             target.unlink(missing_ok=True)
             target.write_bytes(patched)
-    _check_names(staging, set(names) - layout.patched)
 
 
 def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:

@@ -7,6 +7,7 @@ are those that the descriptor names. Retrying and choosing places is :mod:`~mixn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from mixnet_tools.download.failures import Kind, SourceFailure
@@ -38,23 +39,33 @@ class Body(Protocol):
         """Let go of what is open."""
 
 
-def receive(body: Body, part: Part, name: str, recode: bool, on_bytes: Callable[[int], None]) -> None:
+@dataclass(frozen=True)
+class Listener:
+    """Who is asked before each chunk is written (and may raise to stop), and told how many bytes are there after it."""
+
+    check_stop: Callable[[], None]
+    on_bytes: Callable[[int], None]
+
+
+def receive(body: Body, part: Part, name: str, recode: bool, listener: Listener) -> None:
     """Take ``body``, the rest of the file called ``name``, into ``part`` until the file is complete and right.
 
-    ``recode`` says that the body's encoding was already turned round once. ``on_bytes`` is told how many bytes are
-    there after each chunk, and may raise to stop. Raises :class:`SourceFailure`.
+    ``recode`` says that the body's encoding was already turned round once. Raises :class:`SourceFailure`, and what
+    ``listener`` raises.
     """
     if body.offset == 0:
         part.restart(body.origin)
     chunks = _say_how_far(body.chunks(), part)
     for chunk in chunks:
+        # Before the write, not after: once a run was stopped, its lock is given up and the part may be another's.
+        listener.check_stop()
         if part.position == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
             part.restart(None)
             raise SourceFailure("sent an HTML page instead of the file (a login or error page?)", Kind.PERMANENT)
         if part.position + len(chunk) > part.size:
             raise _wrong(body, part, recode, f"more than {part.size} bytes")
         part.write(chunk)
-        on_bytes(part.position)
+        listener.on_bytes(part.position)
         if part.is_complete_and_right:
             _expect_end(body, chunks, part, recode)
             return

@@ -1,0 +1,84 @@
+"""One call from a model's name to its :class:`AccuracyReport`: what the command does, for programs.
+
+The original model is not found here, since that is the conversion's subject: a caller that has it frozen may pass it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mixnet_tools import zoo
+from mixnet_tools.accuracy.config import load_accuracy_config
+from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.evaluate import evaluate
+from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
+from mixnet_tools.accuracy.report import AccuracyReport
+from mixnet_tools.accuracy.runner import Runner, TensorFlowRunner
+from mixnet_tools.descriptor import PRECISIONS
+from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import FrozenGraph, ir_model
+
+
+def evaluate_model(
+    name: str,
+    ir_dir: Path,
+    *,
+    source: Path | None = None,
+    annotations: Path | None = None,
+    num_images: int | None = None,
+    profile: str = "omz",
+    precisions: Sequence[str] | None = None,
+    device: str = "CPU",
+    original: FrozenGraph | None = None,
+    models_dirs: Sequence[Path] = (),
+    max_bad: int = 0,
+    predictions: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> AccuracyReport:
+    """Measure the IRs of the model called ``name`` below ``ir_dir`` (mixnet-convert's output folder).
+
+    ``source`` are labelled images in any form that :func:`mixnet_tools.accuracy.dataset.open_dataset` knows (default:
+    those that come with the model). ``precisions`` are folders such as FP32 (default: of FP32 and FP16 those that
+    exist). ``original`` is measured beside them on the same images. ``models_dirs`` are zoos other than the embedded
+    one. For ``max_bad``, ``predictions`` and ``resume`` see :func:`mixnet_tools.accuracy.evaluate.evaluate`.
+
+    Raises :class:`UnknownModelError` for an unknown name, :class:`UsageError` where no images are given or known or the
+    name fits several models, and what opening data sets, loading models and evaluating raise.
+    """
+    found = zoo.select(zoo.find_models(models_dirs or zoo.default_roots()), [name])
+    if len(found) != 1:
+        raise UsageError(f"{name!r} fits {len(found)} models: {', '.join(entry.name for entry in found)}")
+    descriptor = found[0].load()
+    bundled = bundled_source(descriptor.directory)
+    images = source or bundled
+    if images is None:
+        raise UsageError(f"{descriptor.name} brings no images of its own", hint="give some: source=Path(...)")
+    dataset = open_dataset(images, annotations)
+    own = bundled is not None and annotations is None and images.resolve() == bundled.resolve()
+    irs = [
+        ir_model(ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
+        for precision in precisions or PRECISIONS
+    ]
+    present = [ir for ir in irs if precisions or ir.xml.is_file()]
+    missing = next((ir.xml for ir in present if not ir.xml.is_file()), None if present else irs[0].xml)
+    if missing is not None:
+        raise EvaluationError(
+            f"{missing}: {descriptor.name} has no such IR", hint=f"convert it: mixnet-convert --name {descriptor.name}"
+        )
+    runners: list[Runner] = [TensorFlowRunner(original)] if original else []
+    runners += [OpenVinoRunner(ir, device) for ir in present]
+    return evaluate(
+        descriptor.name,
+        load_accuracy_config(descriptor.accuracy_path),
+        dataset.subset(num_images) if num_images else dataset,
+        runners,
+        profile=profile,
+        reference_images=dataset.total if own else None,
+        progress=progress,
+        max_bad=max_bad,
+        predictions=predictions,
+        resume=resume,
+    ).report

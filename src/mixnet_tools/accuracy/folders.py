@@ -1,0 +1,142 @@
+"""Folders of images: those whose labels are listed in a file, and those sorted into one folder per class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.tars import is_image
+from mixnet_tools.errors import DatasetError
+
+ANNOTATION_FILE = "val.txt"
+
+FORMS = (
+    f"expected a folder of images with {ANNOTATION_FILE} in it or beside it ('relative/name.jpg label' lines), "
+    "a folder with one subfolder of images per class, ImageNet's ILSVRC2012_img_val.tar, or shards in the form of "
+    "WebDataset (.tar), TFRecord or Parquet"
+)
+"""What is expected of a source, for messages."""
+
+
+def find_annotations(source: Path) -> Path | None:
+    """The file of labels in the folder ``source``, or beside it where it speaks of these images; else None."""
+    inside = source / ANNOTATION_FILE
+    if inside.is_file():
+        return inside
+    beside = source.resolve().parent / ANNOTATION_FILE
+    if beside.is_file():
+        # A val.txt beside class folders may belong to something else: believe it if it speaks of these images.
+        first = next(annotation_lines(beside), None)
+        if first is not None and (source / first[1]).is_file():
+            return beside
+    return None
+
+
+def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """(line number, name, label) of each line that is not empty. The label is what follows the last blank."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: cannot read the annotations: {reason}") from error
+    for number, line in enumerate(lines, 1):
+        parts = line.rsplit(maxsplit=1)
+        if parts:
+            # Paths are compared as text: ./a.jpg and a//b.jpg in one spelling.
+            yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
+
+
+def read_annotations(source: Path, annotations: Path, first_label: int) -> tuple[LabelledImage, ...]:
+    """The images that ``annotations`` names, in its order. Raises :class:`DatasetError` that names each wrong line."""
+    problems: list[str] = []
+    images: list[LabelledImage] = []
+    seen: dict[str, int] = {}
+    listing = _Listing(source)
+    for number, name, label in annotation_lines(annotations):
+        where = f"{annotations}: line {number}"
+        if not (label.isascii() and label.isdigit()) or int(label) < first_label:
+            problems.append(
+                f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
+                f"'{name} {label}'"
+            )
+        elif name.startswith("/") or ".." in name.split("/"):
+            problems.append(f"{where}: expected a path inside {source}, got {name!r}")
+        elif name in seen:
+            problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
+        elif not listing.has(name):
+            problems.append(f"{where}: {name!r}: no such image in {source}")
+        else:
+            images.append(LabelledImage(name, source / name, int(label) - first_label))
+        seen.setdefault(name, number)
+    if problems:
+        more = f"\nand {len(problems) - 5} more problems like these" if len(problems) > 5 else ""
+        raise DatasetError(
+            "\n".join(problems[:5]) + more,
+            hint="give the folder that the names start from to -s/--source, and the file to --annotations",
+        )
+    if not images:
+        raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
+    return tuple(images)
+
+
+class _Listing:
+    """Which files exist below a folder, asked of the disk once per folder and not once per file."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders: dict[str, frozenset[str]] = {}
+
+    def has(self, name: str) -> bool:
+        folder, _, bare = name.rpartition("/")
+        if folder not in self._folders:
+            try:
+                with os.scandir(self._root / folder) as entries:
+                    self._folders[folder] = frozenset(entry.name for entry in entries if not entry.is_dir())
+            except OSError:
+                self._folders[folder] = frozenset()
+        return bare in self._folders[folder]
+
+
+def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
+    """(names of the classes by label, images) of a folder of class folders. Raises :class:`DatasetError`."""
+    with os.scandir(source) as entries:
+        found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
+    folders = sorted(name for name, is_folder in found if is_folder)
+    loose = sorted(name for name, is_folder in found if not is_folder and is_image(name))
+    if loose:
+        raise DatasetError(
+            f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
+            hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
+        )
+    names = _in_label_order(source, folders)
+    images = [
+        LabelledImage(path.relative_to(source).as_posix(), path, label)
+        for label, name in enumerate(names)
+        for path in images_below(source / name)
+    ]
+    if not images:
+        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the folder of the images to -s/--source")
+    return names, tuple(images)
+
+
+def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:
+    """Sorted by name; folders that are all named by numbers are taken at their word (0, 1, ..., 9, 10)."""
+    if not folders or not all(name.isascii() and name.isdigit() for name in folders):
+        return tuple(folders)
+    numbered = sorted(folders, key=int)
+    if [int(name) for name in numbered] != list(range(len(numbered))):
+        raise DatasetError(
+            f"{source}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} classes, "
+            f"got {numbered[0]} to {numbered[-1]}",
+            hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines, labels from 0",
+        )
+    return tuple(numbered)
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """Every file below ``folder`` that is called as an image is, sorted."""
+    for place, subfolders, files in os.walk(folder):
+        subfolders.sort()
+        yield from (Path(place, name) for name in sorted(files) if is_image(name))

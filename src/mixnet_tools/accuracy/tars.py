@@ -1,0 +1,123 @@
+"""Labelled images in uncompressed tars, found by one walk over their headers: WebDataset shards, ImageNet's own tar.
+
+A WebDataset sample is the members that share a name up to the first dot of its last part: ``000.jpg``, ``000.cls``.
+ImageNet's validation tar holds images only; their labels come from elsewhere (:mod:`.devkit`, an annotation file).
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from mixnet_tools.accuracy.images import LabelledImage, Span
+from mixnet_tools.errors import DatasetError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+"""What counts as an image by its name, in folders and tars. An annotation file may name any file."""
+
+LABEL_SUFFIX = ".cls"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a tar: its ``name`` (POSIX), and where its bytes are."""
+
+    name: str
+    span: Span
+
+
+@dataclass
+class _Sample:
+    image: Member | None = None
+    label: int | None = None
+    names: list[str] = field(default_factory=list)
+
+
+def members(path: Path) -> list[Member]:
+    """The files in the tar at ``path``. Raises :class:`DatasetError` where it is broken or compressed."""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            found = [
+                Member(one.name.removeprefix("./"), Span(one.offset_data, one.size)) for one in archive if one.isreg()
+            ]
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DatasetError(
+            f"{path}: cannot be read as an uncompressed tar: {error}",
+            hint="a compressed tar cannot be read in place: unpack it once (gunzip, unzstd)",
+        ) from error
+    size = path.stat().st_size
+    cut = next((one for one in found if one.span.offset + one.span.size > size), None)
+    if cut is not None:
+        raise DatasetError(f"{path}: ends in the middle of {cut.name}", hint="fetch the file again")
+    return found
+
+
+def is_webdataset(found: Sequence[Member]) -> bool:
+    """Whether labels lie beside the images."""
+    return any(member.name.lower().endswith(LABEL_SUFFIX) for member in found)
+
+
+def webdataset(shards: Mapping[Path, Sequence[Member]], first_label: int) -> tuple[LabelledImage, ...]:
+    """The samples of ``shards``, in order. Raises :class:`DatasetError` where one lacks its image or its label."""
+    images: list[LabelledImage] = []
+    for path, found in shards.items():
+        prefix = f"{path.stem}/" if len(shards) > 1 else ""
+        for key, sample in _samples(path, found).items():
+            if sample.image is None and sample.label is None:
+                continue  # neither: a README, or other annotations
+            if sample.image is None or sample.label is None:
+                lacking = "an image" if sample.image is None else f"a label ({key}{LABEL_SUFFIX})"
+                raise DatasetError(
+                    f"{path}: the sample {key!r} has no {lacking.removeprefix('an ').removeprefix('a ')}"
+                )
+            label = sample.label - first_label
+            if label < 0:
+                raise DatasetError(f"{path}: {key}{LABEL_SUFFIX}: label {sample.label} is below {first_label}")
+            images.append(LabelledImage(prefix + sample.image.name, path, label, sample.image.span))
+    return tuple(images)
+
+
+def imagenet_tar(path: Path, found: Sequence[Member], label_of: Callable[[str], int]) -> tuple[LabelledImage, ...]:
+    """The images of ``found`` by name, each with the label that ``label_of`` gives its name."""
+    images = [LabelledImage(one.name, path, label_of(one.name), one.span) for one in found if is_image(one.name)]
+    if not images:
+        raise DatasetError(f"{path}: holds no images")
+    return tuple(sorted(images, key=lambda image: image.name))
+
+
+def is_image(name: str) -> bool:
+    """Whether ``name`` is that of an image that is not hidden."""
+    path = PurePosixPath(name)
+    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _samples(path: Path, found: Sequence[Member]) -> dict[str, _Sample]:
+    samples: dict[str, _Sample] = {}
+    for member, key, suffix in _keyed(found):
+        sample = samples.setdefault(key, _Sample())
+        if suffix == LABEL_SUFFIX:
+            sample.label = _label(path, member)
+        elif suffix in IMAGE_SUFFIXES:
+            if sample.image is not None:
+                raise DatasetError(f"{path}: two images are called {key!r}: {sample.image.name} and {member.name}")
+            sample.image = member
+    return samples
+
+
+def _keyed(found: Sequence[Member]) -> Iterator[tuple[Member, str, str]]:
+    for member in found:
+        folder, slash, bare = member.name.rpartition("/")
+        stem, _, suffix = bare.partition(".")
+        if stem:
+            yield member, folder + slash + stem, f".{suffix.lower()}"
+
+
+def _label(path: Path, member: Member) -> int:
+    with path.open("rb") as stream:
+        stream.seek(member.span.offset)
+        text = stream.read(min(member.span.size, 64)).decode("ascii", "replace").strip()
+    if not (text.isascii() and text.isdigit()):
+        raise DatasetError(f"{path}: {member.name}: expected a label of 0 or more, got {text!r}")
+    return int(text)

@@ -1,0 +1,79 @@
+"""The Python API: a function per stage, by a model's name. ``mixnet_tools`` exports what is here.
+
+Each function finds the model's descriptor as the commands do, runs one stage, and returns its frozen value. Nothing is
+printed; errors are :class:`mixnet_tools.MixnetToolsError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mixnet_tools import zoo
+from mixnet_tools.convert.convert import ConversionOptions
+from mixnet_tools.convert.convert import convert as convert_descriptor
+from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.download.download import DownloadOptions, download_model, locate_downloaded
+from mixnet_tools.errors import UnknownModelError
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import DownloadedModel, IRModel
+
+PathLike = str | os.PathLike[str]
+
+
+def find_model(name: str, models_dir: PathLike | Iterable[PathLike] | None = None) -> ModelDescriptor:
+    """The descriptor called ``name`` (no pattern), below ``models_dir`` (default: as for the commands).
+
+    Raises :class:`DescriptorError` where it is broken, :class:`UnknownModelError` where there is none.
+    """
+    if models_dir is None:
+        roots: Iterable[Path] = zoo.default_roots()
+    elif isinstance(models_dir, (str, os.PathLike)):
+        roots = (Path(models_dir),)
+    else:
+        roots = tuple(Path(root) for root in models_dir)
+    entries = zoo.select(zoo.find_models(roots), [name])
+    if len(entries) != 1 or entries[0].name != name:
+        found = ", ".join(entry.name for entry in entries)
+        raise UnknownModelError(f"expected the name of one model, got {name!r}, which stands for {found}")
+    return entries[0].load()
+
+
+def download(
+    name: str,
+    *,
+    output_dir: PathLike = ".",
+    models_dir: PathLike | Iterable[PathLike] | None = None,
+    options: DownloadOptions | None = None,
+    progress: Progress | None = None,
+) -> DownloadedModel:
+    """Fetch, verify and unpack the files of ``name`` into ``<output_dir>/public/<name>``.
+
+    Raises :class:`DownloadError` and its kinds, :class:`ArchiveError`, and what :func:`find_model` raises.
+    """
+    return download_model(find_model(name, models_dir), Path(output_dir), options, progress)
+
+
+def convert(
+    name: str,
+    *,
+    precision: str = "FP16",
+    download_dir: PathLike = ".",
+    output_dir: PathLike | None = None,
+    models_dir: PathLike | Iterable[PathLike] | None = None,
+    options: ConversionOptions | None = None,
+    progress: Progress | None = None,
+) -> IRModel:
+    """Convert the downloaded ``name`` to an IR of ``precision`` (``FP32``, ``FP16``), proved against the original.
+
+    ``output_dir`` is by default the download folder. ``options.precisions`` is not looked at. Raises
+    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, and what
+    :func:`find_model` raises; then nothing was written.
+    """
+    descriptor = find_model(name, models_dir)
+    locate_downloaded(descriptor, Path(download_dir))
+    chosen = replace(options or ConversionOptions(), precisions=(precision,))
+    target = Path(download_dir if output_dir is None else output_dir)
+    return convert_descriptor(descriptor, Path(download_dir), target, chosen, progress).irs[0].ir

@@ -1,0 +1,161 @@
+"""What mixnet-check and its merge do with a finished evaluation: judge, print, write files, choose the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixnet_tools.cli.output import print_json
+from mixnet_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from mixnet_tools.accuracy.dataset import ImageDataset
+    from mixnet_tools.accuracy.evaluate import Evaluation
+    from mixnet_tools.accuracy.gate import Verdict
+    from mixnet_tools.accuracy.report import AccuracyReport
+
+MISSED = 3
+"""Exit code: an accuracy is below its reference by more than the tolerance, or a model is worse than its baseline."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished evaluation; ``dataset`` is None where its images are not at hand."""
+
+    evaluation: Evaluation
+    dataset: ImageDataset | None
+    labels: Path | None
+
+
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """How to judge, and what to write."""
+    gate = parser.add_argument_group("gate")
+    gate.add_argument(
+        "--tolerance",
+        type=_points,
+        metavar="POINTS",
+        help="points by which a figure may lie below its reference on the full data set (default: 0.2)",
+    )
+    gate.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="compare with the answers of an earlier run, image by image"
+    )
+    gate.add_argument(
+        "--update_baseline", action="store_true", help="write this run's answers to the baseline FILE instead"
+    )
+    files = parser.add_argument_group("results")
+    files.add_argument("--json", action="store_true", help="print the result as one JSON document")
+    files.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, for the test view of a CI system")
+    files.add_argument("--markdown", type=Path, metavar="FILE", help="append a summary in Markdown, for a job's page")
+    files.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at: one self-contained page")
+
+
+def check_usage(args: argparse.Namespace, models: int = 1) -> None:
+    """What argparse cannot know. Raises :class:`UsageError`."""
+    if args.update_baseline and not args.baseline:
+        raise UsageError("--update_baseline without --baseline", hint="say which file: --baseline FILE")
+    if args.baseline and models != 1:
+        raise UsageError(f"--baseline is for one model, and {models} were chosen", hint="check them one by one")
+    if args.baseline and not args.update_baseline:
+        from mixnet_tools.accuracy.baseline import read_baseline
+
+        read_baseline(args.baseline)  # that it is there is better known before hours of measuring
+    if args.html:
+        from mixnet_tools.accuracy.page import require
+
+        require()
+
+
+def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
+    """Judge, write, print; returns the exit code."""
+    verdicts = [_judge(args, one) for one in finished]
+    reports = [one.evaluation.report for one in finished]
+    _print(args, reports, verdicts)
+    sys.stdout.flush()  # what was measured is shown, whatever becomes of the files
+    _write(args, finished, reports, verdicts)
+    return 0 if all(verdict.passed for verdict in verdicts) else MISSED
+
+
+def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
+    from mixnet_tools.accuracy.baseline import compare, read_baseline, write_baseline
+    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
+
+    done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
+    if not args.baseline:
+        return judge(done.report, tolerance)
+    if args.update_baseline:
+        write_baseline(args.baseline, done.setup, done.predictions)
+        print(f"{done.report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
+        return judge(done.report, tolerance)
+    compared, notes = compare(read_baseline(args.baseline), done.setup, done.predictions)
+    for note in notes:
+        print(f"{done.report.model}: note: {note}", file=sys.stderr)
+    return judge(done.report, tolerance, compared)
+
+
+def _write(
+    args: argparse.Namespace,
+    finished: Sequence[Finished],
+    reports: Sequence[AccuracyReport],
+    verdicts: Sequence[Verdict],
+) -> None:
+    from mixnet_tools.accuracy.outputs import junit, markdown
+
+    if args.junit:
+        _save(args.junit, junit(reports, verdicts))
+    if args.markdown:
+        args.markdown.parent.mkdir(parents=True, exist_ok=True)
+        with args.markdown.open("a", encoding="utf-8") as stream:  # a job's summary may have other parts
+            stream.write(markdown(reports, verdicts))
+    if args.html:
+        from mixnet_tools.accuracy.page import Section, render
+
+        sections = [
+            Section(one.evaluation, verdict, one.dataset, one.labels)
+            for one, verdict in zip(finished, verdicts, strict=True)
+        ]
+        _save(args.html, render(sections))
+
+
+def _save(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
+    from mixnet_tools.accuracy.report import SCHEMA, provenance, text_table
+
+    if args.json:
+        print_json(
+            {
+                "schema": SCHEMA,
+                "passed": all(verdict.passed for verdict in verdicts),
+                "reports": [
+                    {**report.to_json(), "verdict": verdict.to_json()}
+                    for report, verdict in zip(reports, verdicts, strict=True)
+                ],
+            }
+        )
+    else:
+        print(text_table(reports), end="\n\n")
+        print("\n".join(provenance(report) for report in reports))
+        print("\n".join(verdict.summary() for verdict in verdicts))
+    for report, verdict in zip(reports, verdicts, strict=True):
+        for note in (*report.notes, *verdict.notes):
+            print(f"{report.model}: note: {note}", file=sys.stderr)
+        if args.json and not verdict.passed:
+            print(verdict.summary(), file=sys.stderr)
+
+
+def _points(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
+    return value
