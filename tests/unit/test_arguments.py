@@ -187,28 +187,33 @@ def test_a_zoo_of_hundreds_is_planned_or_refused_but_never_breaks(tmp_path: Path
     """Every combination of sources and arguments that Open Model Zoo's descriptors use, and broken ones."""
     sources = [META, FROZEN, "--saved_model_dir=$conv_dir/sm", "--input_model=$conv_dir/x.onnx", "--input_model="]
     others = [
-        "--output=a,b", "--mean_values=[1,2,3]", "--mean_values=x[1]", "--scale=255", "--scale_values=(1,2,3)",
-        "--input=0:x[1 3 8 8]{f32},y->[1,2]", "--input_shape=[1,3,8,8]", "--layout=x(NCHW)", "--reverse_input_channels",
-        "--freeze_placeholder_with_value=a->1,b->2", "--compress_to_fp16", "--transformations_config=$config_dir/t.json",
-    ]  # fmt: skip
+        "--output=a,b",
+        "--mean_values=[1,2,3]",
+        "--mean_values=x[1]",
+        "--scale=255",
+        "--scale_values=(1,2,3)",
+        "--input=0:x[1 3 8 8]{f32},y->[1,2]",
+        "--input_shape=[1,3,8,8]",
+        "--layout=x(NCHW)",
+        "--reverse_input_channels",
+        "--freeze_placeholder_with_value=a->1,b->2",
+        "--compress_to_fp16",
+        "--transformations_config=$config_dir/t.json",
+    ]
     inputs: list[list[dict[str, Any]]] = [
         [],
         [{"name": "x"}],
         [{"name": "0:x", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
         [{"name": "x", "shape": [1, 8, 8, 3], "layout": "NHWC"}, {"name": "y", "shape": [1]}],
     ]
-    outcomes = {"planned": 0, "refused": 0}
-    for framework in ("tf", "onnx"):
-        for source in sources:
-            for first, second in itertools.pairwise([*others, others[0]]):
-                for info in inputs:
-                    arguments = [source, first, second]
-                    try:
-                        planned = plan(tmp_path, framework=framework, input_info=info, model_optimizer_args=arguments)
-                        assert planned.model == "net"
-                        outcomes["planned"] += 1
-                    except UnsupportedOption as error:
-                        assert "public/net/model.yml" in str(error)
-                        outcomes["refused"] += 1
-    assert outcomes["planned"] + outcomes["refused"] == 480
-    assert min(outcomes.values()) > 50
+    planned, refused = 0, []
+    for framework, source, info in itertools.product(("tf", "onnx"), sources, inputs):
+        for pair in itertools.pairwise([*others, others[0]]):
+            try:
+                plan(tmp_path, framework=framework, input_info=info, model_optimizer_args=[source, *pair])
+                planned += 1
+            except UnsupportedOption as error:
+                refused.append(str(error))
+    assert planned + len(refused) == 480
+    assert min(planned, len(refused)) > 50
+    assert all("public/net/model.yml" in message for message in refused)

@@ -132,7 +132,7 @@ class AccuracyReport:
         return {"schema": plain.pop("schema"), **plain}
 
 
-HEADERS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same top-1 as tf")
+HEADERS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same as original")
 
 
 def text_table(reports: Sequence[AccuracyReport]) -> str:
@@ -146,7 +146,8 @@ def text_table(reports: Sequence[AccuracyReport]) -> str:
 def provenance(report: AccuracyReport) -> str:
     """What the figures of ``report`` stand on, in a few lines for people."""
     data, versions = report.dataset, report.versions
-    used = [("openvino", versions.openvino), ("tensorflow", versions.tensorflow), ("pillow", versions.pillow)]
+    names = ("openvino", "tensorflow", "onnxruntime", "opencv", "pillow")
+    used = [(name, getattr(versions, name)) for name in names]
     software = ", ".join(f"{name} {version}" for name, version in used if version)
     counted = f"{data.evaluated}" if data.evaluated == data.total else f"{data.evaluated} of {data.total}"
     lines = [

@@ -1,6 +1,7 @@
 """Show what is known of a model: its descriptor, its card, and the IR where it was converted.
 
-With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal a table; elsewhere, or with --json, the JSON list that omz_info_dumper prints, with more fields.
+With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal a
+table; elsewhere, or with --json, JSON: for models the list that omz_info_dumper prints, with more fields.
 """
 
 from __future__ import annotations
