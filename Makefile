@@ -25,7 +25,7 @@ demo: $(VENV)/ready
 	@BIN=$(BIN) OUT=$(DEMO) sh scripts/demo.sh
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ The functions are those of the commands, by a model's name::
 
     mixnet_tools.download("mixnet-nano", output_dir="work")
     ir = mixnet_tools.convert("mixnet-nano", precision="FP16", download_dir="work")
+    report = mixnet_tools.evaluate("mixnet-nano", ir_dir="work")
 
 Everything named here is imported when it is first used, so that ``import mixnet_tools`` is instant.
 """
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mixnet_tools.api": ("convert", "download", "find_model"),
-    "mixnet_tools.convert.convert": ("ConversionOptions",),
-    "mixnet_tools.download.download": ("DownloadOptions",),
+    "mixnet_tools.accuracy.report": ("AccuracyReport",),
+    "mixnet_tools.api": ("convert", "download", "evaluate", "find_model"),
+    "mixnet_tools.conversion.convert": ("ConversionOptions",),
+    "mixnet_tools.downloading.download": ("DownloadOptions",),
     "mixnet_tools.descriptor": ("ModelDescriptor",),
     "mixnet_tools.errors": (
         "ArchiveError",
@@ -48,12 +50,14 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from mixnet_tools.accuracy.report import AccuracyReport as AccuracyReport
     from mixnet_tools.api import convert as convert
     from mixnet_tools.api import download as download
+    from mixnet_tools.api import evaluate as evaluate
     from mixnet_tools.api import find_model as find_model
-    from mixnet_tools.convert.convert import ConversionOptions as ConversionOptions
+    from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptor import ModelDescriptor as ModelDescriptor
-    from mixnet_tools.download.download import DownloadOptions as DownloadOptions
+    from mixnet_tools.downloading.download import DownloadOptions as DownloadOptions
     from mixnet_tools.errors import ArchiveError as ArchiveError
     from mixnet_tools.errors import ConversionError as ConversionError
     from mixnet_tools.errors import DatasetError as DatasetError

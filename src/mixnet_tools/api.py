@@ -7,15 +7,19 @@ printed; errors are :class:`mixnet_tools.MixnetToolsError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mixnet_tools import zoo
-from mixnet_tools.convert.convert import ConversionOptions
-from mixnet_tools.convert.convert import convert as convert_descriptor
+from mixnet_tools.accuracy.api import evaluate_model
+from mixnet_tools.accuracy.report import AccuracyReport
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.convert import ConversionOptions
+from mixnet_tools.conversion.convert import convert as convert_descriptor
+from mixnet_tools.conversion.freeze import freeze
 from mixnet_tools.descriptor import ModelDescriptor
-from mixnet_tools.download.download import DownloadOptions, download_model, locate_downloaded
+from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
 from mixnet_tools.errors import UnknownModelError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedModel, IRModel
@@ -77,3 +81,40 @@ def convert(
     chosen = replace(options or ConversionOptions(), precisions=(precision,))
     target = Path(download_dir if output_dir is None else output_dir)
     return convert_descriptor(descriptor, Path(download_dir), target, chosen, progress).irs[0].ir
+
+
+def evaluate(
+    name: str,
+    *,
+    ir_dir: PathLike = ".",
+    download_dir: PathLike | None = None,
+    source: PathLike | None = None,
+    annotations: PathLike | None = None,
+    num_images: int | None = None,
+    profile: str = "omz",
+    precisions: Sequence[str] | None = None,
+    models_dir: PathLike | Iterable[PathLike] | None = None,
+    progress: Progress | None = None,
+) -> AccuracyReport:
+    """Measure the IRs of ``name`` below ``ir_dir``, and the original too where ``download_dir`` says where it is.
+
+    ``source`` are labelled images in any form that mixnet-check takes (default: those that come with the model);
+    ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that exist). Raises
+    :class:`DatasetError`, :class:`EvaluationError`, :class:`FreezeError`, and what :func:`find_model` raises.
+    """
+    descriptor = find_model(name, models_dir)
+    original = None
+    if download_dir is not None:
+        locate_downloaded(descriptor, Path(download_dir))
+        original = freeze(plan_conversion(descriptor, Path(download_dir)))
+    return evaluate_model(
+        descriptor,
+        Path(ir_dir),
+        source=None if source is None else Path(source),
+        annotations=None if annotations is None else Path(annotations),
+        num_images=num_images,
+        profile=profile,
+        precisions=precisions,
+        original=original,
+        progress=progress,
+    )

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mixnet_tools.accuracy.api import evaluate_model
+import mixnet_tools
 from mixnet_tools.accuracy.baseline import Baseline, compare, read_baseline, write_baseline
 from mixnet_tools.accuracy.config import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.dataset import ImageDataset, bundled_source, open_dataset
@@ -170,13 +170,13 @@ def test_a_worse_model_is_exit_code_3_with_its_flips_everywhere(
 
 
 def test_the_python_call_gives_what_the_command_prints(nano_dir: Path) -> None:
-    report = evaluate_model("mixnet-nano", nano_dir, precisions=["FP32"], num_images=100)
+    report = mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP32"], num_images=100)
     printed = json.loads(run_ok("check", *arguments(nano_dir, "--num_images", "100", "--json")).out)["reports"][0]
     mine = json.loads(json.dumps(report.to_json()))
     for key in ("schema", "model", "profile", "classes", "dataset", "results", "notes"):
         assert mine[key] == printed[key], key
     assert judge(report).passed
     with pytest.raises(EvaluationError, match=r"INT8.*has no such IR"):
-        evaluate_model("mixnet-nano", nano_dir, precisions=["INT8"])
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["INT8"])
     with pytest.raises(UsageError, match="brings no images of its own"):
-        evaluate_model("mixnet-l", nano_dir)
+        mixnet_tools.evaluate("mixnet-l", ir_dir=nano_dir)

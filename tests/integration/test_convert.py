@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from mixnet_tools.convert import convert as stage
-from mixnet_tools.convert.convert import ConversionOptions
-from mixnet_tools.convert.freeze import freeze
-from mixnet_tools.convert.graph import inference_graph
-from mixnet_tools.convert.ir import finish
-from mixnet_tools.convert.plan import ConversionPlan, parse_cut
+from mixnet_tools.conversion import convert as stage
+from mixnet_tools.conversion.convert import ConversionOptions
+from mixnet_tools.conversion.freeze import freeze
+from mixnet_tools.conversion.graph import inference_graph
+from mixnet_tools.conversion.ir import finish
+from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import ParityError
 from tests.support.commands import run_failing, run_ok
 
-STAGE = "mixnet_tools.convert.convert"
+STAGE = "mixnet_tools.conversion.convert"
 PREFIX = "public/mixnet-nano/mixnet-nano/model.ckpt"
 
 

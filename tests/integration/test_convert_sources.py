@@ -14,9 +14,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from mixnet_tools.convert.convert import ConversionOptions, ConvertedModel, Freezer, convert
-from mixnet_tools.convert.parity import Reference, natural_images
-from mixnet_tools.convert.plan import Weights
+from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, Freezer, convert
+from mixnet_tools.conversion.parity import Reference, natural_images
+from mixnet_tools.conversion.plan import Weights
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import ConversionError, FreezeError, MixnetToolsError, ParityError, UnsupportedOption
 from mixnet_tools.inference import OpenVinoModel
@@ -233,7 +233,7 @@ def test_a_mutated_normalisation_fails_the_proof(
     """The IR is right and the reference is fed wrongly: what the proof sees is the same as the other way round."""
     import dataclasses
 
-    from mixnet_tools.convert import parity
+    from mixnet_tools.conversion import parity
 
     folder = source_model(source)
 

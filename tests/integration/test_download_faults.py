@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.download import failures, google_drive
+from mixnet_tools.downloading import failures, google_drive
 from tests.support.downloads import add_model, delivered, download_failing, download_ok, file_entry, noise
 from tests.support.http_server import Answer, FaultyServer
 
@@ -25,7 +25,7 @@ def server() -> Iterator[FaultyServer]:
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     delay = failures.delay_before_retry
-    monkeypatch.setattr("mixnet_tools.download.fetch.delay_before_retry", lambda *given: delay(*given) / 20)
+    monkeypatch.setattr("mixnet_tools.downloading.fetch.delay_before_retry", lambda *given: delay(*given) / 20)
     return tmp_path / "zoo"
 
 
@@ -175,7 +175,7 @@ def test_retry_after_is_waited_for(server: FaultyServer, zoo: Path, monkeypatch:
         asked.append(delay(failure, attempt, base))
         return 0.0
 
-    monkeypatch.setattr("mixnet_tools.download.fetch.delay_before_retry", record)
+    monkeypatch.setattr("mixnet_tools.downloading.fetch.delay_before_retry", record)
     fetch(server, zoo, Answer(status=429, headers={"Retry-After": "7"}), Answer(status=503), Answer())
     assert asked[0] == 7.0
     assert 0 < asked[1] <= 1.0

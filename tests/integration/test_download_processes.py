@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, server: FaultyServer
     big = tar_gz({"net/model.ckpt": noise(80_000_000)}, "w")
     step = {"$type": "unpack_archive", "format": "tar", "file": "net.tar"}
     add_model(tmp_path / "zoo", "net", [file_entry("net.tar", big, server.put("/net.tar", big))], [step])
-    modules = "mixnet_tools.cli.download, mixnet_tools.download.download, mixnet_tools.download.http, filelock"
+    modules = "mixnet_tools.cli.download, mixnet_tools.downloading.download, mixnet_tools.downloading.http, filelock"
     bare = peak_bytes("-c", f"import {modules}")
     ours = peak_bytes("-m", "mixnet_tools.cli.main", *command(tmp_path / "zoo", tmp_path / "out"))
     assert ours - bare < 40_000_000
@@ -206,7 +206,7 @@ def test_a_full_cache_only_warns(zoo: Path, tmp_path: Path, monkeypatch: pytest.
     def no_room(source: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
 
-    monkeypatch.setattr("mixnet_tools.download.cache.share_or_copy", no_room)
+    monkeypatch.setattr("mixnet_tools.downloading.cache.share_or_copy", no_room)
     outcome = download_ok(zoo, tmp_path / "out", "--cache_dir", tmp_path / "cache")
     assert outcome.err.count("cannot be written (No space left on device): going on without it") == 1
     assert delivered(tmp_path / "out") == FINISHED

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mixnet_tools import zoo as zoos
-from mixnet_tools.download.download import locate_downloaded
+from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import DownloadError
 from tests.support.downloads import (
     add_model,

@@ -118,7 +118,7 @@ def test_python_gets_a_typed_model_and_progress(zoo: Path, tmp_path: Path, monke
         def file_progress(self, model: str, file: str, size: int) -> None:
             self.sizes.append(size)
 
-    import_module("mixnet_tools.download.download")  # which makes a module of what is a function before
+    import_module("mixnet_tools.downloading.download")  # which makes a module of what is a function before
     recorder = Recorder()
     monkeypatch.setenv("MIXNET_TOOLS_MODELS", str(zoo))
     model = mixnet_tools.download("net", output_dir=tmp_path / "out", progress=recorder)

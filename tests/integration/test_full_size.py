@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from mixnet_tools import zoo
-from mixnet_tools.convert import convert as stage
-from mixnet_tools.convert.arguments import plan_conversion
-from mixnet_tools.convert.convert import ConversionOptions
-from mixnet_tools.convert.freeze import freeze
-from mixnet_tools.convert.ir import finish
-from mixnet_tools.convert.parity import natural_images
-from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.conversion import convert as stage
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.convert import ConversionOptions
+from mixnet_tools.conversion.freeze import freeze
+from mixnet_tools.conversion.ir import finish
+from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import ParityError
 from mixnet_tools.inference import OpenVinoModel, TensorFlowGraph
@@ -85,7 +85,7 @@ def test_a_forgotten_reversal_fails_the_proof(
         (entry,) = plan.inputs
         return finish(model, dataclasses.replace(plan, inputs=(dataclasses.replace(entry, reverse=False),)), *rest)
 
-    monkeypatch.setattr("mixnet_tools.convert.convert.finish", forgetful)
+    monkeypatch.setattr("mixnet_tools.conversion.convert.finish", forgetful)
     with pytest.raises(ParityError, match="does not compute what the original computes"):
         stage.convert(converted.model, converted.folder, tmp_path, ConversionOptions(precisions=(precision,)))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.cli import main
-from mixnet_tools.download.layout import STATE_FOLDER
+from mixnet_tools.downloading.layout import STATE_FOLDER
 from tests.support.commands import Outcome
 from tests.support.zoo_builder import descriptor_data, write_model
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mixnet_tools.convert.parity import natural_images
+from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.descriptor import ModelDescriptor, load_descriptor
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from tests.support.standin import build_archive, build_mixnet_archive

@@ -11,7 +11,7 @@ import mixnet_tools
 
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
-STAGES = ("download", "convert", "accuracy")
+STAGES = ("downloading", "conversion", "accuracy")
 HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google"}
 MOST_LINES = 320
 
@@ -41,7 +41,7 @@ def test_arrows_point_one_way(path: Path) -> None:
     if own == "cli":
         return
     assert "cli" not in used, "only the command line knows the command line"
-    if path.name == "__init__.py" and path.parent == PACKAGE:
+    if path.parent == PACKAGE and path.name in ("__init__.py", "api.py"):
         return  # the public API gathers the stages
     forbidden = set(STAGES) - {own}
     assert not used & forbidden, f"a stage or a shared module imports the stage {used & forbidden}"

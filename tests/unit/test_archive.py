@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixnet_tools.download.archive import unpack
-from mixnet_tools.download.entries import Entry, EntryKind, Gatekeeper, Limits
+from mixnet_tools.downloading.archive import unpack
+from mixnet_tools.downloading.entries import Entry, EntryKind, Gatekeeper, Limits
 from mixnet_tools.errors import ArchiveError
 from tests.support.downloads import noise, tar_gz
 

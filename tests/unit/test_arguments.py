@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mixnet_tools.convert.arguments import plan_conversion
-from mixnet_tools.convert.plan import Constant, ConversionPlan, parse_cut
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.plan import Constant, ConversionPlan, parse_cut
 from mixnet_tools.descriptor import load_descriptor
 from mixnet_tools.errors import UnsupportedOption
 from tests.support.zoo_builder import descriptor_data, write_model

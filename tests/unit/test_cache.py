@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.download.cache import Cache, share_or_copy
+from mixnet_tools.downloading.cache import Cache, share_or_copy
 from tests.support.downloads import noise
 
 
@@ -98,7 +98,7 @@ def test_pruning_sweeps_what_killed_writers_left(cache: Cache, tmp_path: Path, m
     cache.prune(max_bytes=10**9, max_age=None)
     assert leftover.exists()  # somebody may be writing it
     now = leftover.stat().st_ctime
-    monkeypatch.setattr("mixnet_tools.download.cache.time.time", lambda: now + 2 * 86400)
+    monkeypatch.setattr("mixnet_tools.downloading.cache.time.time", lambda: now + 2 * 86400)
     cache.prune(max_bytes=10**9, max_age=None)
     assert not leftover.exists()
 

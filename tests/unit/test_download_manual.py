@@ -9,10 +9,10 @@ import pytest
 
 from mixnet_tools.cli import cache, download
 from mixnet_tools.cli.options import Parser
-from mixnet_tools.download.archive import FORMATS
-from mixnet_tools.download.entries import Limits
-from mixnet_tools.download.failures import MAX_RETRY_AFTER
-from mixnet_tools.download.http import MAX_REDIRECTS
+from mixnet_tools.downloading.archive import FORMATS
+from mixnet_tools.downloading.entries import Limits
+from mixnet_tools.downloading.failures import MAX_RETRY_AFTER
+from mixnet_tools.downloading.http import MAX_REDIRECTS
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "download.md").read_text()
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from mixnet_tools import zoo
 from mixnet_tools.descriptor import ModelDescriptor, RegexReplace
-from mixnet_tools.download import urls
-from mixnet_tools.download.failures import (
+from mixnet_tools.downloading import urls
+from mixnet_tools.downloading.failures import (
     MAX_DELAY,
     MAX_RETRY_AFTER,
     Kind,
@@ -28,13 +28,13 @@ from mixnet_tools.download.failures import (
     delay_before_retry,
     parse_retry_after,
 )
-from mixnet_tools.download.network_errors import explain
-from mixnet_tools.download.parallel import Stopped, run_each
-from mixnet_tools.download.part import Origin, Part
-from mixnet_tools.download.patch import replace_text
-from mixnet_tools.download.receive import Listener, receive
-from mixnet_tools.download.reports import Attempted, cannot_write, gave_up
-from mixnet_tools.download.sources import LocalPlace, WebPlace, places
+from mixnet_tools.downloading.network_errors import explain
+from mixnet_tools.downloading.parallel import Stopped, run_each
+from mixnet_tools.downloading.part import Origin, Part
+from mixnet_tools.downloading.patch import replace_text
+from mixnet_tools.downloading.receive import Listener, receive
+from mixnet_tools.downloading.reports import Attempted, cannot_write, gave_up
+from mixnet_tools.downloading.sources import LocalPlace, WebPlace, places
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
 from tests.support.downloads import add_model, file_entry
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixnet_tools.convert import notation
+from mixnet_tools.conversion import notation
 
 PARSERS: tuple[Callable[[str], Any], ...] = (
     notation.split,

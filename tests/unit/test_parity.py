@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.convert.parity import (
+from mixnet_tools.conversion.parity import (
     Port,
     Reference,
     as_original,
@@ -18,7 +18,7 @@ from mixnet_tools.convert.parity import (
     natural_images,
     require,
 )
-from mixnet_tools.convert.plan import ConversionPlan, InputPlan, Source, parse_cut
+from mixnet_tools.conversion.plan import ConversionPlan, InputPlan, Source, parse_cut
 from mixnet_tools.errors import ParityError
 
 LOGITS = np.random.default_rng(5).normal(0, 1, (6, 10)).astype(np.float32)

@@ -39,7 +39,16 @@ def test_json_carries_all_that_the_figures_stand_on() -> None:
     assert converted["digests"] == [{"what": "net.xml", "sha256": "ab" * 32}]
     assert converted["preprocessing"] == ["crop", "channel order BGR"]
     assert (converted["reference_top1"], converted["reference_top5"]) == (0.783, 0.9391)
-    assert set(plain["versions"]) == {"mixnet_tools", "openvino", "tensorflow", "pillow", "numpy", "python", "onnxruntime", "opencv"}
+    assert set(plain["versions"]) == {
+        "mixnet_tools",
+        "openvino",
+        "tensorflow",
+        "pillow",
+        "numpy",
+        "python",
+        "onnxruntime",
+        "opencv",
+    }
     assert plain["notes"] == ["a note"]
 
 

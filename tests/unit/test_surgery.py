@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.convert import surgery
-from mixnet_tools.convert.plan import Constant, parse_cut
+from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion.plan import Constant, parse_cut
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 

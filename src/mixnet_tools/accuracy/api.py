@@ -1,4 +1,4 @@
-"""One call from a model's name to its :class:`AccuracyReport`: what the command does, for programs.
+"""One call from a descriptor to its :class:`AccuracyReport`: what the command does, for programs.
 
 The original model is not found here, since that is the conversion's subject: a caller that has it frozen may pass it.
 """
@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mixnet_tools import zoo
 from mixnet_tools.accuracy.config import load_accuracy_config
 from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
 from mixnet_tools.accuracy.evaluate import evaluate
 from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.accuracy.runner import Runner, TensorFlowRunner
-from mixnet_tools.descriptor import PRECISIONS
+from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import FrozenGraph, ir_model
 
 
 def evaluate_model(
-    name: str,
+    descriptor: ModelDescriptor,
     ir_dir: Path,
     *,
     source: Path | None = None,
@@ -32,26 +31,21 @@ def evaluate_model(
     precisions: Sequence[str] | None = None,
     device: str = "CPU",
     original: FrozenGraph | None = None,
-    models_dirs: Sequence[Path] = (),
     max_bad: int = 0,
     predictions: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> AccuracyReport:
-    """Measure the IRs of the model called ``name`` below ``ir_dir`` (mixnet-convert's output folder).
+    """Measure the IRs of ``descriptor`` below ``ir_dir`` (mixnet-convert's output folder).
 
     ``source`` are labelled images in any form that :func:`mixnet_tools.accuracy.dataset.open_dataset` knows (default:
     those that come with the model). ``precisions`` are folders such as FP32 (default: of FP32 and FP16 those that
-    exist). ``original`` is measured beside them on the same images. ``models_dirs`` are zoos other than the embedded
-    one. For ``max_bad``, ``predictions`` and ``resume`` see :func:`mixnet_tools.accuracy.evaluate.evaluate`.
+    exist). ``original`` is measured beside them on the same images. For ``max_bad``, ``predictions`` and ``resume`` see
+    :func:`mixnet_tools.accuracy.evaluate.evaluate`.
 
-    Raises :class:`UnknownModelError` for an unknown name, :class:`UsageError` where no images are given or known or the
-    name fits several models, and what opening data sets, loading models and evaluating raise.
+    Raises :class:`UsageError` where no images are given or known, and what opening data sets, loading models and
+    evaluating raise.
     """
-    found = zoo.select(zoo.find_models(models_dirs or zoo.default_roots()), [name])
-    if len(found) != 1:
-        raise UsageError(f"{name!r} fits {len(found)} models: {', '.join(entry.name for entry in found)}")
-    descriptor = found[0].load()
     bundled = bundled_source(descriptor.directory)
     images = source or bundled
     if images is None:

@@ -15,7 +15,7 @@ from mixnet_tools.cli.options import Parser
 from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.download.cache import Cache
+    from mixnet_tools.downloading.cache import Cache
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the action; each prints a line for every file that it concerns."""
-    from mixnet_tools.download.cache import FORMAT, Cache
+    from mixnet_tools.downloading.cache import FORMAT, Cache
 
     if not (args.cache_dir / FORMAT).is_dir():
         raise DownloadError(

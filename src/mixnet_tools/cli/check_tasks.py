@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mixnet_tools.accuracy.config import AccuracyConfig
     from mixnet_tools.accuracy.dataset import ImageDataset
     from mixnet_tools.accuracy.runner import Runner
-    from mixnet_tools.convert.plan import ConversionPlan
+    from mixnet_tools.conversion.plan import ConversionPlan
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.values import IRModel
@@ -65,7 +65,7 @@ def load_runners(task: Task, device: str) -> list[Runner]:
     if task.original is not None and task.original_launcher == "onnx":
         runners.append(OnnxRunner(task.original.source.path))
     elif task.original is not None:
-        from mixnet_tools.convert.freeze import freeze
+        from mixnet_tools.conversion.freeze import freeze
 
         runners.append(TensorFlowRunner(freeze(task.original)))
     runners.extend(OpenVinoRunner(ir, device) for ir in task.irs)
@@ -90,8 +90,8 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
     dataset, reference_images = _find_images(args, descriptor)
     original = None
     if native in launchers:
-        from mixnet_tools.convert.arguments import plan_conversion
-        from mixnet_tools.download.download import locate_downloaded
+        from mixnet_tools.conversion.arguments import plan_conversion
+        from mixnet_tools.downloading.download import locate_downloaded
 
         original = plan_conversion(descriptor, args.download_dir)
         locate_downloaded(descriptor, args.download_dir)

@@ -27,7 +27,7 @@ from mixnet_tools.cli.parallel import for_each
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 
 if TYPE_CHECKING:
-    from mixnet_tools.convert.convert import ConversionOptions, ConvertedModel
+    from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.progress import Progress
 
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> ConversionOptions:
-    from mixnet_tools.convert.convert import ConversionOptions
+    from mixnet_tools.conversion.convert import ConversionOptions
 
     return ConversionOptions(
         precisions=args.precisions,
@@ -116,8 +116,8 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
 
 
 def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progress, stop: threading.Event) -> _Outcome:
-    from mixnet_tools.convert.convert import convert, make_plan
-    from mixnet_tools.download.download import locate_downloaded
+    from mixnet_tools.conversion.convert import convert, make_plan
+    from mixnet_tools.downloading.download import locate_downloaded
 
     output_dir = args.output_dir or args.download_dir
     try:
@@ -129,7 +129,7 @@ def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progres
 
 
 def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor]) -> int:
-    from mixnet_tools.convert.convert import make_plan, target_irs
+    from mixnet_tools.conversion.convert import make_plan, target_irs
 
     output_dir = args.output_dir or args.download_dir
     problems, plans = [], []

@@ -26,7 +26,7 @@ from mixnet_tools.errors import DownloadError, MixnetToolsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mixnet_tools.download.download import DownloadOptions, ModelOutcome
+    from mixnet_tools.downloading.download import DownloadOptions, ModelOutcome
     from mixnet_tools.values import DownloadedModel
 
 _MOST_LINES = 10
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         return print_all_models(args)
     models = selected_models(args)
 
-    from mixnet_tools.download.download import download_models
+    from mixnet_tools.downloading.download import download_models
 
     outcomes = download_models(models, args.output_dir, _options(args), make_progress(args))
     # With JSON events on stdout, the lines for people have to go elsewhere.
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> DownloadOptions:
-    from mixnet_tools.download.download import DownloadOptions
+    from mixnet_tools.downloading.download import DownloadOptions
 
     return DownloadOptions(
         num_attempts=args.num_attempts,

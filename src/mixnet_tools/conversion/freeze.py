@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.convert import surgery
-from mixnet_tools.convert.graph import FETCH_AGAIN, InferenceGraph, check_files, inference_graph
-from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion.graph import FETCH_AGAIN, InferenceGraph, check_files, inference_graph
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from mixnet_tools.values import FrozenGraph

@@ -12,8 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from mixnet_tools.convert import notation
-from mixnet_tools.convert.plan import CHANNELS, Constant, ConversionPlan, Cut, InputPlan, Source, SourceKind, parse_cut
+from mixnet_tools.conversion import notation
+from mixnet_tools.conversion.plan import (
+    CHANNELS,
+    Constant,
+    ConversionPlan,
+    Cut,
+    InputPlan,
+    Source,
+    SourceKind,
+    parse_cut,
+)
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.download.entries import Entry, EntryKind, Gatekeeper, Limits
-from mixnet_tools.download.streams import CHUNK, BrokenStream, UnpackedStream, decoder_for
+from mixnet_tools.downloading.entries import Entry, EntryKind, Gatekeeper, Limits
+from mixnet_tools.downloading.streams import CHUNK, BrokenStream, UnpackedStream, decoder_for
 from mixnet_tools.errors import ArchiveError
 
 FORMATS = ("zip", "tar", "gztar", "bztar", "xztar", "zst")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from mixnet_tools.download.failures import Kind, SourceFailure
+from mixnet_tools.downloading.failures import Kind, SourceFailure
 
 
 def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:

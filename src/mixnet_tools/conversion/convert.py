@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mixnet_tools.convert import surgery
-from mixnet_tools.convert.arguments import plan_conversion
-from mixnet_tools.convert.freeze import AverageReport, Checkpoint, freeze
-from mixnet_tools.convert.graph import InferenceGraph, inference_graph
-from mixnet_tools.convert.ir import finish
-from mixnet_tools.convert.metadata import conversion_report, rt_info, source_digest
-from mixnet_tools.convert.parity import ParityResult, Port, Reference, require
-from mixnet_tools.convert.plan import ConversionPlan, Weights
-from mixnet_tools.convert.publish import publish, staged, write_serving_repository
-from mixnet_tools.convert.source_model import read_model
+from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.freeze import AverageReport, Checkpoint, freeze
+from mixnet_tools.conversion.graph import InferenceGraph, inference_graph
+from mixnet_tools.conversion.ir import finish
+from mixnet_tools.conversion.metadata import conversion_report, rt_info, source_digest
+from mixnet_tools.conversion.parity import ParityResult, Port, Reference, require
+from mixnet_tools.conversion.plan import ConversionPlan, Weights
+from mixnet_tools.conversion.publish import publish, staged, write_serving_repository
+from mixnet_tools.conversion.source_model import read_model
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
 from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph

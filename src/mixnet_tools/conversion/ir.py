@@ -1,7 +1,7 @@
 """``openvino.Model`` as the source has it -> as the plan wants it: shapes, preprocessing, names, provenance.
 
-Knows OpenVINO's preprocessing and naming. Files are :mod:`mixnet_tools.convert.publish`'s subject, and whether the IR
-computes the right thing :mod:`mixnet_tools.convert.parity`'s.
+Knows OpenVINO's preprocessing and naming. Files are :mod:`mixnet_tools.conversion.publish`'s subject, and whether the
+IR computes the right thing :mod:`mixnet_tools.conversion.parity`'s.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mixnet_tools.convert.plan import ConversionPlan, InputPlan
-from mixnet_tools.convert.source_model import first_lines
+from mixnet_tools.conversion.plan import ConversionPlan, InputPlan
+from mixnet_tools.conversion.source_model import first_lines
 from mixnet_tools.errors import ConversionError
 
 

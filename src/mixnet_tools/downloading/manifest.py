@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptor import ModelDescriptor
-from mixnet_tools.download.files import write_atomically
-from mixnet_tools.download.layout import Layout
+from mixnet_tools.downloading.files import write_atomically
+from mixnet_tools.downloading.layout import Layout
 
 SCHEMA = 1
 _NAME = "manifest.json"

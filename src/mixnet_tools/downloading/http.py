@@ -2,7 +2,7 @@
 
 Knows HTTP and nothing of files on disk: :meth:`HttpClient.open` gives a :class:`HttpBody`, or raises
 :class:`SourceFailure` that says whether asking again makes sense. Proxies, CA bundles and .netrc are taken from the
-environment by requests. What the bytes should be is checked by :mod:`~mixnet_tools.download.fetch`.
+environment by requests. What the bytes should be is checked by :mod:`~mixnet_tools.downloading.fetch`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import requests
 import urllib3.exceptions
 
 from mixnet_tools import __version__
-from mixnet_tools.download.failures import Kind, SourceFailure, parse_retry_after
-from mixnet_tools.download.network_errors import explain
-from mixnet_tools.download.part import CHUNK, Origin
-from mixnet_tools.download.urls import redact
+from mixnet_tools.downloading.failures import Kind, SourceFailure, parse_retry_after
+from mixnet_tools.downloading.network_errors import explain
+from mixnet_tools.downloading.part import CHUNK, Origin
+from mixnet_tools.downloading.urls import redact
 
 MAX_REDIRECTS = 10
 

@@ -1,7 +1,7 @@
 """One answer, taken into a part: every byte hashed, and the end judged.
 
 The body may lie about its length, be cut, be packed, or be something else altogether; what counts is whether the bytes
-are those that the descriptor names. Retrying and choosing places is :mod:`~mixnet_tools.download.fetch`'s subject.
+are those that the descriptor names. Retrying and choosing places is :mod:`~mixnet_tools.downloading.fetch`'s subject.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mixnet_tools.download.failures import Kind, SourceFailure
-from mixnet_tools.download.part import Origin, Part
+from mixnet_tools.downloading.failures import Kind, SourceFailure
+from mixnet_tools.downloading.part import Origin, Part
 
 _HTML_STARTS = (b"<!doctype html", b"<html")
 

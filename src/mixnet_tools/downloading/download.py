@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptor import ModelDescriptor, ModelFile
-from mixnet_tools.download import manifest as manifests
-from mixnet_tools.download.cache import Cache
-from mixnet_tools.download.fetch import Fetcher, FetchRules
-from mixnet_tools.download.job import ModelJob, Workshop
-from mixnet_tools.download.layout import STATE_FOLDER, Layout
-from mixnet_tools.download.manifest import LinkRecord
-from mixnet_tools.download.parallel import run_each
+from mixnet_tools.downloading import manifest as manifests
+from mixnet_tools.downloading.cache import Cache
+from mixnet_tools.downloading.fetch import Fetcher, FetchRules
+from mixnet_tools.downloading.job import ModelJob, Workshop
+from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
+from mixnet_tools.downloading.manifest import LinkRecord
+from mixnet_tools.downloading.parallel import run_each
 from mixnet_tools.errors import DescriptorError, DownloadError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel

@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from mixnet_tools.descriptor import ModelDescriptor, UnpackArchive
-from mixnet_tools.download.archive import unpack
-from mixnet_tools.download.files import hash_file
-from mixnet_tools.download.layout import STATE_FOLDER, Layout
-from mixnet_tools.download.manifest import FileRecord, LinkRecord
-from mixnet_tools.download.patch import replace_text
+from mixnet_tools.downloading.archive import unpack
+from mixnet_tools.downloading.files import hash_file
+from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
+from mixnet_tools.downloading.manifest import FileRecord, LinkRecord
+from mixnet_tools.downloading.patch import replace_text
 from mixnet_tools.errors import ArchiveError, DownloadError
 
 OUTPUT_ALGORITHM = "sha256"

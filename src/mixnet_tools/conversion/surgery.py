@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from mixnet_tools.convert.plan import Constant, Cut
+from mixnet_tools.conversion.plan import Constant, Cut
 from mixnet_tools.errors import FreezeError
 
 VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})

@@ -1,7 +1,7 @@
 """``regex_replace``: the text of a file with a pattern replaced, as Open Model Zoo does it.
 
 A pure function from text to text: that a file is patched once and only once is seen to by
-:mod:`~mixnet_tools.download.postprocess`, which always starts from the file as it was delivered.
+:mod:`~mixnet_tools.downloading.postprocess`, which always starts from the file as it was delivered.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mixnet_tools.descriptor import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
-from mixnet_tools.download import urls
+from mixnet_tools.downloading import urls
 from mixnet_tools.errors import UsageError
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.convert.plan import CHANNELS, ConversionPlan, InputPlan
+from mixnet_tools.conversion.plan import CHANNELS, ConversionPlan, InputPlan
 from mixnet_tools.errors import ParityError
 from mixnet_tools.inference import Model
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.convert import surgery
-from mixnet_tools.convert.plan import ConversionPlan, Cut, Source
+from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion.plan import ConversionPlan, Cut, Source
 from mixnet_tools.errors import FreezeError
 
 FETCH_AGAIN = "fetch the model again: mixnet-download --force"

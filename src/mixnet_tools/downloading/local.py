@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.download.failures import Kind, SourceFailure
-from mixnet_tools.download.part import CHUNK, Origin
+from mixnet_tools.downloading.failures import Kind, SourceFailure
+from mixnet_tools.downloading.part import CHUNK, Origin
 
 
 class LocalBody:

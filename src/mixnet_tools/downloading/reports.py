@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptor import ModelFile
-from mixnet_tools.download.failures import Kind, SourceFailure
-from mixnet_tools.download.sources import Place, WebPlace
-from mixnet_tools.download.urls import curl_line
+from mixnet_tools.downloading.failures import Kind, SourceFailure
+from mixnet_tools.downloading.sources import Place, WebPlace
+from mixnet_tools.downloading.urls import curl_line
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
 
 _OTHER_COPIES = "name a copy: --mirror URL_OR_FOLDER (tried first), or --cache_dir DIR (a cache that has the file)"

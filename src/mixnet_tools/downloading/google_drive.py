@@ -9,9 +9,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin
 
-from mixnet_tools.download.failures import Kind, SourceFailure
-from mixnet_tools.download.http import HttpBody, HttpClient
-from mixnet_tools.download.part import Origin
+from mixnet_tools.downloading.failures import Kind, SourceFailure
+from mixnet_tools.downloading.http import HttpBody, HttpClient
+from mixnet_tools.downloading.part import Origin
 
 BASE_URL = "https://docs.google.com/uc"
 

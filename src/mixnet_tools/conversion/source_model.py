@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.convert.graph import InferenceGraph, check_files
-from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.conversion.graph import InferenceGraph, check_files
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.errors import ConversionError, FreezeError
 from mixnet_tools.values import FrozenGraph
 

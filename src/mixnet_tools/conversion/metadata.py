@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools import __version__
-from mixnet_tools.convert.freeze import AverageReport
-from mixnet_tools.convert.parity import ParityResult
-from mixnet_tools.convert.plan import ConversionPlan
+from mixnet_tools.conversion.freeze import AverageReport
+from mixnet_tools.conversion.parity import ParityResult
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 

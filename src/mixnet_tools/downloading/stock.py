@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptor import ModelDescriptor, ModelFile
-from mixnet_tools.download.files import hash_file
-from mixnet_tools.download.layout import Layout
-from mixnet_tools.download.manifest import FileRecord, LinkRecord, Manifest, recipe_of
+from mixnet_tools.downloading.files import hash_file
+from mixnet_tools.downloading.layout import Layout
+from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest, recipe_of
 
 
 @dataclass(frozen=True)

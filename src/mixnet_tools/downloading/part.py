@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.download.files import replace_durably
+from mixnet_tools.downloading.files import replace_durably
 
 CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""

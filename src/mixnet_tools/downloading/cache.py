@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptor import DIGEST_LENGTHS
-from mixnet_tools.download.files import hash_file, replace_durably
+from mixnet_tools.downloading.files import hash_file, replace_durably
 
 FORMAT = "1"
 _STAGING = "staging"
