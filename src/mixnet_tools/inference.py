@@ -18,6 +18,16 @@ Array = npt.NDArray[Any]
 FLOAT32_ONLY = {"INFERENCE_PRECISION_HINT": "f32"}
 """Processors with bfloat16 instructions compute in bfloat16 unless told otherwise, which costs 2-3 digits."""
 
+_ONNX_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
 
 class Model(Protocol):
     """A loaded model."""
@@ -68,22 +78,38 @@ class OnnxModel:
                 f"ONNX models are compared with ONNX Runtime, which is not installed ({error.name})",
                 hint="pip install 'mixnet-tools[onnx]', or convert with --no_verify",
             ) from error
-        model = onnx.load(path)
+        self._path = path
+        try:
+            model = onnx.load(path)
+        except Exception as error:  # a protobuf DecodeError, or an OSError of external data
+            raise EvaluationError(f"{path}: cannot be read as ONNX: {_last_line(error)}") from error
         declared = {output.name for output in model.graph.output}
         for name in outputs:
             if name not in declared:  # ONNX Runtime computes declared outputs only
                 model.graph.output.add().name = name
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise EvaluationError(f"{path}: ONNX Runtime cannot load it: {_last_line(error)}") from error
         self._outputs = list(outputs) or None
-        self.inputs = tuple(entry.name for entry in self._session.get_inputs())
+        entries = self._session.get_inputs()
+        self.inputs = tuple(entry.name for entry in entries)
+        self._types = [_ONNX_TYPES.get(entry.type) for entry in entries]
 
     def run_all(self, feeds: Sequence[Array]) -> list[Array]:
         """See :meth:`Model.run_all`."""
-        outputs = self._session.run(self._outputs, dict(zip(self.inputs, feeds, strict=True)))
+        given = [feed.astype(kind or feed.dtype) for feed, kind in zip(feeds, self._types, strict=True)]
+        try:
+            outputs = self._session.run(self._outputs, dict(zip(self.inputs, given, strict=True)))
+        except Exception as error:
+            raise EvaluationError(
+                f"{self._path}: ONNX Runtime cannot run it on these inputs: {_last_line(error)}",
+                hint="a batch or shape other than the file's own cannot be compared: --no_verify",
+            ) from error
         return [np.asarray(output) for output in outputs]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,8 @@ from mixnet_tools.conversion.graph import inference_graph
 from mixnet_tools.conversion.ir import finish
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.descriptor import ModelDescriptor
-from mixnet_tools.errors import ParityError
-from tests.support.commands import run_failing, run_ok
+from mixnet_tools.errors import ParityError, UsageError
+from tests.support.commands import run, run_failing, run_ok
 
 STAGE = "mixnet_tools.conversion.convert"
 PREFIX = "public/mixnet-nano/mixnet-nano/model.ckpt"
@@ -172,8 +175,6 @@ def test_not_downloaded_says_how_to(tmp_path: Path) -> None:
 
 
 def test_a_failing_model_does_not_stop_the_others(nano_dir: Path, tmp_path: Path) -> None:
-    from tests.support.commands import run
-
     outcome = run("convert", "--name", "mixnet-*", "-d", nano_dir, "-o", tmp_path, "--precisions", "FP32", "-j", "2")
     assert outcome.code == 1
     assert "mixnet-l: failed" in outcome.err
@@ -188,3 +189,101 @@ def test_unknown_precisions_are_wrong_usage(precisions: str) -> None:
 
 def _truncate(path: Path, share: float) -> None:
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+def test_when_the_last_step_fails_the_earlier_irs_are_put_back(
+    download: Path, tmp_path: Path, nano: ModelDescriptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.convert(nano, download, tmp_path, ConversionOptions(verify=False))
+    before = {
+        path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and download not in path.parents
+    }
+    assert len(before) == 6
+    renamed = []
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        renamed.append(path)
+        if len(renamed) == 11:  # in the middle of the second precision
+            raise OSError(28, "No space left on device", str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="No space left"):
+        stage.convert(nano, download, tmp_path, ConversionOptions(verify=False, weights="ema"))
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(tmp_path.rglob(".staging*"))
+
+
+def test_what_a_killed_conversion_left_is_swept(download: Path, tmp_path: Path, nano: ModelDescriptor) -> None:
+    folder = tmp_path / "public/mixnet-nano/FP32"
+    old, fresh = folder / ".staging-old", folder / ".staging-fresh"
+    for place in (old, fresh):
+        place.mkdir(parents=True)
+        (place / "mixnet-nano.bin").write_bytes(b"x")
+    os.utime(old, (0, 0))
+    stage.convert(nano, download, tmp_path, ConversionOptions(precisions=("FP32",), verify=False))
+    assert not old.exists()
+    assert fresh.exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_that_cannot_be_written_does_not_stop_the_others(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path, jobs: str
+) -> None:
+    models, files = tmp_path / "models", tmp_path / "files"
+    for name in ("first", "second"):
+        shutil.copytree(nano.directory, models / "public" / name)
+        run_ok("download", "--name", name, "--models_dir", models, "-o", files)
+    (tmp_path / "ir/public").mkdir(parents=True)
+    (tmp_path / "ir/public/first").write_text("a file where a folder should be")
+    outcome = run(
+        "convert", "--all", "--models_dir", models, "-d", files, "-o", tmp_path / "ir", "--no_verify", "--json",
+        "-j", jobs,
+    )  # fmt: skip
+    assert outcome.code == 1
+    document = json.loads(outcome.out)
+    assert [model["name"] for model in document["models"]] == ["second"]
+    assert [model["name"] for model in document["failed"]] == ["first"]
+    assert "public/first" in document["failed"][0]["error"]
+
+
+def test_a_full_disk_is_one_clear_error(nano_dir: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from mixnet_tools.cli.main import run\n"
+        "sys.exit(run('convert', sys.argv[1:], 'mixnet-convert'))"
+    )
+    arguments = ["--name", "mixnet-nano", "-d", str(nano_dir), "-o", str(tmp_path), "--no_verify", "-q"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "fault of mixnet_tools" not in done.stderr
+    assert str(tmp_path) in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ConversionOptions(precisions=("fp16",)),
+        ConversionOptions(precisions=("../x",), verify=False),
+        ConversionOptions(precisions=()),
+        ConversionOptions(freezer="torch"),  # type: ignore[arg-type]
+        ConversionOptions(weights="best"),  # type: ignore[arg-type]
+    ],
+)
+def test_options_that_only_a_program_can_get_wrong(nano: ModelDescriptor, tmp_path: Path, options: Any) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        stage.convert(nano, tmp_path, tmp_path, options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_failing_model_still_has_its_json(tmp_path: Path) -> None:
+    outcome = run("convert", "--name", "mixnet-nano", "-d", tmp_path, "--json")
+    assert outcome.code == 1
+    assert [model["name"] for model in json.loads(outcome.out)["failed"]] == ["mixnet-nano"]
+    assert "mixnet-download" in outcome.err

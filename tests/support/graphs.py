@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -226,6 +227,18 @@ def onnx_network(root: Path) -> ModelFolder:
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), folder.files / "net.onnx"
     )
+    return folder
+
+
+def frozen_graph(
+    root: Path, build: Callable[[Any], Any], arguments: list[str], inputs: list[dict[str, Any]]
+) -> ModelFolder:
+    """A frozen graph that ``build(tensorflow.compat.v1)`` draws, with whatever arguments and inputs."""
+    v1 = import_tensorflow().compat.v1
+    folder = ModelFolder(root, "drawn", ["--input_model=$dl_dir/net.pb", *arguments], inputs)
+    with v1.Graph().as_default() as graph:
+        build(v1)
+    v1.io.write_graph(graph.as_graph_def(), str(folder.files), "net.pb", as_text=False)
     return folder
 
 

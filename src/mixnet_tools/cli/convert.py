@@ -96,8 +96,13 @@ def run(args: argparse.Namespace) -> int:
             progress.note(f"{model.name}: is OpenVINO IR already, nothing to convert")
     if args.dry_run:
         return _dry_run(args, convertible)
+    if args.jobs > 1 and not args.no_verify:
+        # While TensorFlow loads, nothing that other threads say is seen: so before there are any.
+        from mixnet_tools.tensorflow_quietly import import_tensorflow
+
+        import_tensorflow()
     outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), args.jobs)
-    if len(outcomes) == 1 and outcomes[0].error:
+    if len(outcomes) == 1 and outcomes[0].error and not args.json:
         raise outcomes[0].error
     return _report(args, outcomes)
 
@@ -126,6 +131,9 @@ def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progres
         return _Outcome(model.name, convert(model, args.download_dir, output_dir, _options(args), progress, stop), None)
     except MixnetToolsError as error:
         return _Outcome(model.name, None, error)
+    except OSError as error:
+        place = error.filename or output_dir
+        return _Outcome(model.name, None, ConversionError(f"{model.name}: {place}: {error.strerror or error}"))
 
 
 def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor]) -> int:

@@ -75,12 +75,21 @@ class _Planner:
         options = self.options()
         source = self.source(options)
         inputs = self.inputs(options)
+        self.refuse_repeated(inputs, self.outputs(options, source))
         constants = [Constant(entry.name, entry.value) for entry in inputs if entry.value is not None]
         constants += self.frozen_placeholders(options)
         plans = self.with_values(options, self.with_layouts(options, [e for e in inputs if e.value is None]))
         if constants and source.kind not in ("meta_graph", "frozen_graph"):
             raise self.refuse("model_optimizer_args", f"--freeze_placeholder_with_value is not done for {source.kind}")
-        return ConversionPlan(descriptor.name, source, plans, self.outputs(options), tuple(constants))
+        if source.kind == "onnx":  # whose tensors have names without ports, and colons inside them
+            plans = tuple(replace(entry, cut=_whole(entry.cut)) for entry in plans)
+        return ConversionPlan(descriptor.name, source, plans, self.outputs(options, source), tuple(constants))
+
+    def refuse_repeated(self, inputs: list[notation.InputText], outputs: tuple[Cut, ...]) -> None:
+        for option, names in (("input", [entry.name for entry in inputs]), ("output", [cut.label for cut in outputs])):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise self.refuse("model_optimizer_args", f"--{option}: {repeated[0]!r} is named twice")
 
     def refuse(self, key: str, *problems: str) -> UnsupportedOption:
         place = f"{self.descriptor.path}: {key}: " if key else f"{self.descriptor.path}: "
@@ -132,8 +141,10 @@ class _Planner:
             raise self.refuse("model_optimizer_args", f"--input_meta_graph: expected a .meta file, got {path.name!r}")
         return Source(SOURCES[given[0]], path)
 
-    def outputs(self, options: dict[str, str]) -> tuple[Cut, ...]:
+    def outputs(self, options: dict[str, str], source: Source) -> tuple[Cut, ...]:
         cuts = tuple(parse_cut(name) for name in self.parsed("output", notation.split, options.get("output", "")))
+        if source.kind == "onnx":
+            return tuple(_whole(cut) for cut in cuts)
         for cut in cuts:
             if cut.side == "input":
                 raise self.refuse("model_optimizer_args", f"--output: expected node or node:port, got {cut.text!r}")
@@ -250,6 +261,11 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", problem)
             constants.append(Constant(name.strip(), value.strip()))
         return constants
+
+
+def _whole(cut: Cut) -> Cut:
+    """``cut`` as the name of a tensor that has no ports."""
+    return Cut(cut.text, cut.text, "node", 0)
 
 
 def is_image(plan: InputPlan) -> bool:

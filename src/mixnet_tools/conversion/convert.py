@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mixnet_tools.conversion import surgery
 from mixnet_tools.conversion.arguments import plan_conversion
@@ -17,11 +17,11 @@ from mixnet_tools.conversion.graph import InferenceGraph, inference_graph
 from mixnet_tools.conversion.ir import finish
 from mixnet_tools.conversion.metadata import conversion_report, rt_info, source_digest
 from mixnet_tools.conversion.parity import ParityResult, Port, Reference, require
-from mixnet_tools.conversion.plan import ConversionPlan, Weights
-from mixnet_tools.conversion.publish import publish, staged, write_serving_repository
-from mixnet_tools.conversion.source_model import read_model
+from mixnet_tools.conversion.plan import ConversionPlan, Weights, parse_cut
+from mixnet_tools.conversion.publish import Publication, publish, staged, write_serving_repository
+from mixnet_tools.conversion.source_model import node_names, read_model
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
-from mixnet_tools.errors import UnsupportedOption
+from mixnet_tools.errors import UnsupportedOption, UsageError
 from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
@@ -75,6 +75,7 @@ def make_plan(
     descriptor: ModelDescriptor, download_dir: Path, output_dir: Path, options: ConversionOptions
 ) -> ConversionPlan:
     """The plan with the user's choices. Raises :class:`UnsupportedOption` where the source has no such choice."""
+    _check_options(options)
     plan = replace(plan_conversion(descriptor, download_dir, output_dir), weights=options.weights)
     wrong = []
     if options.weights == "ema" and plan.source.kind != "meta_graph":
@@ -84,6 +85,19 @@ def make_plan(
     if wrong:
         raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
     return plan
+
+
+def _check_options(options: ConversionOptions) -> None:
+    """What the command line cannot get wrong, but a program can."""
+    checks: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
+        ("precisions", options.precisions, PRECISIONS),
+        ("freezer", (options.freezer,), get_args(Freezer)),
+        ("weights", (options.weights,), get_args(Weights)),
+    )
+    for name, given, known in checks:
+        wrong = [value for value in given if value not in known]
+        if wrong or not given:
+            raise UsageError(f"{name}: expected {' or '.join(known)}, got {wrong[0] if wrong else 'none'!r}")
 
 
 def target_irs(descriptor: ModelDescriptor, output_dir: Path, precisions: Sequence[str]) -> tuple[IRModel, ...]:
@@ -130,7 +144,7 @@ class _Conversion:
         self.frozen: FrozenGraph | None = None
 
     def run(self, output_dir: Path) -> ConvertedModel:
-        plan, options = self.plan, self.options
+        options = self.options
         with self.stage("import"):
             import openvino  # noqa: F401
         with self.stage("read"):
@@ -148,17 +162,17 @@ class _Conversion:
                     candidate = stack.enter_context(staged(model, target))
                 with self.stage("verify"):
                     parity = reference.compare(OpenVinoModel(candidate.xml), target.precision) if reference else ()
-                require(parity, plan.model)
+                require(parity, self.plan.model)
                 self.warn_inconclusive(parity)
                 candidates.append((candidate, target, parity))
             # Only when every precision is proved does any of them appear.
-            irs = [
-                ConvertedIR(publish(candidate, target, self.report(digest, parity, averages)), parity)
-                for candidate, target, parity in candidates
-            ]
+            publish(
+                [Publication(one, target, self.report(digest, parity, averages)) for one, target, parity in candidates]
+            )
+            irs = [ConvertedIR(target, parity) for _, target, parity in candidates]
         frozen = self.keep_frozen(output_dir) if options.keep_frozen else None
         serving = write_serving_repository(irs[-1].ir, options.serving) if options.serving else None
-        return ConvertedModel(plan, tuple(irs), averages, frozen, serving, self.seconds)
+        return ConvertedModel(self.plan, tuple(irs), averages, frozen, serving, self.seconds)
 
     @contextlib.contextmanager
     def stage(self, name: str):  # type: ignore[no-untyped-def]
@@ -174,6 +188,9 @@ class _Conversion:
         self.progress.note(f"{self.plan.model}: reading {source.path}")
         if source.kind in ("meta_graph", "frozen_graph"):
             self.prepared = inference_graph(self.plan)
+            if not self.plan.outputs:  # the graph's own: from here on they are as good as named
+                outputs = tuple(parse_cut(name) for name in self.prepared.outputs)
+                self.plan = replace(self.plan, outputs=outputs)
             if self.prepared.dropped_inputs:
                 cuts = ", ".join(entry.cut.text for entry in self.plan.inputs)
                 operations = surgery.listed(self.prepared.dropped_inputs)
@@ -195,8 +212,7 @@ class _Conversion:
         raw = read_model(self.plan, self.prepared, self.frozen)
         digest = source_digest(self.plan)
         metadata = rt_info(self.descriptor, self.plan, digest, _classes(raw))
-        names = self.prepared.node_names if self.prepared else frozenset()
-        return finish(raw, self.plan, names, metadata), digest
+        return finish(raw, self.plan, node_names(self.plan, self.prepared), metadata), digest
 
     def reference(self, model: Any) -> Reference:
         self.progress.note(f"{self.plan.model}: computing the original's outputs")

@@ -80,6 +80,9 @@ class Checkpoint:
         """The array called ``name``."""
         if name not in self.types:
             count = len(self.types)
+            whole = name.partition("/part_")[0]
+            if whole in self.types:
+                raise FreezeError(f"{self.prefix}: the variable {whole!r} is partitioned, which is not supported")
             raise FreezeError(
                 f"{self.prefix}: the checkpoint lacks the variable {name!r} ({count} others are there)",
                 hint="the meta graph and the checkpoint do not belong together, or " + FETCH_AGAIN,

@@ -64,6 +64,8 @@ def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, A
         port = prepost.input(index)
         if entry.element_type:
             port.tensor().set_element_type(getattr(openvino.Type, entry.element_type))
+            if entry.mean or entry.scale:  # which are for floating-point numbers
+                port.preprocess().convert_element_type(model.input(index).get_element_type())
         if entry.layout:
             port.tensor().set_layout(openvino.Layout(entry.layout))
             port.model().set_layout(openvino.Layout(entry.layout))
@@ -78,13 +80,17 @@ def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, A
 
 
 def _ordered(model: Any, plan: ConversionPlan) -> Any:
-    """``model`` with its outputs in the order in which the descriptor asks for them."""
+    """``model`` with its inputs and outputs in the order in which the descriptor names them."""
     import openvino
 
+    present = list(model.get_parameters())
+    named = [_find(model.inputs, entry.cut.placeholder, plan, "input").get_node() for entry in plan.inputs]
+    parameters = named + [parameter for parameter in present if parameter not in named]
     results = [_find(model.outputs, cut.tensor, plan, "output").get_node() for cut in plan.outputs]
-    if not results or results == list(model.get_results()):
+    results = results or list(model.get_results())
+    if parameters == present and results == list(model.get_results()):
         return model
-    return openvino.Model(results, model.get_parameters(), plan.model)
+    return openvino.Model(results, model.get_sinks(), parameters, plan.model)
 
 
 def _settle_names(model: Any, node_names: frozenset[str]) -> None:
@@ -99,21 +105,32 @@ def _settle_names(model: Any, node_names: frozenset[str]) -> None:
 
 
 def _name(model: Any, plan: ConversionPlan) -> None:
-    """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes."""
-    for entry in plan.inputs:
-        port = _find(model.inputs, entry.cut.placeholder, plan, "input")
+    """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes.
+
+    Everything is found before anything is renamed, for a name may be another tensor's already. Raises
+    :class:`ConversionError` where two outputs are one tensor.
+    """
+    inputs = [(_find(model.inputs, entry.cut.placeholder, plan, "input"), entry) for entry in plan.inputs]
+    outputs = [(_find(model.outputs, cut.tensor, plan, "output"), cut.label) for cut in plan.outputs]
+    for port, entry in inputs:
         port.get_tensor().set_names({entry.cut.placeholder, *entry.aliases})
         port.get_node().set_friendly_name(entry.cut.placeholder)
-    for cut in plan.outputs:
-        port = _find(model.outputs, cut.tensor, plan, "output")
-        name = cut.node if cut.port == 0 else cut.tensor
-        port.get_tensor().set_names({name})
-        port.get_node().set_friendly_name(f"{name}/sink_port_0")
-        source = port.get_node().input_value(0).get_node()
-        if source.get_output_size() == 1 and source.get_type_name() not in ("Parameter", "Constant"):
-            source.set_friendly_name(name)
+    for port, label in outputs:
+        source = port.get_node().input_value(0)
+        shared = [other for twin, other in outputs if twin.get_node().input_value(0) == source]
+        if len(shared) > 1:  # an IR cannot tell them apart
+            raise ConversionError(f"{plan.model}: the outputs {' and '.join(shared)} are one and the same tensor")
+        kept = port.get_names() if source.get_node().get_type_name() == "Parameter" else set()
+        port.get_tensor().set_names({label, *kept})
+        port.get_node().set_friendly_name(f"{label}/sink_port_0")
+        if source.get_node().get_output_size() == 1 and source.get_node().get_type_name() not in (
+            "Parameter",
+            "Constant",
+        ):
+            source.get_node().set_friendly_name(label)
+    documented = {entry.cut.placeholder for _, entry in inputs} | {label for _, label in outputs}
     for port in (*model.inputs, *model.outputs):
-        suffixed = [name for name in port.get_names() if name.endswith(":0") and len(port.get_names()) == 1]
-        for name in suffixed:
-            port.get_tensor().set_names({name.removesuffix(":0"), name})
+        names = port.get_names()
+        if not names & documented and len(names) == 1 and next(iter(names)).endswith(":0"):
+            port.get_tensor().set_names({*names, next(iter(names)).removesuffix(":0")})
     model.set_friendly_name(plan.model)

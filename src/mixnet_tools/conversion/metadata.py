@@ -29,7 +29,12 @@ def source_digest(plan: ConversionPlan) -> str:
         files = sorted(entry for entry in path.rglob("*") if entry.is_file())
     elif plan.source.kind == "meta_graph":
         prefix = plan.source.checkpoint
-        files = [path, *sorted(prefix.parent.glob(f"{prefix.name}.data-*")), prefix.with_name(f"{prefix.name}.index")]
+        files = [
+            path,
+            prefix,
+            *sorted(prefix.parent.glob(f"{prefix.name}.data-*")),
+            prefix.with_name(f"{prefix.name}.index"),
+        ]
     else:
         files = [path]
     total = hashlib.sha256()

@@ -59,6 +59,11 @@ class Cut:
         """The tensor by TensorFlow's name. Meaningful for the sides ``node`` and ``output``."""
         return f"{self.node}:{self.port}"
 
+    @property
+    def label(self) -> str:
+        """The tensor's name in an IR, where port 0 goes without saying."""
+        return self.node if self.port == 0 else self.tensor
+
 
 @dataclass(frozen=True)
 class InputPlan:

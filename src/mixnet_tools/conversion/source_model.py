@@ -6,6 +6,7 @@ reads; TensorFlow is not needed. SavedModel and ONNX files are read as they are.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read_model(plan: ConversionPlan, prepared: InferenceGraph | None, frozen: Fr
         check_files(plan.source)
         if plan.source.kind == "saved_model":
             return _convert(plan, plan.source.path, outputs=tuple(cut.node for cut in plan.outputs))
-        return _onnx(plan)
+        return _convert(plan, plan.source.path, outputs=tuple(cut.text for cut in plan.outputs))
 
 
 def _meta_graph(plan: ConversionPlan, prepared: InferenceGraph, folder: Path) -> Path:
@@ -53,13 +54,6 @@ def _meta_graph(plan: ConversionPlan, prepared: InferenceGraph, folder: Path) ->
     return _write(folder / "model.meta", meta.SerializeToString())
 
 
-def _onnx(plan: ConversionPlan) -> Any:
-    for cut in (*plan.outputs, *(entry.cut for entry in plan.inputs)):
-        if cut.side == "input":
-            raise ConversionError(f"{plan.model}: {cut.text!r}: tensors of ONNX models are called by their own name")
-    return _convert(plan, plan.source.path, outputs=tuple(cut.text for cut in plan.outputs))
-
-
 def _convert(plan: ConversionPlan, path: Path, outputs: tuple[str, ...] = ()) -> Any:
     """``outputs`` may lie inside the graph; without them the model's own are taken."""
     import openvino
@@ -67,7 +61,11 @@ def _convert(plan: ConversionPlan, path: Path, outputs: tuple[str, ...] = ()) ->
     try:
         model = openvino.convert_model(path)
         if outputs and not _all_named(model, outputs):
+            if plan.source.kind == "onnx":
+                raise ConversionError(_not_an_output(plan, model, outputs))
             model = openvino.convert_model(path, output=list(outputs))
+    except ConversionError:
+        raise
     except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
         raise ConversionError(
             f"{plan.model}: OpenVINO cannot convert {plan.source.path}: {first_lines(error)}",
@@ -83,12 +81,37 @@ def _all_named(model: Any, outputs: tuple[str, ...]) -> bool:
     )
 
 
+def _not_an_output(plan: ConversionPlan, model: Any, outputs: tuple[str, ...]) -> str:
+    available = sorted(name for result in model.outputs for name in result.get_names())
+    missing = ", ".join(sorted(set(outputs) - set(available))) or "fewer than all"
+    return f"{plan.source.path}: expected outputs of the ONNX model ({', '.join(available)}), got {missing}"
+
+
 def _write(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # write() itself does not know it
+        raise
     return path
 
 
+SOURCE_NAME = re.compile(rb"[A-Za-z_][\w./-]*_\d+")
+
+
+def node_names(plan: ConversionPlan, prepared: InferenceGraph | None) -> frozenset[str]:
+    """Names that the source gives its nodes, as far as they look like the ones that OpenVINO makes up (``Relu_1``).
+
+    Of a SavedModel or ONNX file, whose graph is not read here, all text of that form.
+    """
+    if prepared is not None:
+        return prepared.node_names
+    path = plan.source.path / "saved_model.pb" if plan.source.kind == "saved_model" else plan.source.path
+    return frozenset(name.decode() for name in SOURCE_NAME.findall(path.read_bytes()))
+
+
 def first_lines(error: Exception, count: int = 3) -> str:
-    """The first lines of a long error, in one."""
+    """The first lines of a long error, in one; what names unsupported operations goes before all."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines.sort(key=lambda line: "No conversion rule" not in line)  # which is what the rest is about
     return " / ".join(lines[:count])[:400] or type(error).__name__

@@ -18,7 +18,19 @@ VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 # Of tensorflow/core/framework/types.proto.
-DT_FLOAT, DT_DOUBLE, DT_INT32, DT_INT64, DT_BOOL = 1, 2, 3, 9, 10
+DT_FLOAT, DT_DOUBLE, DT_INT32, DT_UINT8, DT_INT64, DT_BOOL = 1, 2, 3, 4, 9, 10
+COMPARISONS = frozenset({"Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "All", "Any", "IsNan"})
+FIXED_TYPES = {
+    ("TopK", 1): DT_INT32,
+    ("TopKV2", 1): DT_INT32,
+    ("Where", 0): DT_INT64,
+    ("DecodeJpeg", 0): DT_UINT8,
+    ("DecodePng", 0): DT_UINT8,
+    ("DecodeBmp", 0): DT_UINT8,
+}
+"""Output types that no attribute names, by operation and port."""
+
+CONTROL_FLOW_OPS = frozenset({"Switch", "RefSwitch", "Merge", "Enter", "NextIteration", "LoopCond"})
 
 
 def insert_placeholder(graph: Any, cut: Cut, rank: int | None) -> Any:
@@ -100,13 +112,15 @@ def fold_placeholder(graph: Any, constant: Constant) -> Any:
 def prune(graph: Any, outputs: Sequence[str]) -> Any:
     """``graph`` reduced to the nodes that ``outputs`` (node names) compute with, in their order.
 
-    Control inputs are dropped: they only order side effects (asserts, summaries, updates), and an inference graph has
-    none. A Placeholder with a default that is left becomes its default. The function library stays where a kept node
-    calls into it. Raises :class:`FreezeError` for an unknown output, or inputs that no node provides.
+    Control inputs are dropped, which only order side effects (asserts, summaries, updates), except where they gate a
+    branch or a loop of TensorFlow 1. A Placeholder with a default that is left becomes its default. The function
+    library stays where a kept node calls into it. Raises :class:`FreezeError` for an unknown output, or inputs that no
+    node provides.
     """
     nodes = {node.name: node for node in graph.node}
     for output in outputs:
-        _find(nodes, output, "output")
+        if _find(nodes, output, "output").op == "NoOp":
+            raise FreezeError(f"the output {output!r} is a NoOp, which computes nothing")
     needed: set[str] = set()
     queue = list(outputs)
     while queue:
@@ -116,7 +130,7 @@ def prune(graph: Any, outputs: Sequence[str]) -> Any:
         if name not in nodes:
             raise FreezeError(f"the graph is damaged: a node reads {name!r}, which does not exist")
         needed.add(name)
-        queue.extend(tensor(source)[0] for source in data_inputs(nodes[name]))
+        queue.extend(tensor(source)[0] for source in (*data_inputs(nodes[name]), *_gates(nodes[name], nodes)))
     result = type(graph)()
     result.versions.CopyFrom(graph.versions)
     for node in graph.node:
@@ -124,7 +138,7 @@ def prune(graph: Any, outputs: Sequence[str]) -> Any:
             kept = result.node.add()
             kept.CopyFrom(node)
             del kept.input[:]
-            kept.input.extend(data_inputs(node))
+            kept.input.extend((*data_inputs(node), *_gates(node, nodes)))
             kept.attr.pop("_class", None)  # colocation with nodes that are gone
             kept.ClearField("device")
             if kept.op == "PlaceholderWithDefault":
@@ -145,10 +159,11 @@ def expose(graph: Any, outputs: Sequence[Cut]) -> tuple[Any, tuple[str, ...]]:
     """
     result = _copy(graph)
     read = {tensor(name) for node in result.node for name in data_inputs(node)}
+    several = {cut.node for cut in outputs if cut.port}  # OpenVINO takes port 0 of what nothing reads, and no other
     names = []
     for cut in outputs:
         name = cut.tensor
-        if (cut.node, cut.port) in read:
+        if (cut.node, cut.port) in read or cut.node in several:
             exposed = result.node.add()
             exposed.name, exposed.op = f"{cut.node}/output_port_{cut.port}", "Identity"
             exposed.input.append(name.removesuffix(":0"))
@@ -178,6 +193,8 @@ def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
             kept.name, kept.op = node.name, "Identity"
             kept.input.extend(node.input)
             kept.attr["T"].type = node.attr["dtype"].type
+        elif node.op == "ResourceGather":
+            _gather_from_constant(result, kept, node)
         else:
             kept.CopyFrom(node)
     return result
@@ -240,7 +257,11 @@ def variable_names(graph: Any) -> set[str]:
 
 
 def output_type(node: Any, port: int) -> int:
-    """DataType of an output, as far as the node's attributes tell; DT_FLOAT where they do not."""
+    """DataType of an output, as far as the operation and its attributes tell; DT_FLOAT where they do not."""
+    if node.op in COMPARISONS or node.op.startswith("Logical"):
+        return DT_BOOL
+    if (node.op, port) in FIXED_TYPES:
+        return FIXED_TYPES[node.op, port]
     for name in ("output_types", "Toutput_types", "component_types"):
         if name in node.attr and port < len(node.attr[name].list.type):
             return int(node.attr[name].list.type[port])
@@ -265,6 +286,21 @@ def data_inputs(node: Any) -> list[str]:
     return [name for name in node.input if not name.startswith("^")]
 
 
+def _gates(node: Any, nodes: dict[str, Any]) -> list[str]:
+    """The control inputs of ``node`` that say in which branch or loop of TensorFlow 1 it is computed.
+
+    Such a pivot is a Switch (or its kin), or an Identity that reads one.
+    """
+    gates = []
+    for name in node.input:
+        pivot = nodes.get(name[1:]) if name.startswith("^") else None
+        if pivot is not None and pivot.op == "Identity" and pivot.input:
+            pivot = nodes.get(tensor(pivot.input[0])[0])
+        if pivot is not None and pivot.op in CONTROL_FLOW_OPS:
+            gates.append(name)
+    return gates
+
+
 def listed(names: Iterable[str]) -> str:
     """A few names for a message."""
     every = list(names)
@@ -279,6 +315,22 @@ def _copy(graph: Any) -> Any:
 
 def _calls(node: Any, functions: set[str]) -> bool:
     return node.op in functions or any(value.HasField("func") or value.list.func for value in node.attr.values())
+
+
+def _gather_from_constant(graph: Any, kept: Any, node: Any) -> None:
+    """A lookup in a variable as a lookup in a tensor, along axis 0."""
+    axis = graph.node.add()
+    axis.name, axis.op = f"{node.name}/axis", "Const"
+    axis.attr["dtype"].type = DT_INT32
+    axis.attr["value"].tensor.dtype = DT_INT32
+    axis.attr["value"].tensor.tensor_shape.SetInParent()
+    axis.attr["value"].tensor.int_val.append(0)
+    kept.name, kept.op = node.name, "GatherV2"
+    kept.input.extend((*node.input, axis.name))
+    kept.attr["Tparams"].type = node.attr["dtype"].type
+    kept.attr["Tindices"].type = node.attr["Tindices"].type
+    kept.attr["Taxis"].type = DT_INT32
+    kept.attr["batch_dims"].i = node.attr["batch_dims"].i
 
 
 def _make_placeholder(node: Any, name: str, kind: int, rank: int | None) -> None:
