@@ -211,7 +211,7 @@ class InputInfo(StrictModel):
     """A model input: ``name`` in Model Optimizer's notation (``node``, ``node:output_port``, ``input_port:node``)."""
 
     name: Annotated[str, Field(min_length=1)]
-    shape: tuple[int, ...] | None = Field(default=None, strict=False)
+    shape: Annotated[tuple[int, ...], Field(min_length=1)] | None = Field(default=None, strict=False)
     layout: str | None = None
 
 

@@ -23,10 +23,13 @@ class IrCounts:
 
 @dataclass(frozen=True)
 class IrPort:
-    """An input or output: ``names`` sorted, ``shape`` with -1 for open sizes, ``layout`` empty where there is none."""
+    """An input or output: ``names`` sorted, ``layout`` empty where there is none.
+
+    ``shape`` has -1 for open sizes, () for a scalar, and is None where even the number of dimensions is open.
+    """
 
     names: tuple[str, ...]
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     element_type: str
     layout: str
 
@@ -69,10 +72,13 @@ def describe(xml: Path) -> IrDescription:
 
 
 def _read(xml: Path) -> Any:
+    hint = "give the .xml of an IR, its .bin beside it"
+    if xml.suffix.lower() != ".xml":  # OpenVINO would try to read it as ONNX, TensorFlow, ... by its contents
+        raise EvaluationError(f"{xml}: expected an .xml file, got {xml.suffix or 'no suffix'}", hint=hint)
+    if not xml.is_file():
+        raise EvaluationError(f"{xml}: no such file", hint=hint)
     import openvino
 
-    if not xml.is_file():
-        raise EvaluationError(f"{xml}: no such file", hint="give the .xml of an IR, its .bin beside it")
     return openvino.Core().read_model(xml)
 
 
@@ -89,7 +95,8 @@ def _counts(model: Any) -> IrCounts:
 
 
 def _port(port: Any) -> IrPort:
-    shape = tuple(size.get_length() if size.is_static else -1 for size in port.get_partial_shape())
+    sizes = port.get_partial_shape()
+    shape = None if sizes.rank.is_dynamic else tuple(size.get_length() if size.is_static else -1 for size in sizes)
     node = port.get_node()
     layout = node.get_layout().to_string() if hasattr(node, "get_layout") else ""
     letters = "".join(char for char in layout if char.isalpha())

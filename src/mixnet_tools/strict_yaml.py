@@ -24,12 +24,25 @@ MAX_NODES = 50_000
 """The most values a file may expand to, aliases followed (a "billion laughs" file expands to 10^9)."""
 
 MAX_DEPTH = 50
+"""The deepest nesting of lists and mappings that is read. PyYAML's C code recurses without a bound of its own."""
 
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
 }
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is several times as fast
+
+_EXPECTED = {
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+}
+"""What a file should hold, by pydantic's kind of error, in the words of YAML instead of Python's."""
 
 KeyPath = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -75,6 +88,7 @@ def read(path: Path) -> Document:
         raise DescriptorError(f"{path}: not UTF-8 text (byte {error.start})") from error
     loader = None
     try:
+        _check_nesting(path, text)
         loader = _Loader(text)
         node = loader.get_single_node()
         lines = _check_nodes(path, node)
@@ -121,6 +135,10 @@ def format_key(key: KeyPath) -> str:
     return text
 
 
+def _named(key: KeyPath) -> str:
+    return format_key(key) or "top level"
+
+
 def shorten(value: object, limit: int = 80) -> str:
     """``repr(value)`` in at most ``limit`` characters."""
     text = repr(value)
@@ -138,6 +156,26 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+def _check_nesting(path: Path, text: str) -> None:
+    """Refuse what is too deep or too long to be composed: parsing into events, unlike composing, does not recurse."""
+    depth = seen = 0
+    loader = _Loader(text)
+    try:
+        while (event := loader.get_event()) is not None:
+            if isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+                continue
+            seen += 1
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            if depth > MAX_DEPTH:
+                place = f"{path} (line {event.start_mark.line + 1})"
+                raise DescriptorError(f"{place}: nested deeper than {MAX_DEPTH}, which no descriptor is")
+            if seen > MAX_NODES:
+                raise DescriptorError(f"{path}: holds more than {MAX_NODES} values, which no descriptor does")
+    finally:
+        loader.dispose()
+
+
 def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
     """Walk the node tree as it will be expanded; return the line of each key, or raise with all problems."""
     lines: dict[KeyPath, int] = {}
@@ -150,11 +188,11 @@ def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
         if seen > MAX_NODES:
             raise DescriptorError(f"{path}: expands to more than {MAX_NODES} values (aliases that multiply?)")
         if id(node) in ancestors or len(ancestors) > MAX_DEPTH:
-            raise DescriptorError(f"{path}: {format_key(key)}: contains itself or is nested deeper than {MAX_DEPTH}")
+            raise DescriptorError(f"{path}: {_named(key)}: contains itself or is nested deeper than {MAX_DEPTH}")
         line = node.start_mark.line + 1
         lines.setdefault(key, line)
         if node.tag not in _PLAIN_TAGS:
-            problems.append(f"{path}: {format_key(key)} (line {line}): the tag {node.tag} is not allowed")
+            problems.append(f"{path}: {_named(key)} (line {line}): the tag {node.tag} is not allowed")
             return
         inside = ancestors | {id(node)}
         if isinstance(node, yaml.SequenceNode):
@@ -168,7 +206,9 @@ def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
                     visit(child, (*key, "<<"), inside)
                     continue
                 if name_node.tag != "tag:yaml.org,2002:str":
-                    problems.append(f"{path}: {format_key(key)} (line {name_line}): keys must be plain strings")
+                    shown = shorten(name_node.value) if isinstance(name_node, yaml.ScalarNode) else "a list or mapping"
+                    place = f"{path}: {_named(key)} (line {name_line})"
+                    problems.append(f"{place}: keys must be plain strings, got {shown} without quotes")
                     continue
                 name = name_node.value
                 if name in names:
@@ -200,6 +240,10 @@ def _describe(document: Document, item: Any, model: type[BaseModel]) -> str:
         return document.problem(key, f"expected a mapping with the key $type, got {got}")
     if kind == "value_error":
         return document.problem(key, f"{context['error']}, got {got}")
+    if kind == "too_short":
+        return document.problem(key, f"expected at least {context['min_length']} in the list, got {got}")
+    if kind in _EXPECTED:
+        return document.problem(key, f"expected {_EXPECTED[kind]}, got {got}")
     message = item["msg"]
     message = message.replace("Input should be", "expected", 1) if message.startswith("Input") else message
     return document.problem(key, f"{message}, got {got}")

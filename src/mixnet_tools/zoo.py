@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from mixnet_tools.descriptor import MODEL_FILE, ModelDescriptor, load_descriptor
 from mixnet_tools.errors import DescriptorError, UnknownModelError
@@ -54,7 +56,8 @@ def default_roots(environment: Mapping[str, str] = os.environ) -> tuple[Path, ..
 def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
     """Every model below ``roots``, sorted by name.
 
-    Raises :class:`DescriptorError` where a root is no folder, holds no model, or two folders claim one name.
+    Symbolic links to folders are followed. Raises :class:`DescriptorError` where a root is no folder, holds no model
+    or a folder that cannot be read, or where two folders claim one name.
     """
     entries: dict[str, ZooEntry] = {}
     clashes: list[str] = []
@@ -124,19 +127,37 @@ def read_list(path: Path) -> tuple[str, ...]:
 
 def _walk(root: Path) -> list[ZooEntry]:
     found: list[ZooEntry] = []
-    for folder, subfolders, files in os.walk(root):
-        subfolders.sort()
-        if MODEL_FILE not in files:
-            continue
-        subfolders.clear()  # a model's folder holds its own data, never further models
-        directory = Path(folder)
-        subdirectory = PurePosixPath(directory.relative_to(root).as_posix())
-        name = directory.resolve().name
-        composite = directory.parent.name if (directory.parent / COMPOSITE_FILE).is_file() else None
-        # A root that is itself a model's folder would have outputs written to the output folder's top.
-        placed = subdirectory if subdirectory.parts else PurePosixPath(name)
-        found.append(ZooEntry(name, directory / MODEL_FILE, placed, composite))
+    visited: set[tuple[int, int]] = set()
+    starts = deque([str(root)])  # linked folders come last: what also has a place of its own is found there
+    while starts:
+        for folder, subfolders, files in os.walk(starts.popleft(), onerror=_unreadable):
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in visited:
+                subfolders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            subfolders.sort()
+            if MODEL_FILE in files:
+                subfolders.clear()  # a model's folder holds its own data, never further models
+                found.append(_entry(root, Path(folder)))
+            starts.extend(path for name in subfolders if os.path.islink(path := os.path.join(folder, name)))
     return found
+
+
+def _entry(root: Path, directory: Path) -> ZooEntry:
+    subdirectory = PurePosixPath(directory.relative_to(root).as_posix())
+    name = directory.resolve().name
+    composite = directory.parent.name if (directory.parent / COMPOSITE_FILE).is_file() else None
+    # A root that is itself a model's folder would have outputs written to the output folder's top.
+    placed = subdirectory if subdirectory.parts else PurePosixPath(name)
+    return ZooEntry(name, directory / MODEL_FILE, placed, composite)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise DescriptorError(
+        f"{error.filename}: cannot be read: {error.strerror or error}",
+        hint="a zoo's folders must all be readable, or models would be left out unseen",
+    ) from error
 
 
 def _unknown_message(pattern: str, entries: Sequence[ZooEntry]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.plan import Constant, parse_cut
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.tensorflow_quietly import import_tensorflow
@@ -46,7 +46,7 @@ def freeze(tf: Any, graph: Any, cut: str = "source:0", output: str = "logits") -
     with_placeholder = surgery.insert_placeholder(graph, parse_cut(cut), rank=2)
     pruned = surgery.prune(with_placeholder, [output])
     surgery.check_closed(pruned, [parse_cut(cut).placeholder])
-    return surgery.fold_variables(pruned, lambda name: tf.make_tensor_proto(STORED[name]))
+    return variables.fold_variables(pruned, lambda name: tf.make_tensor_proto(STORED[name]))
 
 
 def compute(tf: Any, frozen: Any, images: Any, placeholder: str = PLACEHOLDER, output: str = "logits") -> Any:
@@ -143,9 +143,9 @@ def test_an_output_that_does_not_use_the_input_is_refused(tf: Any, graph: Any) -
 def test_averages_are_read_in_place_of_raw_values(tf: Any, graph: Any) -> None:
     stored = {**STORED, "scale/ExponentialMovingAverage": np.float32(10)}
     pruned = surgery.prune(surgery.insert_placeholder(graph, parse_cut("source:0"), 2), ["logits"])
-    averaged = surgery.use_averages(pruned, {"scale/ExponentialMovingAverage"})
-    assert surgery.variable_names(averaged) == {"scale/ExponentialMovingAverage", "shift"}
-    frozen = surgery.fold_variables(averaged, lambda name: tf.make_tensor_proto(stored[name]))
+    averaged = variables.use_averages(pruned, {"scale/ExponentialMovingAverage"})
+    assert variables.variable_names(averaged) == {"scale/ExponentialMovingAverage", "shift"}
+    frozen = variables.fold_variables(averaged, lambda name: tf.make_tensor_proto(stored[name]))
     np.testing.assert_array_equal(compute(tf, frozen, np.ones((1, 1), np.float32)), [[10.5]])
     with pytest.raises(FreezeError, match="no moving averages"):
-        surgery.use_averages(pruned, set())
+        variables.use_averages(pruned, set())

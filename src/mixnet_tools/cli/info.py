@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.options import Parser, add_model_selection, print_all_models, selected_entries
 from mixnet_tools.cli.output import print_json, table
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
     from mixnet_tools.card import read_card
     from mixnet_tools.descriptor import PRECISIONS
-    from mixnet_tools.ir_description import count
     from mixnet_tools.values import ir_model
 
     card = read_card(model.directory)
     irs = [ir_model(ir_dir, str(model.subdirectory), model.name, precision) for precision in PRECISIONS]
-    counts = {ir.precision: (ir, count(ir.xml)) for ir in irs if ir.xml.is_file()}
     return {
         "name": model.name,
         "composite_model_name": entry.composite,
@@ -83,14 +81,22 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
         "download_size": model.download_size,
         "sources": [[str(source) for source in file.sources] for file in model.files],
         "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
-        "ir": {
-            precision: {
-                "xml": str(ir.xml),
-                "mparams": round(counted.parameters / 1e6, 3),
-                "gmacs": round(counted.multiply_adds / 1e9, 3),
-            }
-            for precision, (ir, counted) in counts.items()
-        },
+        "ir": {ir.precision: _ir(ir.xml) for ir in irs if ir.xml.is_file()},
+    }
+
+
+def _ir(xml: Path) -> dict[str, Any]:
+    """The size of the IR at ``xml``; or why it cannot be told, which is no reason not to show all other models."""
+    from mixnet_tools.ir_description import count
+
+    try:
+        counted = count(xml)
+    except EvaluationError as error:
+        return {"xml": str(xml), "error": str(error)}
+    return {
+        "xml": str(xml),
+        "mparams": round(counted.parameters / 1e6, 3),
+        "gmacs": round(counted.multiply_adds / 1e9, 3),
     }
 
 
@@ -113,6 +119,9 @@ def _readable(info: dict[str, Any]) -> str:
         ("card", f"{_number(card.get('mparams'))} M parameters, {_number(card.get('gflops'))} G multiply-adds"),
     ]
     for precision, ir in info["ir"].items():
+        if "error" in ir:
+            rows.append((f"IR {precision}", ir["error"]))
+            continue
         figures = f"{ir['mparams']:.3f} M parameters, {ir['gmacs']:.3f} G multiply-adds"
         rows.append((f"IR {precision}", f"{figures}\n{ir['xml']}"))
     if not info["ir"]:
@@ -143,7 +152,8 @@ def _show_ir(xml: Path, as_json: bool) -> None:
 
 def _port(port: Any) -> str:
     names = ", ".join(port.names)
-    return f"{names}: {list(port.shape)} {port.element_type} {port.layout}".rstrip()
+    shape = "?" if port.shape is None else list(port.shape)
+    return f"{names}: {shape} {port.element_type} {port.layout}".rstrip()
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from mixnet_tools.cli.options import Parser
 from mixnet_tools.errors import MixnetToolsError, UsageError
@@ -51,6 +52,7 @@ def mixnet(argv: Sequence[str] | None = None) -> int:
 
 def run(command: str, argv: Sequence[str], prog: str) -> int:
     """Parse ``argv`` for ``command`` and carry it out; returns the exit code."""
+    _open_closed_streams()
     if argv and (command, argv[0]) in SUBCOMMANDS:
         return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
     module = importlib.import_module(f"mixnet_tools.cli.{command}")
@@ -67,6 +69,9 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
+    except _Terminated:
+        print(f"{prog}: terminated", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader of stdout went away (`| head`): nothing is left to say, and exit must not try to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,9 +106,29 @@ def _add_version(parser: Parser) -> None:
     parser.add_argument("--version", action="version", version=f"mixnet_tools {__version__}")
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    # Leave by an exception, so that staging folders and locks are cleaned up as for Ctrl-C.
-    raise SystemExit(128 + signum)
+class _Terminated(SystemExit):
+    """SIGTERM came. An exception, so that staging folders and locks are cleaned up as for Ctrl-C."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated(128 + signum)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where the caller closed stdin, stdout or stderr (``>&-``).
+
+    Python has None for such a stream, and the next file opened would get its number: a library that writes to file
+    descriptor 1 or 2 would write into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
 
 def download() -> int:

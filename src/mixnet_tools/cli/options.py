@@ -50,7 +50,12 @@ class Parser(argparse.ArgumentParser):
 def add_model_selection(parser: Parser, *, verb: str) -> None:
     """``--name``, ``--list``, ``--all``, ``--print_all`` and ``--models_dir``, as every OMZ command has them."""
     group = parser.add_argument_group("models")
-    group.add_argument("--name", metavar="PAT[,PAT...]", help=f"{verb} the models whose names match (mixnet-*)")
+    group.add_argument(
+        "--name",
+        action="append",
+        metavar="PAT[,PAT...]",
+        help=f"{verb} the models whose names match (mixnet-*; repeatable)",
+    )
     group.add_argument("--list", type=Path, metavar="FILE", help=f"{verb} the models that FILE names, a pattern a line")
     group.add_argument("--all", action="store_true", help=f"{verb} every model")
     group.add_argument("--print_all", action="store_true", help="print the names of all models, and do nothing else")
@@ -85,11 +90,14 @@ def selected_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
         raise UsageError(problem, hint="use --name PAT[,PAT...], --list FILE, --all, or --print_all to see the names")
     if args.all:
         return find_entries(args)
-    patterns = zoo.read_list(args.list) if args.list else [part.strip() for part in args.name.split(",")]
-    patterns = [pattern for pattern in patterns if pattern]
+    patterns = zoo.read_list(args.list) if args.list else _names(args.name)
     if not patterns:
         raise UsageError("--name is empty", hint="give a model's name, for example --name mixnet-nano")
     return zoo.select(find_entries(args), patterns)
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    return [part.strip() for patterns in given for part in patterns.split(",") if part.strip()]
 
 
 def selected_models(args: argparse.Namespace) -> tuple[ModelDescriptor, ...]:

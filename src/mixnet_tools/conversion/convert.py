@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.freeze import AverageReport, Checkpoint, freeze
 from mixnet_tools.conversion.graph import InferenceGraph, inference_graph
@@ -242,8 +242,8 @@ class _Conversion:
         examined = self.frozen is not None or self.options.weights == "ema"
         if self.plan.source.kind != "meta_graph" or self.prepared is None or not examined:
             return None
-        used = surgery.variable_names(self.prepared.graph)
-        raw = {name.removesuffix(surgery.AVERAGE_SUFFIX) for name in used}
+        used = variables.variable_names(self.prepared.graph)
+        raw = {name.removesuffix(variables.AVERAGE_SUFFIX) for name in used}
         return Checkpoint.open(self.plan).averages(raw)
 
     def report(self, digest: str, parity: tuple[ParityResult, ...], averages: AverageReport | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.graph import FETCH_AGAIN, InferenceGraph, check_files, inference_graph
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.errors import FreezeError
@@ -28,9 +28,9 @@ def freeze(plan: ConversionPlan, prepared: InferenceGraph | None = None) -> Froz
         return _freeze_saved_model(plan)
     prepared = prepared or inference_graph(plan)
     graph = prepared.graph
-    if surgery.variable_names(graph):
+    if variables.variable_names(graph):
         checkpoint = Checkpoint.open(plan)
-        graph = surgery.fold_variables(graph, lambda name: checkpoint.read(name, graph))
+        graph = variables.fold_variables(graph, lambda name: checkpoint.read(name, graph))
     return FrozenGraph(
         name=plan.model,
         graph_def=graph.SerializeToString(deterministic=True),
@@ -104,17 +104,17 @@ class Checkpoint:
         proto.tensor_content = array.tobytes()
         return proto
 
-    def averages(self, variables: set[str]) -> AverageReport:
-        """Compare each of ``variables`` (raw names) with its moving average, where it has one."""
+    def averages(self, names: set[str]) -> AverageReport:
+        """Compare each of ``names`` (raw names) with its moving average, where it has one."""
         import numpy
 
-        pairs = [(name, name + surgery.AVERAGE_SUFFIX) for name in sorted(variables)]
+        pairs = [(name, name + variables.AVERAGE_SUFFIX) for name in sorted(names)]
         pairs = [pair for pair in pairs if pair[0] in self.types and pair[1] in self.types]
         gaps = [
             float(numpy.max(numpy.abs(self.value(raw).astype(float) - self.value(shadow)), initial=0.0))
             for raw, shadow in pairs
         ]
-        return AverageReport(len(variables), len(pairs), sum(gap > 0 for gap in gaps), max(gaps, default=0.0))
+        return AverageReport(len(names), len(pairs), sum(gap > 0 for gap in gaps), max(gaps, default=0.0))
 
 
 def _freeze_saved_model(plan: ConversionPlan) -> FrozenGraph:

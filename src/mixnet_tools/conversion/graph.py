@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.conversion import surgery
+from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.plan import ConversionPlan, Cut, Source
 from mixnet_tools.errors import FreezeError
 
@@ -76,7 +76,7 @@ def check_files(source: Source) -> None:
 
 def _prepare(plan: ConversionPlan, graph: Any) -> InferenceGraph:
     names = frozenset(node.name for node in graph.node)
-    averages = frozenset(name for name in surgery.variable_names(graph) if name.endswith(surgery.AVERAGE_SUFFIX))
+    averages = frozenset(name for name in variables.variable_names(graph) if name.endswith(variables.AVERAGE_SUFFIX))
     before = {node.name: node for node in graph.node}
     inputs = plan.inputs
     outputs = [cut.node for cut in plan.outputs] or _leaves(graph)
@@ -92,7 +92,7 @@ def _prepare(plan: ConversionPlan, graph: Any) -> InferenceGraph:
     surgery.check_closed(pruned, placeholders)
     pruned, tensors = surgery.expose(pruned, plan.outputs or [Cut(name, name, "node", 0) for name in outputs])
     if plan.weights == "ema":
-        pruned = surgery.use_averages(pruned, averages)
+        pruned = variables.use_averages(pruned, averages)
     fed_by = [before[entry.cut.node].op for entry in inputs if entry.cut.node in before]
     return InferenceGraph(
         graph=pruned,
@@ -108,7 +108,7 @@ def _prepare(plan: ConversionPlan, graph: Any) -> InferenceGraph:
 def _leaves(graph: Any) -> list[str]:
     """Nodes that nothing reads: what a graph without declared outputs computes."""
     read = {surgery.tensor(name)[0] for node in graph.node for name in node.input}
-    skipped = surgery.VARIABLE_OPS | {"Const", "NoOp", "Assert"}
+    skipped = variables.VARIABLE_OPS | {"Const", "NoOp", "Assert"}
     leaves = [node.name for node in graph.node if node.name not in read and node.op not in skipped]
     if not leaves:
         raise FreezeError("the graph has no output", hint="name it in the descriptor: --output=<node>")
