@@ -315,7 +315,7 @@ def test_onnx_runtime_agrees_with_tensorflow_and_the_ir(
     with pytest.raises(EvaluationError, match=r"gone\.onnx: no such model"):
         OnnxRunner(tmp_path / "gone.onnx")
     (tmp_path / "cut.onnx").write_bytes(b"\x08\x09 no more")
-    with pytest.raises(EvaluationError, match=r"cut\.onnx: ONNX Runtime cannot load this model"):
+    with pytest.raises(EvaluationError, match=r"cut\.onnx: cannot be read as ONNX"):
         OnnxRunner(tmp_path / "cut.onnx")
 
 

@@ -123,6 +123,88 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", ["--print_all", "--all", "--all --table"])
+def test_closed_streams_are_no_fault(arguments: str, closed: str) -> None:
+    program = f"{sys.executable} -m mixnet_tools.cli.main info {arguments} {closed}"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("mixnet-nano" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_name_given_twice_is_both_names() -> None:
+    infos = json.loads(run_ok("info", "--name", "mixnet-nano", "--name", "mixnet-l, mixnet-n*").out)
+    assert [info["name"] for info in infos] == ["mixnet-nano", "mixnet-l"]
+    assert "unknown model 'zzz'" in run_failing("info", "--name", "zzz", "--name", "mixnet-l")
+
+
+def _write_ir(path: Path, shape: list[int] | None) -> None:
+    import openvino
+    from openvino import opset13
+
+    parameter = opset13.parameter(openvino.PartialShape.dynamic() if shape is None else shape, name="x")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(openvino.Model([opset13.relu(parameter)], [parameter], "net"), path)
+
+
+def test_info_tells_a_scalar_from_an_open_number_of_dimensions(tmp_path: Path) -> None:
+    for name, shape, shown in [("scalar", [], "[]"), ("open", None, "?"), ("batch", [-1, 3], "[-1, 3]")]:
+        xml = tmp_path / f"{name}.xml"
+        _write_ir(xml, shape)
+        described = json.loads(run_ok("info", "--ir", xml).out)
+        assert [port["shape"] for port in described["inputs"] + described["outputs"]] == [shape, shape]
+        assert f": {shown} f32" in run_ok("info", "--ir", xml, "--table").out
+
+
+def test_info_reads_nothing_but_ir(tmp_path: Path) -> None:
+    for name, words in [("net.onnx", "expected an .xml file, got .onnx"), ("net", "got no suffix")]:
+        (tmp_path / name).write_bytes(b"\x08\x07")
+        assert words in run_failing("info", "--ir", tmp_path / name)
+    assert "absent.xml: no such file" in run_failing("info", "--ir", tmp_path / "absent.xml")
+    (tmp_path / "net.xml").write_text("<no/>")
+    assert "net.xml: cannot be read" in run_failing("info", "--ir", tmp_path / "net.xml")
+
+
+def test_a_broken_ir_hides_no_other_model(tmp_path: Path) -> None:
+    for name in ("net-a", "net-b"):
+        write_model(tmp_path / "zoo", name)
+        _write_ir(tmp_path / "ir/public" / name / f"FP32/{name}.xml", [1, 3])
+    broken = tmp_path / "ir/public/net-a/FP32/net-a.xml"
+    broken.write_text("<no/>")
+    arguments = ("--all", "--models_dir", tmp_path / "zoo", "--ir_dir", tmp_path / "ir")
+    first, second = json.loads(run_ok("info", *arguments).out)
+    assert set(first["ir"]["FP32"]) == {"xml", "error"}
+    assert f"{broken}: cannot be read" in first["ir"]["FP32"]["error"]
+    assert second["ir"]["FP32"] == {"xml": str(second["ir"]["FP32"]["xml"]), "mparams": 0.0, "gmacs": 0.0}
+    table = run_ok("info", *arguments, "--table").out
+    assert "cannot be read" in table
+    assert "0.000 M parameters" in table
+
+
+def test_a_tensorflow_that_does_not_load_is_told_with_its_last_words(tmp_path: Path) -> None:
+    """Imported with a module of the same name, which writes and then loads or fails as real ones do."""
+    program = "from mixnet_tools.tensorflow_quietly import import_tensorflow as load; print(load().__name__, load().X)"
+    for ending, words in [
+        ("X = 1", None),
+        ("raise ImportError('no such library')", "TensorFlow cannot be imported: no such library"),
+        ("raise AttributeError('_ARRAY_API')", "TensorFlow cannot be imported: AttributeError: _ARRAY_API"),
+    ]:
+        chatter = "import os, sys\nfor n in range(9): os.write(2, b'chatter %d\\n' % n)\nprint('last', file=sys.stderr)"
+        (tmp_path / "tensorflow.py").write_text(f"{chatter}\n{ending}\n")
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        if words is None:
+            assert (done.returncode, done.stdout, done.stderr) == (0, "tensorflow 1\n", "")
+            continue
+        message = done.stderr.rpartition("MissingDependency: ")[2].splitlines()
+        assert message == [words, *(f"chatter {number}" for number in range(5, 9)), "last"]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_conversion_leaves_nothing(
     nano_dir: Path, tmp_path: Path, number: signal.Signals, code: int
@@ -140,6 +222,7 @@ def test_an_interrupted_conversion_leaves_nothing(
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in err
+    assert err.splitlines()[-1] == f"mixnet convert: {'interrupted' if code == 130 else 'terminated'}"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
+from mixnet_tools import strict_yaml
 from mixnet_tools.descriptor import ModelDescriptor, load_descriptor
 from mixnet_tools.errors import DescriptorError
 from tests.support.zoo_builder import DIGEST, descriptor_data, write_model
@@ -131,6 +134,9 @@ def test_what_the_folder_says_cannot_be_said_in_the_file(tmp_path: Path, key: st
         ({"postprocessing": [{"$type": "regex_replace", "file": "a", "pattern": "(", "replacement": ""}]}, "pattern"),
         ({"quantized": "INT4"}, "quantized"),
         ({"files": None}, "files: is required"),
+        ({"input_info": "x"}, "expected a list, got 'x'"),
+        ({"input_info": ["x"]}, "expected a mapping, got 'x'"),
+        ({"input_info": [{"name": "x", "shape": []}]}, "shape (line 14): expected at least 1 in the list, got []"),
     ],
 )
 def test_contradictions_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -148,7 +154,11 @@ def test_contradictions_are_refused(tmp_path: Path, changes: dict[str, Any], wor
         ("a: !x 1", "the tag !x is not allowed"),
         ("a: &a [*a]", "contains itself"),
         ("a: 2020-13-45", "not valid YAML"),
-        ("1: x", "keys must be plain strings"),
+        ("1: x", "top level (line 1): keys must be plain strings, got '1' without quotes"),
+        ("a:\n  on: x\n  null: y", "a (line 3): keys must be plain strings, got 'null' without quotes"),
+        ("? [a]\n: x", "keys must be plain strings, got a list or mapping"),
+        ("input_info: null", "input_info (line 1): expected a list, got None"),
+        ("!x {a: 1}", "top level (line 1): the tag !x is not allowed"),
         ("a: 1\n---\nb: 2", "not valid YAML"),
         ("a: " + "[" * 200 + "]" * 200, "nested deeper"),
         ("a: " + "9" * 5000, "not valid YAML"),
@@ -156,6 +166,36 @@ def test_contradictions_are_refused(tmp_path: Path, changes: dict[str, Any], wor
 )
 def test_yaml_that_is_no_descriptor_is_one_clear_error(tmp_path: Path, text: str, words: str) -> None:
     assert words in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "[{a: "])
+@pytest.mark.parametrize("before", ["a: ", "", "a:\n  "])
+def test_bottomless_yaml_is_one_error_and_no_crash(tmp_path: Path, before: str, opening: str) -> None:
+    path = write_model(tmp_path, "net", before + opening * (200_000 // len(opening) * 2))
+    program = (
+        "import pathlib, sys\n"
+        "from mixnet_tools import errors, strict_yaml\n"
+        "try:\n    strict_yaml.read(pathlib.Path(sys.argv[1]))\n"
+        "except errors.DescriptorError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-500:]}"
+    # Of block lists inside a mapping's line, the very first is wrong YAML.
+    assert "nested deeper than 50" in done.stdout or "not valid YAML" in done.stdout
+    assert "nested deeper than 50" in done.stdout or (before == "a: " and opening in ("- ", "? "))
+
+
+def test_nesting_up_to_the_limit_is_read_and_one_more_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text("a: " + "[" * 49 + "]" * 49)
+    assert isinstance(strict_yaml.read(path).data["a"], list)
+    path.write_text("\na: " + "[" * 50 + "]" * 50)
+    with pytest.raises(DescriptorError, match=r"x\.yml \(line 2\): nested deeper than 50"):
+        strict_yaml.read(path)
+
+
+def test_a_file_of_too_many_values_is_refused_before_they_are_built(tmp_path: Path) -> None:
+    assert "holds more than 50000 values" in refusal(tmp_path, "a: [" + "1," * 50_001 + "]")
 
 
 def test_a_yaml_bomb_is_refused_before_it_expands(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,33 @@ def test_importing_the_package_imports_nothing_else() -> None:
     program = "import sys, mixnet_tools; print(sorted(m for m in sys.modules if m.startswith(('mixnet', 'pydantic'))))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['mixnet_tools']"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "mixnet_tools.find_model",
+        "mixnet_tools.ConversionOptions",
+        "mixnet_tools.DownloadOptions",
+        "import mixnet_tools.conversion.convert",
+        "import mixnet_tools.downloading.download",
+    ],
+)
+def test_functions_stay_functions_whatever_is_imported_before(first: str) -> None:
+    program = f"import mixnet_tools\n{first}\nprint(*(type(getattr(mixnet_tools, n)).__name__ for n in {FUNCTIONS!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"function"}
+
+
+def test_the_examples_of_readme_and_docstring_run(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert not re.findall(r"\b[A-Z]+_TOP\d", readme), "a placeholder was left in the README"
+    for text in (readme, mixnet_tools.__doc__ or ""):
+        lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+        example = [line for line in lines if re.match(r"import mixnet_tools$|(\w+ = )?mixnet_tools\.\w+\(", line)]
+        assert len(example) == 4
+        program = "\n".join([*example, "print(report.results[0].top1.percent, ir.xml.is_file())"])
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "91.83333333333333 True\n", done.stderr

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +36,38 @@ def test_models_are_found_and_sorted(root: Path) -> None:
 def test_finding_reads_no_descriptor(root: Path) -> None:
     write_model(root, "broken", "a: [")
     assert "broken" in names(zoo.find_models([root]))
+
+
+def test_linked_folders_are_followed_each_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write_model(other, "linked-1")
+    write_model(other, "linked-2")
+    (root / "public/linked-1").symlink_to(other / "public/linked-1")
+    (root / "again").symlink_to(other / "public")
+    (root / "public/loop").symlink_to(root)
+    (root / "aaa").symlink_to(root / "public/mixnet-l")
+    (root / "dangling").symlink_to(root / "absent")
+    entries = zoo.find_models([root])
+    assert names(entries) == ["linked-1", "linked-2", "mixnet-l", "mixnet-m", "resnet-50"]
+    places = {entry.name: str(entry.subdirectory) for entry in entries}
+    assert places["mixnet-l"] == "public/mixnet-l"  # its own place, not that of the link to it
+    assert places["linked-2"] == "again/linked-2"
+    assert all(entry.load().name == entry.name for entry in entries)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Permissions do not stop root, under whom tests may run: the refusal is made where the system would make it.
+    locked, scandir = root / "public/locked", os.scandir
+    locked.mkdir()
+
+    def refusing(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DescriptorError, match=r"public/locked: cannot be read: Permission denied"):
+        zoo.find_models([root])
 
 
 def test_several_roots_are_one_zoo(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -138,4 +174,5 @@ def test_the_embedded_zoo_holds_the_flagship_and_the_default() -> None:
     for entry in entries:
         model = entry.load()
         assert model.accuracy_path.is_file()
-        assert (model.directory / "README.md").is_file()
+        card = (model.directory / "README.md").read_text()
+        assert not re.findall(r"@\w+@|\b[A-Z]+_TOP\d", card), "a placeholder was left in the card"
