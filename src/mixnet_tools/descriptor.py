@@ -28,6 +28,7 @@ DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 TASK_TYPES = frozenset(
     (
         "action_recognition",
+        "background_matting",
         "classification",
         "colorization",
         "detection",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mixnet_tools.descriptor import ModelDescriptor
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.zoo_builder import write_model
 
@@ -233,3 +235,20 @@ def _mixnet(arguments: list[str], code: int) -> str:
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["download", "convert"])
+def test_a_broken_descriptor_does_not_stop_the_others(
+    command: str, nano: ModelDescriptor, nano_dir: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(nano.directory, models / "public/mixnet-nano")
+    write_model(models, "broken", "files: [")
+    places: list[str | Path] = ["-d", nano_dir, "--no_verify"] if command == "convert" else []
+    outcome = run(command, "--all", "--models_dir", models, "-o", tmp_path / "out", *places)
+    assert outcome.code == 1
+    assert "broken" in outcome.err
+    assert "not valid YAML" in outcome.err
+    assert "1 of 2 models" in outcome.err
+    assert list((tmp_path / "out/public/mixnet-nano").iterdir())
+    assert "not valid YAML" in run_failing(command, "--name", "broken", "--models_dir", models)

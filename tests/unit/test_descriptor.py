@@ -220,9 +220,16 @@ def test_a_folder_name_that_is_no_model_name_is_refused(tmp_path: Path) -> None:
         load_descriptor(write_model(tmp_path, "my net"), PurePosixPath("x"))
 
 
-@pytest.mark.skipif(not os.environ.get("OMZ_MODELS"), reason="OMZ_MODELS names no Open Model Zoo checkout")
+@pytest.mark.skipif(not os.environ.get("OMZ_MODELS"), reason="OMZ_MODELS names no models folder of Open Model Zoo")
 def test_every_descriptor_of_open_model_zoo_loads_unchanged() -> None:
+    refused = {}
     paths = sorted(Path(os.environ["OMZ_MODELS"]).rglob("model.yml"))
-    names = [load_descriptor(path, PurePosixPath(path.parent.name)).name for path in paths]
-    assert names
-    assert len(names) == len(paths)
+    for path in paths:
+        try:
+            load_descriptor(path, PurePosixPath(path.parent.name))
+        except DescriptorError as error:
+            refused[path.parent.name] = str(error)
+    assert len(paths) > 200
+    # Its release of 2024 misspells one key.
+    assert set(refused) <= {"modnet-webcam-portrait-matting"}, refused
+    assert all("unknown key (did you mean 'original_source'?)" in message for message in refused.values())

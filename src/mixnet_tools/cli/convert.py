@@ -20,7 +20,7 @@ from mixnet_tools.cli.options import (
     make_progress,
     positive_int,
     print_all_models,
-    selected_models,
+    readable_models,
 )
 from mixnet_tools.cli.output import print_json, table
 from mixnet_tools.cli.parallel import for_each
@@ -88,20 +88,21 @@ def run(args: argparse.Namespace) -> int:
     """Convert every chosen model; one that fails does not stop the others."""
     if args.print_all:
         return print_all_models(args)
-    models = selected_models(args)
+    models, broken = readable_models(args)
     convertible = [model for model in models if model.framework != "dldt"]
     progress = make_progress(args)
     for model in models:
         if model.framework == "dldt":
             progress.note(f"{model.name}: is OpenVINO IR already, nothing to convert")
     if args.dry_run:
-        return _dry_run(args, convertible)
+        return _dry_run(args, convertible, [str(error) for _, error in broken])
     if args.jobs > 1 and not args.no_verify:
         # While TensorFlow loads, nothing that other threads say is seen: so before there are any.
         from mixnet_tools.tensorflow_quietly import import_tensorflow
 
         import_tensorflow()
     outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), args.jobs)
+    outcomes += [_Outcome(name, None, error) for name, error in broken]
     if len(outcomes) == 1 and outcomes[0].error and not args.json:
         raise outcomes[0].error
     return _report(args, outcomes)
@@ -136,11 +137,11 @@ def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progres
         return _Outcome(model.name, None, ConversionError(f"{model.name}: {place}: {error.strerror or error}"))
 
 
-def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor]) -> int:
+def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor], problems: list[str]) -> int:
     from mixnet_tools.conversion.convert import make_plan, target_irs
 
     output_dir = args.output_dir or args.download_dir
-    problems, plans = [], []
+    plans = []
     for model in models:
         try:
             plan = make_plan(model, args.download_dir, output_dir, _options(args))

@@ -19,7 +19,7 @@ from mixnet_tools.cli.options import (
     make_progress,
     positive_int,
     print_all_models,
-    selected_models,
+    readable_models,
 )
 from mixnet_tools.errors import DownloadError, MixnetToolsError
 
@@ -77,11 +77,12 @@ def run(args: argparse.Namespace) -> int:
     """Download every chosen model; one that fails does not stop the others."""
     if args.print_all:
         return print_all_models(args)
-    models = selected_models(args)
+    models, broken = readable_models(args)
 
-    from mixnet_tools.downloading.download import download_models
+    from mixnet_tools.downloading.download import ModelOutcome, download_models
 
-    outcomes = download_models(models, args.output_dir, _options(args), make_progress(args))
+    outcomes = list(download_models(models, args.output_dir, _options(args), make_progress(args)))
+    outcomes += [ModelOutcome(name, None, error) for name, error in broken]
     # With JSON events on stdout, the lines for people have to go elsewhere.
     results = sys.stderr if args.progress_format == "json" else sys.stdout
     for outcome in outcomes:

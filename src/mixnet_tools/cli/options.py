@@ -12,6 +12,7 @@ from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.errors import DescriptorError
     from mixnet_tools.progress import Progress
     from mixnet_tools.zoo import ZooEntry
 
@@ -102,7 +103,18 @@ def _names(given: Sequence[str]) -> list[str]:
 
 def selected_models(args: argparse.Namespace) -> tuple[ModelDescriptor, ...]:
     """The descriptors of :func:`selected_entries`, all read and checked; every broken one is in the error."""
-    return _load_all(selected_entries(args))
+    return _all_or_none(*_load(selected_entries(args)))
+
+
+def readable_models(
+    args: argparse.Namespace,
+) -> tuple[tuple[ModelDescriptor, ...], tuple[tuple[str, DescriptorError], ...]]:
+    """The descriptors of :func:`selected_entries` that can be read, and (name, error) of each that cannot.
+
+    For commands in which one model's failure does not stop the others. Raises where not a single one can be read.
+    """
+    models, broken = _load(selected_entries(args))
+    return (models, broken) if models else (_all_or_none(models, broken), ())
 
 
 def print_all_models(args: argparse.Namespace) -> int:
@@ -110,22 +122,32 @@ def print_all_models(args: argparse.Namespace) -> int:
     entries = find_entries(args)
     for entry in entries:
         print(entry.name)
-    _load_all(entries)
+    _all_or_none(*_load(entries))
     return 0
 
 
-def _load_all(entries: Sequence[ZooEntry]) -> tuple[ModelDescriptor, ...]:
+def _load(
+    entries: Sequence[ZooEntry],
+) -> tuple[tuple[ModelDescriptor, ...], tuple[tuple[str, DescriptorError], ...]]:
     from mixnet_tools.errors import DescriptorError
 
-    models, problems = [], []
+    models, broken = [], []
     for entry in entries:
         try:
             models.append(entry.load())
         except DescriptorError as error:
-            problems.append(str(error))
-    if problems:
-        raise DescriptorError("\n".join(problems))
-    return tuple(models)
+            broken.append((entry.name, error))
+    return tuple(models), tuple(broken)
+
+
+def _all_or_none(
+    models: tuple[ModelDescriptor, ...], broken: tuple[tuple[str, DescriptorError], ...]
+) -> tuple[ModelDescriptor, ...]:
+    from mixnet_tools.errors import DescriptorError
+
+    if broken:
+        raise DescriptorError("\n".join(str(error) for _, error in broken))
+    return models
 
 
 def add_progress(parser: Parser) -> None:
