@@ -180,3 +180,31 @@ def test_the_python_call_gives_what_the_command_prints(nano_dir: Path) -> None:
         mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["INT8"])
     with pytest.raises(UsageError, match="brings no images of its own"):
         mixnet_tools.evaluate("mixnet-l", ir_dir=nano_dir)
+
+
+def test_bad_images_are_counted_over_all_batches_and_runs(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path
+) -> None:
+    source, predictions = tmp_path / "images", tmp_path / "p.jsonl"
+    shutil.copytree(nano.directory / "validation", source)
+    names = sorted(path.name for path in source.glob("*.jpg"))
+    for number in (0, 40, 512, 544, 576):  # in five batches
+        (source / names[number]).write_bytes(b"no image")
+    place: list[str | Path] = ["-s", source, "--launcher", "openvino", "--precisions", "FP32"]
+    refused = run("check", *arguments(nano_dir, *place, "--max_bad", "4"))
+    assert refused.code == 1
+    assert "more than the 4 bad images" in refused.err
+    assert names[0] in refused.err
+    assert run("check", *arguments(nano_dir, *place, "--max_bad", "5", "--predictions", predictions)).code in (0, 3)
+    again = run("check", *arguments(nano_dir, *place, "--max_bad", "1", "--predictions", predictions, "--resume"))
+    assert again.code == 1
+    assert "has 5 bad images" in again.err
+
+
+def test_resume_does_not_overwrite_what_is_not_its_own(nano_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "precious.json"
+    path.write_text('{"precious":1}')
+    outcome = run("check", *arguments(nano_dir, "--predictions", path, "--resume", "--num_images", "8"))
+    assert outcome.code == 1
+    assert "is not overwritten" in outcome.err
+    assert path.read_text() == '{"precious":1}'

@@ -8,6 +8,7 @@ count from 0. What a label means to a model is the evaluation's subject.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +165,7 @@ def _label_function(annotations: Path, first_label: int) -> Callable[[str], int]
 
     def label_of(name: str) -> int:
         text = labels.get(name, "")
-        if not text.isdigit() or int(text) < first_label:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < first_label:
             raise DatasetError(f"{annotations}: {name}: expected a label of {first_label} or more, got {text!r}")
         return int(text) - first_label
 

@@ -25,7 +25,7 @@ from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.lanes import Lane, check, input_sizes, make_lane, make_setup
 from mixnet_tools.accuracy.predictions import Answers, BadImage, Gathering, Predictions, Setup
 from mixnet_tools.accuracy.preprocess import ordered
-from mixnet_tools.accuracy.records import RecordFile, RecordWriter, read_records, same_setup
+from mixnet_tools.accuracy.records import HEADER_START, RecordFile, RecordWriter, read_records, same_setup
 from mixnet_tools.accuracy.report import AccuracyReport, Timing
 from mixnet_tools.accuracy.runner import Array, Runner, RunnerInfo
 from mixnet_tools.accuracy.summary import summarize
@@ -116,13 +116,21 @@ class _Run:
         self.gathered = Gathering(len(dataset.images), len(lanes))
         self.measured = 0
         self._right = self._seen = 0
+        self._bad: list[str] = []
         if resumed:
+            self._bad += [bad.name for bad in resumed.predictions.bad]
             self.gathered.extend(resumed.predictions)
             self._right = int((resumed.predictions.ranks(0) == 0).sum())
             self._seen = len(resumed.predictions.names)
 
     def all(self, feed: Iterable[Batch], counter: Counter, writer: RecordWriter | None) -> None:
         """Every batch of ``feed``: start it, and finish those before it."""
+        if len(self._bad) > self._max_bad:
+            raise DatasetError(
+                f"the run to go on with has {len(self._bad)} bad images ({self._bad[0]} is the first), "
+                f"and --max_bad allows {self._max_bad}",
+                hint="mend the data set, or allow more with --max_bad",
+            )
         waiting: deque[tuple[Batch, list[Callable[[], Array]]]] = deque()
         for batch in feed:
             self._refuse_bad(batch)
@@ -140,19 +148,20 @@ class _Run:
 
     def _refuse_bad(self, batch: Batch) -> None:
         """Stop at once where there are more bad images than allowed; the first ones are named."""
-        problems = [one for one in batch.images if one.problem]
-        known = [bad.name for bad in self.gathered.bad]
-        if len(known) + len(problems) <= self._max_bad:
-            return
-        first = problems[max(0, self._max_bad - len(known))].problem
-        assert first is not None
-        if self._max_bad == 0:
-            raise type(first)(str(first), hint=first.hint or "--max_bad N goes on without up to N such images")
-        raise DatasetError(
-            f"{first}\nthis is more than the {self._max_bad} bad images that --max_bad allows; the first was "
-            f"{[*known, *(one.image.name for one in problems)][0]}",
-            hint="mend the data set, or allow more with --max_bad",
-        )
+        for one in batch.images:
+            if one.problem is None:
+                continue
+            self._bad.append(one.image.name)
+            if len(self._bad) <= self._max_bad:
+                continue
+            if self._max_bad == 0:
+                hint = one.problem.hint or "--max_bad N goes on without up to N such images"
+                raise type(one.problem)(str(one.problem), hint=hint)
+            raise DatasetError(
+                f"{one.problem}\nthis is more than the {self._max_bad} bad images that --max_bad allows; the first was "
+                f"{self._bad[0]}",
+                hint="mend the data set, or allow more with --max_bad",
+            )
 
     def _finish(
         self, batch: Batch, pending: list[Callable[[], Array]], counter: Counter, writer: RecordWriter | None
@@ -195,7 +204,11 @@ def _accepted(image: LabelledImage, offset: int) -> tuple[int, ...]:
 def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:
     found = read_records(path) if path.exists() else None
     if found is None:
-        path.unlink(missing_ok=True)
+        if path.exists():
+            begun = path.read_bytes()[:64]
+            if not (begun.startswith(HEADER_START) or HEADER_START.startswith(begun)):
+                raise EvaluationError(f"{path}: is no predictions file, and is not overwritten")
+            path.unlink()  # the torn first line of ours, or nothing
         return None
     difference = same_setup(setup, found.setup)
     if difference is None and setup.shard != found.setup.shard:

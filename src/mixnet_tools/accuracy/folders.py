@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -56,7 +57,7 @@ def read_annotations(source: Path, annotations: Path, first_label: int) -> tuple
     listing = _Listing(source)
     for number, name, label in annotation_lines(annotations):
         where = f"{annotations}: line {number}"
-        if not (label.isascii() and label.isdigit()) or int(label) < first_label:
+        if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
             problems.append(
                 f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
                 f"'{name} {label}'"

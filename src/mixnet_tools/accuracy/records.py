@@ -23,6 +23,8 @@ from mixnet_tools.errors import EvaluationError, UsageError
 
 SCHEMA = 1
 _KIND = "mixnet_tools predictions"
+HEADER_START = json.dumps({"kind": _KIND}, separators=(",", ":"))[:-1].encode()
+"""How every predictions file begins."""
 _SETUP = TypeAdapter(Setup)
 
 

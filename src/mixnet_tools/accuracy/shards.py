@@ -14,6 +14,8 @@ ShardForm = Literal["imagenet_tar", "webdataset", "tfrecord", "parquet"]
 
 _NUMBERED = re.compile(r".+-\d{5}-of-\d{5}")
 
+_COUNTED = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
+
 _KINDS: tuple[tuple[ShardForm, Callable[[str], bool]], ...] = (
     ("parquet", lambda name: name.endswith(".parquet")),
     ("tfrecord", lambda name: ".tfrecord" in name or bool(_NUMBERED.fullmatch(name))),
@@ -45,4 +47,22 @@ def find_shards(source: Path) -> Shards | None:
         raise DatasetError(f"{source}: shards of several forms: {names}", hint="give one of them to -s/--source")
     paths = [path for path in found[forms[0]] if "devkit" not in path.name]
     validation = [path for path in paths if path.name.startswith("val")]
-    return Shards(forms[0], tuple(validation or paths)) if paths else None
+    chosen = validation or paths
+    if source.is_dir():
+        _check_complete(source, chosen)
+    return Shards(forms[0], tuple(chosen)) if chosen else None
+
+
+def _check_complete(source: Path, paths: list[Path]) -> None:
+    """Refuse a folder in which shards are missing, where their names say how many there are."""
+    sets: dict[tuple[str, int], set[int]] = {}
+    for path in paths:
+        if match := _COUNTED.match(path.name):
+            sets.setdefault((match[1], int(match[3])), set()).add(int(match[2]))
+    for (name, count), present in sets.items():
+        missing = sorted(set(range(count)) - present)
+        if missing:
+            raise DatasetError(
+                f"{source}: {len(missing)} of {count} shards of {name!r} are missing, the first is number {missing[0]}",
+                hint="fetch them, or give single shards to -s/--source",
+            )

@@ -6,6 +6,7 @@ ImageNet's validation tar holds images only; their labels come from elsewhere (:
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,8 +40,9 @@ def members(path: Path) -> list[Member]:
     """The files in the tar at ``path``. Raises :class:`DatasetError` where it is broken or compressed."""
     try:
         with tarfile.open(path, "r:") as archive:
+            every = list(archive)
             found = [
-                Member(one.name.removeprefix("./"), Span(one.offset_data, one.size)) for one in archive if one.isreg()
+                Member(one.name.removeprefix("./"), Span(one.offset_data, one.size)) for one in every if one.isreg()
             ]
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(
@@ -51,7 +53,20 @@ def members(path: Path) -> list[Member]:
     cut = next((one for one in found if one.span.offset + one.span.size > size), None)
     if cut is not None:
         raise DatasetError(f"{path}: ends in the middle of {cut.name}", hint="fetch the file again")
+    _check_end(path, max((one.offset_data + (one.size if one.isreg() else 0) for one in every), default=0))
     return found
+
+
+def _check_end(path: Path, last: int) -> None:
+    """After the last member, padded to whole blocks, a tar has a block of zeros.
+
+    tarfile takes anything else there for the end as well, so that a tar cut between members would seem whole.
+    """
+    place = -(-last // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    with path.open("rb") as stream:
+        stream.seek(place)
+        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise DatasetError(f"{path}: is cut or damaged at byte {place}", hint="fetch the file again")
 
 
 def is_webdataset(found: Sequence[Member]) -> bool:
@@ -118,6 +133,6 @@ def _label(path: Path, member: Member) -> int:
     with path.open("rb") as stream:
         stream.seek(member.span.offset)
         text = stream.read(min(member.span.size, 64)).decode("ascii", "replace").strip()
-    if not (text.isascii() and text.isdigit()):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise DatasetError(f"{path}: {member.name}: expected a label of 0 or more, got {text!r}")
     return int(text)

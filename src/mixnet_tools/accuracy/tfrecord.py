@@ -66,7 +66,7 @@ class _Bytes:
 def _records(path: Path) -> Iterator[_Bytes]:
     size = path.stat().st_size
     if size == 0:
-        return
+        raise DatasetError(f"{path}: is empty", hint="fetch the shard again")
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         place = number = 0
         while place < size:

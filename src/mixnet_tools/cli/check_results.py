@@ -58,6 +58,8 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
     """What argparse cannot know. Raises :class:`UsageError`."""
     if args.update_baseline and not args.baseline:
         raise UsageError("--update_baseline without --baseline", hint="say which file: --baseline FILE")
+    if args.update_baseline and getattr(args, "shard", None):
+        raise UsageError("--update_baseline with --shard would keep a part only", hint="merge the shards first")
     if args.baseline and models != 1:
         raise UsageError(f"--baseline is for one model, and {models} were chosen", hint="check them one by one")
     if args.baseline and not args.update_baseline:
