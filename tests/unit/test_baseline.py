@@ -109,6 +109,15 @@ def test_models_and_images_that_it_does_not_know_are_remarked(written: Path) -> 
     assert [one.label for one in judgements] == ["openvino FP32"]
     assert "1 of the images are not in the baseline" in notes[0]
     assert "openvino INT8 is not in the baseline" in notes[1]
+    assert "openvino FP16 is in the baseline" in notes[2]
+    assert "was not measured" in notes[2]
+
+
+def test_a_baseline_that_could_not_fail_is_refused(written: Path) -> None:
+    now = predictions({1, 2, 3}, set())
+    few = replace(now, names=(*now.names[:6], *(f"new_{number}.jpg" for number in range(len(now.names) - 6))))
+    with pytest.raises(EvaluationError, match="knows 6 of the images, too few"):
+        compare(read_baseline(written), setup("FP32", "FP16"), few)
 
 
 def test_what_cannot_be_compared_is_refused(written: Path) -> None:

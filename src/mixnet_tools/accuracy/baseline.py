@@ -168,6 +168,11 @@ def compare(
     notes = []
     if len(rows) < len(predictions.names):
         notes.append(f"{len(predictions.names) - len(rows)} of the images are not in the baseline {baseline.path}")
+    if 0.5 ** len(rows) > alpha:  # not even all of them lost would be significant
+        raise EvaluationError(
+            f"{baseline.path}: knows {len(rows)} of the images, too few for any loss to be seen",
+            hint="measure more of the baseline's images, or write it anew with --update_baseline",
+        )
     judgements = []
     for index, lane in enumerate(setup.lanes):
         if lane.label not in baseline.labels:
@@ -192,9 +197,12 @@ def compare(
         )
         passed = test.p_drop > alpha
         judgements.append(BaselineJudgement(lane.launcher, lane.precision, test, alpha, passed, lost, gained))
+    measured = {lane.label for lane in setup.lanes}
+    unmeasured = [label for label in baseline.labels if label not in measured]
+    notes += [f"{label} is in the baseline {baseline.path}, and was not measured" for label in unmeasured]
     if not judgements:
-        measured = ", ".join(lane.label for lane in setup.lanes)
-        raise EvaluationError(f"{baseline.path}: knows {', '.join(baseline.labels)}, but measured were {measured}")
+        found = ", ".join(lane.label for lane in setup.lanes)
+        raise EvaluationError(f"{baseline.path}: knows {', '.join(baseline.labels)}, but measured were {found}")
     return tuple(judgements), tuple(notes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -47,9 +49,19 @@ def markdown(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> 
 def _case(suite: ElementTree.Element, report: AccuracyReport, name: str, failure: str | None, text: str) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=f"mixnet-check.{report.model}", name=name)
     if failure is None:
-        ElementTree.SubElement(case, "system-out").text = text
+        ElementTree.SubElement(case, "system-out").text = _plain(text)
     else:
-        ElementTree.SubElement(case, "failure", message=failure).text = text
+        ElementTree.SubElement(case, "failure", message=_plain(failure)).text = _plain(text)
+
+
+def _plain(text: str) -> str:
+    """``text`` without the characters that XML cannot hold, which file names can."""
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+
+
+def _code(text: str) -> str:
+    """``text``, whatever is in it, as code on one line of Markdown."""
+    return f"<code>{html.escape(' '.join(_plain(text).split()))}</code>".replace("`", "&#96;")
 
 
 def _markdown_one(report: AccuracyReport, verdict: Verdict) -> str:
@@ -60,7 +72,7 @@ def _markdown_one(report: AccuracyReport, verdict: Verdict) -> str:
         flips = _flip_lines(compared)
         if flips:
             title = f"{compared.test.lost} lost and {compared.test.gained} gained with {compared.label}"
-            lines += ["", f"<details><summary>{title}</summary>", "", *(f"- `{line}`" for line in flips), ""]
+            lines += ["", f"<details><summary>{title}</summary>", "", *(f"- {_code(line)}" for line in flips), ""]
             lines += ["</details>"]
     lines += [f"- note: {_escape(note)}" for note in (*report.notes, *verdict.notes)]
     data = report.dataset
