@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.accuracy.runner import CHANNELS, Array, Digest, RunnerInfo, sha256_of
+from mixnet_tools.accuracy.runner import CHANNELS, Array, Digest, RunnerInfo
+from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference import FLOAT32_ONLY
 from mixnet_tools.values import IRModel

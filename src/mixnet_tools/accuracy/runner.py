@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError, MixnetToolsError
 from mixnet_tools.inference import OnnxModel, TensorFlowGraph
 from mixnet_tools.values import FrozenGraph
@@ -171,12 +172,3 @@ class OnnxRunner(Synchronous):
         parts = [images[index : index + 1] for index in range(len(images))] if self._one_by_one else [images]
         logits = np.concatenate([self._model.run_all([part])[0] for part in parts])
         return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file in lower-case hex."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

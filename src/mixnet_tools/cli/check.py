@@ -24,6 +24,7 @@ from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, fini
 from mixnet_tools.cli.check_tasks import IR_PRECISIONS, Task, load_runners, prepare_all
 from mixnet_tools.cli.options import (
     Parser,
+    add_download_dir,
     add_model_selection,
     choice_list,
     make_progress,
@@ -42,9 +43,7 @@ def add_arguments(parser: Parser) -> None:
     """What to measure, on which images, and how to judge it."""
     add_model_selection(parser, verb="check")
     places = parser.add_argument_group("places")
-    places.add_argument(
-        "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
-    )
+    add_download_dir(places)
     places.add_argument(
         "--ir_dir", type=Path, metavar="DIR", help="mixnet-convert's --output_dir (default: the download folder)"
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.options import (
     Parser,
+    add_download_dir,
     add_model_selection,
     choice_list,
     make_progress,
@@ -47,9 +48,7 @@ def add_arguments(parser: Parser) -> None:
     """The options of omz_converter that still mean something, and ours."""
     add_model_selection(parser, verb="convert")
     places = parser.add_argument_group("places")
-    places.add_argument(
-        "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
-    )
+    add_download_dir(places)
     places.add_argument(
         "-o", "--output_dir", type=Path, metavar="DIR", help="where to write the IR (default: the download folder)"
     )

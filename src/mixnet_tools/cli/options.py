@@ -74,6 +74,13 @@ def add_models_dir(group: argparse._ActionsContainer) -> None:
     )
 
 
+def add_download_dir(group: argparse._ActionsContainer) -> None:
+    """``-d``, for commands that begin where mixnet-download ended."""
+    group.add_argument(
+        "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
+    )
+
+
 def find_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
     """Every model of the roots that ``args`` or the environment name."""
     from mixnet_tools import zoo

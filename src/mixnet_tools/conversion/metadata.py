@@ -16,6 +16,7 @@ from mixnet_tools.conversion.freeze import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import DescriptorError
 
 SCHEMA = 1
@@ -40,8 +41,7 @@ def source_digest(plan: ConversionPlan) -> str:
     total = hashlib.sha256()
     for file in files:
         if file.is_file():
-            with file.open("rb") as stream:
-                total.update(f"{file.name}\0{_sha256(stream)}\0".encode())
+            total.update(f"{file.name}\0{sha256_of(file)}\0".encode())
     return f"sha256:{total.hexdigest()}"
 
 
@@ -123,10 +123,3 @@ def conversion_report(
         "parity": [asdict(result) for result in parity],
         "versions": versions,
     }
-
-
-def _sha256(stream: Any) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
