@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mixnet_tools.accuracy.report": ("AccuracyReport",),
-    "mixnet_tools.api": ("convert", "download", "evaluate", "find_model"),
+    "mixnet_tools.api": ("QuantizationOptions", "convert", "download", "evaluate", "find_model", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
     "mixnet_tools.downloading.download": ("DownloadOptions",),
     "mixnet_tools.descriptor": ("ModelDescriptor",),
@@ -38,11 +38,14 @@ _HOMES = {
         "MixnetToolsError",
         "OfflineError",
         "ParityError",
+        "QuantizationError",
         "UnknownModelError",
         "UnsupportedOption",
         "UsageError",
     ),
     "mixnet_tools.progress": ("BarProgress", "JsonProgress", "LineProgress", "Progress"),
+    "mixnet_tools.quantization.report": ("QuantizationReport",),
+    "mixnet_tools.quantization.settings": ("QuantizationSettings",),
     "mixnet_tools.values": ("DownloadedFile", "DownloadedModel", "IRModel"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -51,10 +54,12 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.report import AccuracyReport as AccuracyReport
+    from mixnet_tools.api import QuantizationOptions as QuantizationOptions
     from mixnet_tools.api import convert as convert
     from mixnet_tools.api import download as download
     from mixnet_tools.api import evaluate as evaluate
     from mixnet_tools.api import find_model as find_model
+    from mixnet_tools.api import quantize as quantize
     from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptor import ModelDescriptor as ModelDescriptor
     from mixnet_tools.downloading.download import DownloadOptions as DownloadOptions
@@ -71,6 +76,7 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import MixnetToolsError as MixnetToolsError
     from mixnet_tools.errors import OfflineError as OfflineError
     from mixnet_tools.errors import ParityError as ParityError
+    from mixnet_tools.errors import QuantizationError as QuantizationError
     from mixnet_tools.errors import UnknownModelError as UnknownModelError
     from mixnet_tools.errors import UnsupportedOption as UnsupportedOption
     from mixnet_tools.errors import UsageError as UsageError
@@ -78,6 +84,8 @@ if TYPE_CHECKING:
     from mixnet_tools.progress import JsonProgress as JsonProgress
     from mixnet_tools.progress import LineProgress as LineProgress
     from mixnet_tools.progress import Progress as Progress
+    from mixnet_tools.quantization.report import QuantizationReport as QuantizationReport
+    from mixnet_tools.quantization.settings import QuantizationSettings as QuantizationSettings
     from mixnet_tools.values import DownloadedFile as DownloadedFile
     from mixnet_tools.values import DownloadedModel as DownloadedModel
     from mixnet_tools.values import IRModel as IRModel

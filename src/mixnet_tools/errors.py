@@ -15,6 +15,7 @@
     │   ├── FreezeError        the source model could not be read, cut or frozen
     │   ├── UnsupportedOption  a descriptor asks for something this converter does not do
     │   └── ParityError        the IR does not compute what the source model computes
+    ├── QuantizationError      an IR could not be quantized
     ├── DatasetError           images or annotations that cannot be used
     ├── EvaluationError        the accuracy measurement itself failed
     └── MissingDependency      an optional package is not installed
@@ -88,6 +89,10 @@ class UnsupportedOption(ConversionError):
 
 class ParityError(ConversionError):
     """The converted model's logits differ from the original's by more than the tolerance."""
+
+
+class QuantizationError(MixnetToolsError):
+    """An IR cannot be quantized: it is none, is quantized already, or the quantizer failed."""
 
 
 class DatasetError(MixnetToolsError):

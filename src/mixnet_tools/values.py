@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class DownloadedModel:
 
 @dataclass(frozen=True)
 class IRModel:
-    """An OpenVINO IR: ``xml`` with its ``bin`` beside it, in ``precision`` (FP32, FP16)."""
+    """An OpenVINO IR: ``xml`` with its ``bin`` beside it, in ``precision`` (FP32, FP16, FP16-INT8)."""
 
     name: str
     precision: str
@@ -64,3 +68,43 @@ class FrozenGraph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     input_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images as a model takes them, to quantize it with.
+
+    ``images`` is [N, height, width, 3], channels in the model's order, of images ``names`` out of the ``total`` of
+    ``source``; ``profile`` and ``preprocessing`` are how they were prepared, and ``fingerprint`` is the SHA-256 of all
+    the pixels, in order.
+    """
+
+    images: npt.NDArray[Any]
+    names: tuple[str, ...]
+    source: str
+    total: int
+    profile: str
+    preprocessing: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An IR measured on the same labelled ``images`` as another: ``top1`` and ``top5`` count right answers.
+
+    Of ``gained`` images only this one was right, of ``lost`` only the other; ``same`` got the same first answer.
+    ``difference`` of top-1 and its 95 % ``interval`` are in points. ``held_out`` images were not calibrated with;
+    ``held_out_difference`` is the difference on these, None where there are none.
+    """
+
+    precision: str
+    images: int
+    top1: int
+    top5: int
+    gained: int
+    lost: int
+    same: int
+    difference: float
+    interval: tuple[float, float]
+    held_out: int
+    held_out_difference: float | None

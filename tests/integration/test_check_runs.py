@@ -24,7 +24,8 @@ from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
 from mixnet_tools.accuracy.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.merge import merge
 from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
-from mixnet_tools.accuracy.predictions import Shard
+from mixnet_tools.accuracy.predictions import BadImage, Shard
+from mixnet_tools.accuracy.records import RecordWriter, read_records
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.accuracy.runner import Array, OnnxRunner, RunnerInfo, Synchronous, TensorFlowRunner
 from mixnet_tools.accuracy.selection import with_real_labels
@@ -128,7 +129,8 @@ def test_a_file_of_another_evaluation_is_refused(config: AccuracyConfig, images:
         go(config, images, predictions=path)
     for dataset, options, message in (
         (images, {"profile": "timm"}, 'profile: "timm" and "omz"'),
-        (images.subset(100), {}, "other images, or in another order"),
+        (images.subset(100), {}, "chosen: 100 and 150"),
+        (replace(images, images=images.images[::-1]), {}, "chosen_fingerprint"),
         (replace(images, fingerprint="00"), {}, 'fingerprint: "00" and'),
         (images.take_shard(Shard(1, 2)), {}, "shard"),
     ):
@@ -191,6 +193,51 @@ def test_what_does_not_belong_together_is_not_merged(
     ):
         with pytest.raises(EvaluationError, match=message):
             merge(given)
+
+
+def test_shards_of_different_subsets_are_not_merged(
+    config: AccuracyConfig, images: ImageDataset, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    go(config, images.subset(100).take_shard(Shard(1, 2)), predictions=paths[0])
+    go(config, images.subset(120).take_shard(Shard(2, 2)), predictions=paths[1])
+    with pytest.raises(EvaluationError, match="not of one evaluation: chosen: 100 and 120"):
+        merge(paths)
+
+
+def test_a_file_that_says_more_than_it_should_is_refused(
+    config: AccuracyConfig, images: ImageDataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    go(config, images, predictions=path)
+    lines = path.read_text().splitlines(keepends=True)
+    whole, record = "".join(lines), json.loads(lines[5])
+    for changed, message in (
+        (lines[:5] + lines[4:5] + lines[5:], r"line 6: .* stands in line 5 already"),
+        ([*lines, json.dumps({**record, "image": "one more"}) + "\n"], "holds 151 images, but 150 were to be measured"),
+        ([*lines[:5], json.dumps({**record, "label": []}) + "\n"], "line 6: no record of an image: no class is right"),
+        ([*lines[:5], json.dumps({**record, "label": [99]}) + "\n"], "expected a class from 0 to .*, got 99"),
+        ([*lines[:5], json.dumps({**record, "label": [True]}) + "\n"], "expected a class from 0 to .*, got True"),
+    ):
+        path.write_text("".join(changed))
+        with pytest.raises(EvaluationError, match=message):
+            merge([path])
+    path.write_text(whole)
+    assert merge([path]).report.dataset.evaluated == 150
+
+
+def test_two_runs_do_not_write_to_one_file(config: AccuracyConfig, images: ImageDataset, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    setup = go(config, images, predictions=path).setup
+    read = read_records(path)
+    assert read is not None
+    first = RecordWriter(path, setup, resumed=read)
+    with pytest.raises(UsageError, match="another run writes to it"):
+        RecordWriter(path, setup, resumed=read)
+    first.bad(BadImage("late", "came after the other had read the file"))
+    first.close()
+    with pytest.raises(UsageError, match="another run wrote to it just now"):
+        RecordWriter(path, setup, resumed=read)
 
 
 def with_bad(images: ImageDataset, tmp_path: Path) -> ImageDataset:

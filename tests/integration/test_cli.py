@@ -16,7 +16,7 @@ from mixnet_tools.descriptor import ModelDescriptor
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.zoo_builder import write_model
 
-COMMANDS = ("download", "convert", "check", "info")
+COMMANDS = ("download", "convert", "check", "quantize", "info")
 HEAVY = ("tensorflow", "openvino", "numpy", "PIL", "requests")
 
 

@@ -11,7 +11,7 @@ import mixnet_tools
 
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
-STAGES = ("downloading", "conversion", "accuracy")
+STAGES = ("downloading", "conversion", "accuracy", "quantization")
 HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google"}
 MOST_LINES = 320
 

@@ -115,9 +115,23 @@ def test_models_and_images_that_it_does_not_know_are_remarked(written: Path) -> 
 
 def test_a_baseline_that_could_not_fail_is_refused(written: Path) -> None:
     now = predictions({1, 2, 3}, set())
-    few = replace(now, names=(*now.names[:6], *(f"new_{number}.jpg" for number in range(len(now.names) - 6))))
     with pytest.raises(EvaluationError, match="knows 6 of the images, too few"):
+        compare(read_baseline(written), setup("FP32", "FP16"), rows(now, list(range(6))))
+
+
+def test_a_baseline_of_few_of_the_images_is_refused(written: Path) -> None:
+    now = predictions({1, 2, 3}, set())
+    few = replace(now, names=(*now.names[:29], *(f"new_{number}.jpg" for number in range(COUNT - 29))))
+    with pytest.raises(EvaluationError, match="knows only 29 of the 60 images"):
         compare(read_baseline(written), setup("FP32", "FP16"), few)
+
+
+def test_other_preprocessing_is_refused(written: Path) -> None:
+    lanes = tuple(replace(lane, preprocessing=("resize",)) for lane in setup("FP32", "FP16").lanes)
+    with pytest.raises(
+        EvaluationError, match="FP32: its images were prepared otherwise: crop; and in this run: resize"
+    ):
+        compare(read_baseline(written), replace(setup("FP32", "FP16"), lanes=lanes), predictions({1}, {1}))
 
 
 def test_what_cannot_be_compared_is_refused(written: Path) -> None:

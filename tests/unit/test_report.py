@@ -30,6 +30,8 @@ def test_json_carries_all_that_the_figures_stand_on() -> None:
         "excluded": 0,
         "labels": "own",
         "fingerprint": "",
+        "chosen": 0,
+        "chosen_fingerprint": "",
     }
     original, converted = plain["results"]
     assert original["precision"] is None

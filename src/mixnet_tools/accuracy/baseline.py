@@ -157,8 +157,8 @@ def compare(
 ) -> tuple[tuple[BaselineJudgement, ...], tuple[str, ...]]:
     """(a judgement for each model that the baseline knows, remarks): the run's images against the same ones then.
 
-    Raises :class:`EvaluationError` where the baseline is of another model or profile, knows none of the images or none
-    of the models, or counts other classes right.
+    Raises :class:`EvaluationError` where the baseline is of another model or profile, prepared its images otherwise,
+    knows none of the models or less than half of the images, or counts other classes right.
     """
     pairs = (("model", baseline.model, setup.model), ("profile", baseline.profile, setup.profile))
     for what, theirs, ours in pairs:
@@ -166,6 +166,11 @@ def compare(
             raise EvaluationError(f"{baseline.path}: is the baseline of {what} {theirs!r}, and this run is of {ours!r}")
     rows, known = _matched(baseline, predictions)
     notes = []
+    if 2 * len(rows) < len(predictions.names):
+        raise EvaluationError(
+            f"{baseline.path}: knows only {len(rows)} of the {len(predictions.names)} images",
+            hint="a drop among the others would not be seen: write it anew with --update_baseline",
+        )
     if len(rows) < len(predictions.names):
         notes.append(f"{len(predictions.names) - len(rows)} of the images are not in the baseline {baseline.path}")
     if 0.5 ** len(rows) > alpha:  # not even all of them lost would be significant
@@ -180,7 +185,11 @@ def compare(
             continue
         place = baseline.labels.index(lane.label)
         if baseline.preprocessing[place] != lane.preprocessing:
-            notes.append(f"{lane.label}: the images of the baseline {baseline.path} were prepared otherwise")
+            raise EvaluationError(
+                f"{baseline.path}: {lane.label}: its images were prepared otherwise: "
+                f"{', '.join(baseline.preprocessing[place])}; and in this run: {', '.join(lane.preprocessing)}",
+                hint="if that is meant, write it anew with --update_baseline",
+            )
         then = np.array([image.predicted[place] for image in known])
         accepted = [predictions.accepted[row] for row in rows]
         now = predictions.answers[index].first[rows]

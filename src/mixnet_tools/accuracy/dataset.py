@@ -58,6 +58,8 @@ class ImageDataset:
     labels: Literal["own", "ReaL"] = "own"
     fingerprint: str = ""
     shard: Shard | None = None
+    whole: tuple[LabelledImage, ...] | None = None
+    """The images of which ``images`` are a shard; None where they are no shard."""
 
     def subset(self, count: int) -> ImageDataset:
         """``count`` of the images (all, where there are no more), in the order of the whole.
@@ -72,7 +74,7 @@ class ImageDataset:
         """One of ``shard.count`` consecutive parts of the images, as equal in size as they can be."""
         count = len(self.images)
         first, last = ((number * count) // shard.count for number in (shard.number - 1, shard.number))
-        return replace(self, images=self.images[first:last], shard=shard)
+        return replace(self, images=self.images[first:last], shard=shard, whole=self.images)
 
 
 def open_dataset(source: Path, annotations: Path | None = None, first_label: int | None = None) -> ImageDataset:

@@ -8,6 +8,7 @@ Answers are written to a file as they come (:mod:`.records`), and figures comput
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -208,13 +209,12 @@ def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | 
             begun = path.read_bytes()[:64]
             if not (begun.startswith(HEADER_START) or HEADER_START.startswith(begun)):
                 raise EvaluationError(f"{path}: is no predictions file, and is not overwritten")
-            path.unlink()  # the torn first line of ours, or nothing
+            os.truncate(path, 0)  # the torn first line of ours, or nothing
         return None
     difference = same_setup(setup, found.setup)
     if difference is None and setup.shard != found.setup.shard:
         difference = f"shard {setup.shard} and {found.setup.shard}"
-    names = {*found.predictions.names, *(bad.name for bad in found.predictions.bad)}
-    if difference is None and names != {image.name for image in dataset.images[: found.images]}:
+    if difference is None and found.order != tuple(image.name for image in dataset.images[: found.images]):
         difference = "other images, or in another order"
     if difference:
         raise EvaluationError(

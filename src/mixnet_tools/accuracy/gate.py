@@ -107,18 +107,23 @@ def judge(
     report: AccuracyReport,
     tolerance: float = DEFAULT_TOLERANCE,
     baseline: tuple[BaselineJudgement, ...] = (),
+    remarks: tuple[str, ...] = (),
+    *,
+    references: bool = True,
 ) -> Verdict:
     """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`.
 
-    ``baseline`` are the judgements of :func:`mixnet_tools.accuracy.baseline.compare`, which count as well.
+    ``baseline`` and ``remarks`` are the judgements, which count as well, and the notes of
+    :func:`mixnet_tools.accuracy.baseline.compare`. ``references`` is false where the images are another test set, whose
+    accuracy the references say nothing about.
     """
     if not 0 <= tolerance <= 100:
         raise UsageError(f"tolerance: expected points from 0 to 100, got {tolerance}")
     data = report.dataset
     basis = _basis(data.total, data.evaluated, data.reference_images)
     judgements: list[Judgement] = []
-    notes: list[str] = []
-    for result in report.results:
+    notes = list(remarks)
+    for result in report.results if references else ():
         pairs: tuple[tuple[Literal["top-1", "top-5"], Accuracy, float | None], ...] = (
             ("top-1", result.top1, result.reference_top1),
             ("top-5", result.top5, result.reference_top5),

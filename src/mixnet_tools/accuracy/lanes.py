@@ -15,7 +15,7 @@ import numpy as np
 
 from mixnet_tools import __version__
 from mixnet_tools.accuracy.config import AccuracyConfig, Measurement
-from mixnet_tools.accuracy.dataset import ImageDataset
+from mixnet_tools.accuracy.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.predictions import DatasetSummary, LaneSetup, Setup, Versions
 from mixnet_tools.accuracy.preprocess import Operations, Plan, make_plan
 from mixnet_tools.accuracy.runner import Runner, RunnerInfo
@@ -96,6 +96,7 @@ def make_setup(
 ) -> Setup:
     """What is measured, as a value. ``reference_images`` overrides what the data set's name says."""
     measurement = lanes[0].measurement
+    chosen = dataset.images if dataset.whole is None else dataset.whole
     summary = DatasetSummary(
         name=measurement.dataset_name,
         source=str(dataset.source),
@@ -108,6 +109,8 @@ def make_setup(
         excluded=dataset.excluded,
         labels=dataset.labels,
         fingerprint=dataset.fingerprint,
+        chosen=len(chosen),
+        chosen_fingerprint=fingerprint_of(chosen),
     )
     own = dataset.labels == "own"
     setups = tuple(

@@ -29,8 +29,15 @@ def merge(paths: Sequence[Path]) -> Evaluation:
     ordered = _in_order(files)
     planned = sum(file.setup.dataset.evaluated for file in ordered)
     setup = replace(first.setup, dataset=replace(first.setup.dataset, evaluated=planned), shard=None)
+    if planned != setup.dataset.chosen:
+        raise EvaluationError(f"the shards hold {planned} images, but {setup.dataset.chosen} are in the whole")
     gathered = Gathering(planned, len(setup.lanes))
+    seen: dict[str, Path] = {}
     for file in ordered:
+        again = next((name for name in file.order if name in seen), None)
+        if again is not None:
+            raise EvaluationError(f"{seen[again]} and {file.path} both hold {again}")
+        seen.update(dict.fromkeys(file.order, file.path))
         gathered.extend(file.predictions)
     found = gathered.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)

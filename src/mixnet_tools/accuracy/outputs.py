@@ -33,7 +33,10 @@ def junit(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> str
             _case(suite, report, f"{compared.label} against baseline", failure, details)
         if not verdict.judgements and not verdict.baseline:
             _case(suite, report, "measured", None, "no reference and no baseline to judge by")
-        suite.set("tests", str(len(suite)))
+        notes = "\n".join((*report.notes, *verdict.notes))
+        if notes:
+            ElementTree.SubElement(suite, "system-out").text = _plain(notes)
+        suite.set("tests", str(len(suite.findall("testcase"))))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         suite.set("time", f"{report.seconds:.3f}")
     ElementTree.indent(root)

@@ -27,7 +27,8 @@ class DatasetSummary:
     set; ``total`` counts the data set's images, ``evaluated`` those measured; ``label_offset`` was added to each label.
     ``reference_images`` is the size of the set on which the references were measured, None where it is not known.
     ``excluded`` counts images that were left out on request, ``labels`` says whose labels count, and ``fingerprint``
-    is the SHA-256 of all names and labels in order.
+    is the SHA-256 of all names and labels in order. ``chosen`` counts the images of which a shard is a part, and
+    ``chosen_fingerprint`` is theirs.
     """
 
     name: str
@@ -41,6 +42,8 @@ class DatasetSummary:
     excluded: int = 0
     labels: Literal["own", "ReaL"] = "own"
     fingerprint: str = ""
+    chosen: int = 0
+    chosen_fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ may end in a torn line, which is dropped.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,34 +32,53 @@ _SETUP = TypeAdapter(Setup)
 
 @dataclass(frozen=True)
 class RecordFile:
-    """A file that was read: ``whole_bytes`` is its length without a torn last line."""
+    """A file that was read: ``size`` bytes, of which the first ``whole_bytes`` are whole lines.
+
+    ``order`` are the names of all images, the bad ones among them, as they stand in the file.
+    """
 
     path: Path
     setup: Setup
     predictions: Predictions
+    order: tuple[str, ...]
     whole_bytes: int
+    size: int
 
     @property
     def images(self) -> int:
         """Images that were measured or found bad."""
-        return len(self.predictions.names) + len(self.predictions.bad)
+        return len(self.order)
 
 
 class RecordWriter:
     """Appends images to a file. Every batch is handed to the operating system as it comes."""
 
     def __init__(self, path: Path, setup: Setup, *, resumed: RecordFile | None = None) -> None:
-        """Begin ``path`` anew, or go on behind what was read of it. Raises :class:`UsageError` where it exists."""
+        """Begin ``path`` anew, or go on behind what was read of it.
+
+        Raises :class:`UsageError` where it exists, where another run writes to it, and where it grew since it was read;
+        :class:`EvaluationError` where it cannot be written.
+        """
         self._labels = [lane.label for lane in setup.lanes]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if resumed is None:
-            if path.exists() and path.stat().st_size:
-                raise UsageError(f"{path} exists already", hint="--resume goes on with it; or name another file")
-            self._stream: IO[str] = path.open("w", encoding="utf-8")
-            self._write({"kind": _KIND, "schema": SCHEMA, **_SETUP.dump_python(setup, mode="json")})
-        else:
-            os.truncate(path, resumed.whole_bytes)
-            self._stream = path.open("a", encoding="utf-8")
+        expected = resumed.size if resumed else 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise EvaluationError(f"{path}: cannot be written: {error.strerror or error}") from error
+        try:
+            _lock(self._stream, path)
+            if os.fstat(self._stream.fileno()).st_size != expected:
+                if resumed is None:
+                    raise UsageError(f"{path} exists already", hint="--resume goes on with it; or name another file")
+                raise UsageError(f"{path}: another run wrote to it just now", hint="the same command again goes on")
+            if resumed is None:
+                self._write({"kind": _KIND, "schema": SCHEMA, **_SETUP.dump_python(setup, mode="json")})
+            else:
+                os.ftruncate(self._stream.fileno(), resumed.whole_bytes)
+        except BaseException:
+            self._stream.close()
+            raise
 
     def image(
         self, name: str, accepted: tuple[int, ...], answers: Sequence[Answers], row: int, odd: tuple[str, ...]
@@ -99,12 +120,19 @@ def read_records(path: Path) -> RecordFile | None:
         return None
     setup = _header(path, lines[0])
     gathered = Gathering(len(lines) - 1, len(setup.lanes))
+    order: dict[str, int] = {}
     for number, line in enumerate(lines[1:], 2):
         try:
-            _add(gathered, json.loads(line), setup)
+            name = _add(gathered, json.loads(line.decode("utf-8", "surrogateescape")), setup)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise EvaluationError(f"{path}: line {number}: no record of an image: {error}") from error
-    return RecordFile(path, setup, gathered.predictions(), len(data) - len(torn))
+        if name in order:
+            raise EvaluationError(f"{path}: line {number}: {name} stands in line {order[name]} already")
+        order[name] = number
+    planned = setup.dataset.evaluated
+    if len(order) > planned:
+        raise EvaluationError(f"{path}: holds {len(order)} images, but {planned} were to be measured")
+    return RecordFile(path, setup, gathered.predictions(), tuple(order), len(data) - len(torn), len(data))
 
 
 def same_setup(one: Setup, other: Setup) -> str | None:
@@ -134,7 +162,7 @@ def _short(value: object) -> str:
 
 def _header(path: Path, line: bytes) -> Setup:
     try:
-        header = json.loads(line)
+        header = json.loads(line.decode("utf-8", "surrogateescape"))
         if header.pop("kind") != _KIND or header.pop("schema") != SCHEMA:
             raise ValueError("another kind or schema of file")
         return _SETUP.validate_python(header)
@@ -145,17 +173,40 @@ def _header(path: Path, line: bytes) -> Setup:
         ) from error
 
 
-def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> None:
+def _lock(stream: IO[str], path: Path) -> None:
+    """Keep other runs away until ``stream`` is closed. A file system without locks goes without."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"{path}: another run writes to it", hint="wait for it, or name another file") from error
+    except OSError:
+        return
+
+
+def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> str:
+    """Add what a line says; returns the image's name. ValueError and the like where it is no record."""
     name = str(record["image"])
     if "error" in record:
         gathered.add_bad(BadImage(name, str(record["error"])))
-        return
+        return name
     answers = []
     for lane in setup.lanes:
         pairs = record["answers"][lane.label]
         if len(pairs) != TOP:
             raise ValueError(f"expected {TOP} answers")
-        classes = np.array([[pair[0] for pair in pairs]], dtype=np.int64)
-        answers.append(Answers(classes, np.array([[pair[1] for pair in pairs]], dtype=np.float64)))
-    gathered.add(name, tuple(int(label) for label in record["label"]), answers, 0)
-    gathered.add_odd(name, record.get("odd", ()))
+        if not all(math.isfinite(score) for _, score in pairs):
+            raise ValueError("a score is not a finite number")
+        classes = np.array([[_class(one, setup, least=-1) for one, _ in pairs]], dtype=np.int64)
+        answers.append(Answers(classes, np.array([[score for _, score in pairs]], dtype=np.float64)))
+    accepted = tuple(_class(label, setup) for label in record["label"])
+    if not accepted:
+        raise ValueError("no class is right")
+    gathered.add(name, accepted, answers, 0)
+    gathered.add_odd(name, [str(oddity) for oddity in record.get("odd", ())])
+    return name
+
+
+def _class(value: object, setup: Setup, least: int = 0) -> int:
+    if type(value) is not int or not least <= value < setup.classes:
+        raise ValueError(f"expected a class from {least} to {setup.classes - 1}, got {value!r}")
+    return value

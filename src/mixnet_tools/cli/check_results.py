@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.output import print_json
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import EvaluationError, UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.dataset import ImageDataset
@@ -42,10 +42,15 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
         help="points by which a figure may lie below its reference on the full data set (default: 0.2)",
     )
     gate.add_argument(
+        "--no_references", action="store_true", help="judge by the baseline only: the images are another test set"
+    )
+    gate.add_argument(
         "--baseline", type=Path, metavar="FILE", help="compare with the answers of an earlier run, image by image"
     )
     gate.add_argument(
-        "--update_baseline", action="store_true", help="write this run's answers to the baseline FILE instead"
+        "--update_baseline",
+        action="store_true",
+        help="write this run's answers to the baseline FILE instead, where no reference is missed",
     )
     files = parser.add_argument_group("results")
     files.add_argument("--json", action="store_true", help="print the result as one JSON document")
@@ -70,6 +75,22 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
         from mixnet_tools.accuracy.page import require
 
         require()
+    for path in (args.junit, args.markdown, args.html, args.baseline if args.update_baseline else None):
+        if path is not None:
+            _require_writable(path)
+
+
+def _require_writable(path: Path) -> None:
+    """Find out before hours of measuring; leaves nothing behind but the folder. :class:`UsageError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        existed = path.exists()
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
@@ -87,16 +108,17 @@ def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
     from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
 
     done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
-    if not args.baseline:
-        return judge(done.report, tolerance)
-    if args.update_baseline:
-        write_baseline(args.baseline, done.setup, done.predictions)
-        print(f"{done.report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
-        return judge(done.report, tolerance)
+    references = not args.no_references
+    if not args.baseline or args.update_baseline:
+        verdict = judge(done.report, tolerance, references=references)
+        if args.baseline and verdict.passed:
+            write_baseline(args.baseline, done.setup, done.predictions)
+            print(f"{done.report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
+        elif args.baseline:
+            print(f"{done.report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
+        return verdict
     compared, notes = compare(read_baseline(args.baseline), done.setup, done.predictions)
-    for note in notes:
-        print(f"{done.report.model}: note: {note}", file=sys.stderr)
-    return judge(done.report, tolerance, compared)
+    return judge(done.report, tolerance, compared, notes, references=references)
 
 
 def _write(
@@ -105,14 +127,16 @@ def _write(
     reports: Sequence[AccuracyReport],
     verdicts: Sequence[Verdict],
 ) -> None:
-    from mixnet_tools.accuracy.outputs import junit, markdown
-
+    """Every file that can be written, whatever becomes of the others."""
+    problems = []
     if args.junit:
-        _save(args.junit, junit(reports, verdicts))
+        from mixnet_tools.accuracy.outputs import junit
+
+        problems += _save(args.junit, junit(reports, verdicts))
     if args.markdown:
-        args.markdown.parent.mkdir(parents=True, exist_ok=True)
-        with args.markdown.open("a", encoding="utf-8") as stream:  # a job's summary may have other parts
-            stream.write(markdown(reports, verdicts))
+        from mixnet_tools.accuracy.outputs import markdown
+
+        problems += _save(args.markdown, markdown(reports, verdicts), "a")  # a job's summary may have other parts
     if args.html:
         from mixnet_tools.accuracy.page import Section, render
 
@@ -120,12 +144,20 @@ def _write(
             Section(one.evaluation, verdict, one.dataset, one.labels)
             for one, verdict in zip(finished, verdicts, strict=True)
         ]
-        _save(args.html, render(sections))
+        problems += _save(args.html, render(sections))
+    if problems:
+        raise EvaluationError("\n".join(problems), hint="the result above was measured; only these files are missing")
 
 
-def _save(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+def _save(path: Path, text: str, mode: str = "w") -> list[str]:
+    """Write a file of results. Returns what went wrong, in a list of at most one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError as error:
+        return [f"{path}: cannot be written: {error.strerror or error}"]
+    return []
 
 
 def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:

@@ -76,6 +76,12 @@ def add_arguments(parser: Parser) -> None:
         help="the checkpoint's raw weights or their moving averages (default: raw, as references were measured)",
     )
     how.add_argument("--keep_frozen", action="store_true", help="leave the frozen graph beside the IR")
+    how.add_argument(
+        "--optimize", action="store_true", help="rewrite the graph into a faster one, where it is faster here"
+    )
+    how.add_argument(
+        "--tune", action="store_true", help="choose kernels by trial: the IR is then for this CPU and OpenVINO version"
+    )
     how.add_argument("--no_verify", action="store_true", help="do not compare the IR with the original")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
     parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="convert N models at once")
@@ -117,6 +123,8 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         verify=not args.no_verify,
         keep_frozen=args.keep_frozen,
         serving=args.ovms,
+        optimize=args.optimize,
+        tune=args.tune,
     )
 
 
@@ -208,8 +216,17 @@ def _plain(name: str, result: ConvertedModel) -> dict[str, Any]:
         "moving_averages": asdict(result.averages) if result.averages else None,
         "frozen": str(result.frozen) if result.frozen else None,
         "ovms": str(result.serving) if result.serving else None,
+        "optimization": _optimization(result),
         "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
     }
+
+
+def _optimization(result: ConvertedModel) -> dict[str, Any] | None:
+    """What was done for speed, with the figures measured; None where nobody asked."""
+    if (done := result.optimized) is None:
+        return None
+    tuned = done.tuned.ratio if done.tuned else None
+    return {"notes": list(done.notes), **done.describe(), "rewriting_ratio": done.ratio, "tuning_ratio": tuned}
 
 
 def _print_table(outcomes: list[_Outcome]) -> None:
@@ -242,6 +259,7 @@ def _notes(name: str, result: ConvertedModel) -> list[str]:
             else "the checkpoint has no moving averages"
         )
         notes.append(f"{name}: weights: {used}; {found}")
+    notes += [f"{name}: {note}" for note in (result.optimized.notes if result.optimized else ())]
     notes += [f"{name}: frozen graph: {result.frozen}"] if result.frozen else []
     notes += [f"{name}: model server: {result.serving}"] if result.serving else []
     return notes

@@ -22,6 +22,7 @@ COMMANDS = {
     "download": "fetch models and verify every byte",
     "convert": "convert downloaded models to OpenVINO IR, and prove the result",
     "check": "measure top-1 and top-5 of original and converted model",
+    "quantize": "quantize a converted model to INT8, and measure what it costs and gains",
     "info": "show what is known of a model",
     "cache": "list, verify or prune a download cache",
 }
@@ -144,6 +145,11 @@ def convert() -> int:
 def check() -> int:
     """``mixnet-check``."""
     return run("check", sys.argv[1:], "mixnet-check")
+
+
+def quantize() -> int:
+    """``mixnet-quantize``."""
+    return run("quantize", sys.argv[1:], "mixnet-quantize")
 
 
 def info() -> int:

@@ -188,6 +188,17 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def points(text: str) -> float:
+    """An argparse type: points of accuracy, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:  # which NaN is not either
+        raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
+    return value
+
+
 def choice_list(*choices: str):  # type: ignore[no-untyped-def]
     """An argparse type: names out of ``choices``, separated by commas, each once, in the order given."""
 

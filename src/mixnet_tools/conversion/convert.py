@@ -18,12 +18,14 @@ from mixnet_tools.conversion.ir import finish
 from mixnet_tools.conversion.metadata import conversion_report, rt_info, source_digest
 from mixnet_tools.conversion.parity import ParityResult, Port, Reference, require
 from mixnet_tools.conversion.plan import ConversionPlan, Weights, parse_cut
-from mixnet_tools.conversion.publish import Publication, publish, staged, write_serving_repository
+from mixnet_tools.conversion.publish import REPORT_FILE, write_serving_repository
 from mixnet_tools.conversion.source_model import node_names, read_model
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption, UsageError
 from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
+from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
+from mixnet_tools.publishing import Publication, publish, staged
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
 
 Freezer = Literal["openvino", "tensorflow"]
@@ -37,7 +39,8 @@ class ConversionOptions:
     ``freezer`` is who reads the variables: OpenVINO itself, or TensorFlow by way of a frozen graph; both give the same
     IR. ``weights`` are the checkpoint's raw values or their moving averages. ``verify`` compares each IR with the
     original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
-    repository that gets the last of the precisions as well.
+    repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
+    ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here.
     """
 
     precisions: tuple[str, ...] = PRECISIONS
@@ -46,6 +49,8 @@ class ConversionOptions:
     verify: bool = True
     keep_frozen: bool = False
     serving: Path | None = None
+    optimize: bool = False
+    tune: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class ConvertedModel:
     """What conversion made of one model.
 
     ``averages`` is None where the checkpoint was not examined; ``seconds`` are by stage, in their order.
+    ``optimized`` is what optimization did, None where it was not asked for.
     """
 
     plan: ConversionPlan
@@ -69,6 +75,7 @@ class ConvertedModel:
     frozen: Path | None
     serving: Path | None
     seconds: dict[str, float]
+    optimized: Optimized | None = None
 
 
 def make_plan(
@@ -142,6 +149,7 @@ class _Conversion:
         self.seconds: dict[str, float] = {}
         self.prepared: InferenceGraph | None = None
         self.frozen: FrozenGraph | None = None
+        self.optimized: Optimized | None = None
 
     def run(self, output_dir: Path) -> ConvertedModel:
         options = self.options
@@ -151,6 +159,9 @@ class _Conversion:
             self.read()
         with self.stage("convert"):
             model, digest = self.model()
+        if options.optimize or options.tune:
+            with self.stage("optimize"):
+                model = self.faster(model)
         with self.stage("original"):
             reference = self.reference(model) if options.verify else None
             averages = self.averages()
@@ -167,12 +178,15 @@ class _Conversion:
                 candidates.append((candidate, target, parity))
             # Only when every precision is proved does any of them appear.
             publish(
-                [Publication(one, target, self.report(digest, parity, averages)) for one, target, parity in candidates]
+                [
+                    Publication(one, target, self.report(digest, parity, averages), REPORT_FILE)
+                    for one, target, parity in candidates
+                ]
             )
             irs = [ConvertedIR(target, parity) for _, target, parity in candidates]
         frozen = self.keep_frozen(output_dir) if options.keep_frozen else None
         serving = write_serving_repository(irs[-1].ir, options.serving) if options.serving else None
-        return ConvertedModel(self.plan, tuple(irs), averages, frozen, serving, self.seconds)
+        return ConvertedModel(self.plan, tuple(irs), averages, frozen, serving, self.seconds, self.optimized)
 
     @contextlib.contextmanager
     def stage(self, name: str):  # type: ignore[no-untyped-def]
@@ -213,6 +227,14 @@ class _Conversion:
         digest = source_digest(self.plan)
         metadata = rt_info(self.descriptor, self.plan, digest, _classes(raw))
         return finish(raw, self.plan, node_names(self.plan, self.prepared), metadata), digest
+
+    def faster(self, model: Any) -> Any:
+        """``model`` rewritten and tuned, as far as that is faster here."""
+        self.progress.note(f"{self.plan.model}: measuring whether it can be made faster")
+        self.optimized = optimize(model, rewriting=self.options.optimize, tuning=self.options.tune)
+        for note in self.optimized.notes:
+            self.progress.note(f"{self.plan.model}: {note}")
+        return self.optimized.model
 
     def reference(self, model: Any) -> Reference:
         self.progress.note(f"{self.plan.model}: computing the original's outputs")
@@ -257,7 +279,8 @@ class _Conversion:
         if parity and "tensorflow" in sys.modules:
             versions["tensorflow"] = sys.modules["tensorflow"].__version__
         dropped = self.prepared.dropped if self.prepared else 0
-        return conversion_report(self.plan, digest, dropped, parity, averages, versions)
+        optimization = self.optimized.describe() if self.optimized else None
+        return conversion_report(self.plan, digest, dropped, parity, averages, versions, optimization)
 
     def keep_frozen(self, output_dir: Path) -> Path:
         """Leave the frozen graph in the model's folder, written elsewhere first."""

@@ -1,6 +1,6 @@
 """What an IR says of itself (rt_info) and what stands beside it (conversion.json).
 
-Nothing here changes from run to run: equal input gives equal files.
+Nothing here changes from run to run: equal input gives equal files. Only tuning says what it measured.
 """
 
 from __future__ import annotations
@@ -98,8 +98,12 @@ def conversion_report(
     parity: Sequence[ParityResult],
     averages: AverageReport | None,
     versions: dict[str, str],
+    optimization: dict[str, str] | None,
 ) -> dict[str, Any]:
-    """The contents of conversion.json. ``parity`` is empty and ``averages`` None where nothing was compared."""
+    """The contents of conversion.json. ``parity`` is empty and ``averages`` None where nothing was compared.
+
+    ``optimization`` is what was done for speed: nothing ({}) where it was of no use, None where nobody asked.
+    """
     return {
         "schema": SCHEMA,
         "model": plan.model,
@@ -120,6 +124,7 @@ def conversion_report(
         "outputs": [cut.text for cut in plan.outputs],
         "weights": {"used": plan.weights, "moving_averages": asdict(averages) if averages else None},
         "nodes_cut_away": dropped,
+        "optimization": optimization,
         "parity": [asdict(result) for result in parity],
         "versions": versions,
     }

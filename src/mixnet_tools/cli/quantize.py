@@ -1,0 +1,227 @@
+"""Quantize a converted model to INT8 by NNCF, calibrated on images, and measure what that costs and gains.
+
+The IR of a model is written to OUTPUT_DIR/public/<name>/FP16-INT8/<name>.xml and .bin, and how it was made and what was
+measured to quantization.json beside them. The same inputs give the same bytes.
+
+IMAGES is a folder of images, or a data set in any form that mixnet-check takes. Where it has labels, or --eval_source
+has, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one keeps top-1; the
+exit code is 3 where none does, and then the best one is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.cli.options import (
+    Parser,
+    add_model_selection,
+    make_progress,
+    points,
+    positive_int,
+    print_all_models,
+    selected_models,
+)
+from mixnet_tools.cli.output import print_json
+from mixnet_tools.errors import MixnetToolsError, UsageError
+from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
+
+if TYPE_CHECKING:
+    from mixnet_tools.api import QuantizationOptions
+    from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.progress import Progress
+    from mixnet_tools.quantization.report import QuantizationReport
+
+MISSED = 3
+"""Exit code: no settings kept the accuracy."""
+
+DEFAULTS = QuantizationSettings()
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to quantize, with which images and settings, and how to judge it."""
+    add_model_selection(parser, verb="quantize")
+    places = parser.add_argument_group("places")
+    places.add_argument(
+        "-d", "--ir_dir", type=Path, default=Path(), metavar="DIR", help="mixnet-convert's --output_dir (default: here)"
+    )
+    places.add_argument(
+        "-o", "--output_dir", type=Path, metavar="DIR", help="where to write the INT8 IR (default: as --ir_dir)"
+    )
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "-s",
+        "--source",
+        type=Path,
+        metavar="IMAGES",
+        help="images to calibrate with, labelled or not (default: those that come with the model)",
+    )
+    images.add_argument(
+        "--eval_source", type=Path, metavar="DATASET", help="labelled images to measure on (default: IMAGES)"
+    )
+    images.add_argument("--annotations", type=Path, metavar="FILE", help="the labels of the images to measure on")
+    images.add_argument(
+        "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
+    )
+    images.add_argument(
+        "--profile", choices=PROFILES, default=PROFILES[0], help="how images are prepared (default: %(default)s)"
+    )
+    _add_settings(parser)
+    gate = parser.add_argument_group("accuracy")
+    gate.add_argument(
+        "--max_drop",
+        type=points,
+        metavar="POINTS",
+        help="try settings, cheap ones first, until top-1 stays within POINTS of the float model's",
+    )
+    gate.add_argument("--no_verify", action="store_true", help="measure neither accuracy nor throughput")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantize every chosen model; one that fails does not stop the others."""
+    if args.print_all:
+        return print_all_models(args)
+    if args.no_verify and args.max_drop is not None:
+        raise UsageError("--max_drop with --no_verify: nothing would be measured", hint="leave one of them out")
+    if args.annotations and not (args.source or args.eval_source):
+        raise UsageError("--annotations without images", hint="give them as well: -s DATASET, or --eval_source DATASET")
+    # Pillow's remarks on odd metadata name no file and change no pixel.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    models, progress, options = selected_models(args), make_progress(args), _options(args)
+    reports: list[QuantizationReport] = []
+    failed: list[tuple[str, MixnetToolsError]] = []
+    for model in models:
+        try:
+            reports.append(_quantize(args, model, options, progress))
+        except MixnetToolsError as error:
+            if len(models) == 1:
+                raise
+            failed.append((model.name, error))
+    return _finish(args, reports, failed)
+
+
+def _add_settings(parser: Parser) -> None:
+    group = parser.add_argument_group("settings (with --max_drop, those that are given stay as they are)")
+    group.add_argument(
+        "--source_precision",
+        choices=("FP32", "FP16"),
+        help="the IR to quantize (default: FP16, or FP32 where there is no other)",
+    )
+    group.add_argument(
+        "--preset",
+        choices=get_args(Preset),
+        help=f"activations asymmetric (mixed) or symmetric (performance) (default: {DEFAULTS.preset})",
+    )
+    group.add_argument(
+        "--fast_bias_correction",
+        action="store_true",
+        default=None,
+        help="the cheaper correction of biases (default: the accurate one)",
+    )
+    group.add_argument(
+        "--no_fast_bias_correction", action="store_false", dest="fast_bias_correction", help="the accurate correction"
+    )
+    group.add_argument(
+        "--range_estimator",
+        choices=get_args(RangeEstimator),
+        help=f"how the ranges of activations are found (default: {DEFAULTS.range_estimator}, which is NNCF's own)",
+    )
+    group.add_argument(
+        "--overflow_fix",
+        choices=get_args(OverflowFix),
+        help=f"half the range of weights, for processors without VNNI (default: {DEFAULTS.overflow_fix})",
+    )
+    group.add_argument(
+        "--ignore",
+        action="append",
+        metavar="PAT[,PAT...]",
+        help="layers to leave in float, by name or shell pattern (repeatable)",
+    )
+    group.add_argument(
+        "--subset_size",
+        type=positive_int,
+        metavar="N",
+        help=f"calibrate with N images (default: {DEFAULTS.subset_size})",
+    )
+    group.add_argument("--seed", type=_seed, metavar="N", help="choose other images (default: 0)")
+
+
+def _options(args: argparse.Namespace) -> QuantizationOptions:
+    from mixnet_tools.api import QuantizationOptions
+
+    given = {field.name: getattr(args, field.name) for field in fields(QuantizationSettings)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "ignore" in given:
+        given["ignore"] = tuple(part.strip() for text in given["ignore"] for part in text.split(",") if part.strip())
+    return QuantizationOptions(
+        settings=QuantizationSettings(**given),
+        fixed=frozenset(given) - {"ignore", "subset_size", "seed"},  # a search may leave more layers in float
+        source_precision=args.source_precision,
+        max_drop=args.max_drop,
+        verify=not args.no_verify,
+        profile=args.profile,
+        num_images=args.num_images,
+    )
+
+
+def _quantize(
+    args: argparse.Namespace, model: ModelDescriptor, options: QuantizationOptions, progress: Progress
+) -> QuantizationReport:
+    from mixnet_tools.api import quantize_model
+
+    return quantize_model(
+        model,
+        args.ir_dir,
+        args.output_dir or args.ir_dir,
+        source=args.source,
+        annotations=args.annotations,
+        eval_source=args.eval_source,
+        options=options,
+        progress=progress,
+    )
+
+
+def _finish(
+    args: argparse.Namespace, reports: Sequence[QuantizationReport], failed: Sequence[tuple[str, MixnetToolsError]]
+) -> int:
+    from mixnet_tools.quantization.report import SCHEMA, describe, text_table
+
+    missed = [report.model for report in reports if report.passed is False]
+    if args.json:
+        print_json(
+            {
+                "schema": SCHEMA,
+                "passed": not missed,
+                "models": [
+                    {"xml": str(report.ir.xml), "bin": str(report.ir.bin), **report.to_json()} for report in reports
+                ],
+                "failed": [{"name": name, "error": str(error)} for name, error in failed],
+            }
+        )
+    elif reports:
+        print(text_table(reports), end="\n\n")
+        print("\n".join(describe(report) for report in reports))
+    for report in reports:
+        for note in report.notes:
+            print(f"{report.model}: note: {note}", file=sys.stderr)
+    for name, error in failed:
+        hint = f" (try: {error.hint})" if error.hint else ""
+        print(f"{name}: failed: {error}{hint}", file=sys.stderr)
+    if missed:
+        print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
+    return 1 if failed else MISSED if missed else 0
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)

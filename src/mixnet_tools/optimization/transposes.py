@@ -1,0 +1,56 @@
+"""Rewrite: arithmetic per channel behind a Transpose from NHWC to NCHW is done before it.
+
+That is where the subtraction of the mean ends up that conversion folds into a model with an NHWC input:
+
+    Transpose to NCHW -> [Add, Multiply, ... with a constant per channel] -> rest
+
+Convolutions compute in an NHWC layout internally. With the Transpose next to them
+
+    [Add, Multiply, ...] in NHWC -> Transpose to NCHW -> rest
+
+it is a change of view, where it was two copies of the image. The Transpose must be read by the first operation alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixnet_tools.optimization.nodes import (
+    ARITHMETIC,
+    channelwise_data,
+    constant,
+    constant_value,
+    copied,
+    is_static_image,
+    sole_reader,
+)
+
+NAME = "transpose_sinking"
+ROOTS = ("opset1.Transpose",)
+NHWC_TO_NCHW = [0, 3, 1, 2]
+NCHW_TO_NHWC = (0, 2, 3, 1)
+
+
+def rewrite(transpose: Any) -> bool:
+    """Move the arithmetic behind ``transpose`` before it, if it is of the form above."""
+    order = constant_value(transpose.input_value(1))
+    if order is None or order.tolist() != NHWC_TO_NCHW or not is_static_image(transpose.output(0)):
+        return False
+    source, place, last = transpose.input_value(0), transpose.output(0), None
+    while (node := sole_reader(place)) is not None and node.get_type_name() in ARITHMETIC:
+        data = channelwise_data(node)
+        if data is None:
+            break
+        value = constant_value(node.input_value(1 - data))
+        assert value is not None  # channelwise_data looked
+        name = node.get_friendly_name()
+        moved = np.transpose(value, NCHW_TO_NHWC) if value.ndim == len(NCHW_TO_NHWC) else value.reshape(())
+        inputs = [source, constant(moved, f"{name}/constant")]
+        source = copied(node, inputs if data == 0 else inputs[::-1], name)
+        place, last = node.output(0), node
+    if last is None:
+        return False
+    last.output(0).replace(copied(transpose, [source, transpose.input_value(1)], transpose.get_friendly_name()))
+    return True

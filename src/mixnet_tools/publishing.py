@@ -1,0 +1,119 @@
+"""How an IR gets onto the disk: saved into a staging folder, proved there, and moved into place whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixnet_tools.errors import ConversionError
+from mixnet_tools.values import IRModel
+
+HALF_PRECISIONS = ("FP16", "FP16-INT8")
+STAGING_PREFIX = ".staging-"
+
+STALE_SECONDS = 3600.0
+"""Age from which a staging folder is taken for one that a killed process left; a conversion takes seconds."""
+
+
+@contextlib.contextmanager
+def staged(model: Any, target: IRModel) -> Iterator[IRModel]:
+    """``model`` (an ``openvino.Model``) saved in a staging folder beside ``target``'s place, while the block lasts.
+
+    Raises :class:`ConversionError` where it cannot be written.
+    """
+    import openvino
+
+    folder = target.xml.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=folder))
+    try:
+        xml = staging / target.xml.name
+        try:
+            openvino.save_model(model, xml, compress_to_fp16=target.precision in HALF_PRECISIONS)
+        except RuntimeError as error:  # an iostream error that names neither file nor cause
+            raise ConversionError(
+                f"{folder}: cannot write the IR: {str(error).strip().splitlines()[-1]}",
+                hint="is the disk full, or the folder read-only?",
+            ) from error
+        yield IRModel(target.name, target.precision, xml, xml.with_suffix(".bin"))
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where it is empty: nothing of ours stays behind a failure
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A staged and proved IR, where it is to go, and the contents of the ``report_file`` beside it."""
+
+    candidate: IRModel
+    target: IRModel
+    report: dict[str, Any]
+    report_file: str
+
+
+def publish(publications: Sequence[Publication]) -> None:
+    """Move staged IRs into place, all or none, each with its report.
+
+    At no moment does an .xml stand beside a .bin or a report that is not its own. What can run out of space is
+    written first; if a rename fails after all, what stood there before is put back.
+    """
+    for one in publications:
+        text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
+        one.candidate.xml.with_name(one.report_file).write_text(text)
+    undo: list[tuple[Path, Path]] = []
+    placed: list[Path] = []
+    with contextlib.ExitStack() as locks:
+        for one in publications:
+            locks.enter_context(_locked(one.target.xml.parent))
+        try:
+            for one in publications:
+                _replace(one, undo, placed)
+        except BaseException:
+            for path in placed:
+                path.unlink(missing_ok=True)
+            for retired, path in reversed(undo):  # the .xml, retired first, comes back last
+                retired.rename(path)
+            raise
+
+
+def _replace(one: Publication, undo: list[tuple[Path, Path]], placed: list[Path]) -> None:
+    """Retire the three files at the target (.xml first), then place the new ones (.xml last)."""
+    staging = one.candidate.xml.parent
+    places = (one.target.xml, one.target.bin, one.target.xml.with_name(one.report_file))
+    for path in places:
+        if path.exists():
+            retired = staging / f"retired-{path.name}"
+            path.rename(retired)
+            undo.append((retired, path))
+    for path in reversed(places):
+        (staging / path.name).rename(path)
+        placed.append(path)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two converters must not mix their files. The lock is the folder's own, so that no file of it stays behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.glob(f"{STAGING_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,90 @@
+"""Which layers of a quantized model stayed in float, and why, read from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mixnet_tools.quantization.source import LAYER_KINDS, weights_in_eight_bits
+
+Reason = Literal["--ignore", "NNCF's pattern: squeeze and excitation", "NNCF put no quantizer here"]
+
+_BETWEEN = {*LAYER_KINDS, "Add", "Relu", "PRelu", "Swish", "HSwish", "Reshape", "Squeeze", "Unsqueeze", "Convert"}
+_GATES = {"Sigmoid", "HSigmoid"}
+_STEPS = 12
+"""How far a gate may lie from its pooling; a squeeze-and-excitation branch has about eight operations."""
+
+
+@dataclass(frozen=True)
+class FloatLayer:
+    """A layer whose weights are floats. ``kind`` is OpenVINO's name for it."""
+
+    name: str
+    kind: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """``quantized`` layers have weights in eight bits; ``in_float`` are all the others, in the model's order."""
+
+    quantized: int
+    in_float: tuple[FloatLayer, ...]
+
+    def by_reason(self) -> dict[str, int]:
+        """How many stayed in float for each reason."""
+        reasons = [layer.reason for layer in self.in_float]
+        return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+
+def examine(model: Any, ignored: Iterable[str]) -> LayerCounts:
+    """The layers of the quantized ``model``; ``ignored`` are the names that were to stay in float."""
+    asked, quantized, found = set(ignored), 0, []
+    for operation in model.get_ordered_ops():
+        narrow = weights_in_eight_bits(operation) if operation.get_type_name() in LAYER_KINDS else None
+        if narrow is None:
+            continue
+        if narrow:
+            quantized += 1
+            continue
+        name = operation.get_friendly_name()
+        reason: Reason = "NNCF put no quantizer here"
+        if name in asked:
+            reason = "--ignore"
+        elif _is_excitation(operation):
+            reason = "NNCF's pattern: squeeze and excitation"
+        found.append(FloatLayer(name, operation.get_type_name(), reason))
+    return LayerCounts(quantized, tuple(found))
+
+
+def _is_excitation(operation: Any) -> bool:
+    """Whether it lies between a mean over the image and a gate, as both layers of such a block do."""
+    return _reaches(operation, _before, {"ReduceMean"}) and _reaches(operation, _after, _GATES)
+
+
+def _reaches(operation: Any, step: Callable[[Any], list[Any]], kinds: set[str]) -> bool:
+    for _ in range(_STEPS):
+        reached = step(operation)
+        if any(node.get_type_name() in kinds for node in reached):
+            return True
+        between = [node for node in reached if node.get_type_name() in _BETWEEN]
+        if not between:
+            return False
+        operation = between[0]
+    return False
+
+
+def _before(operation: Any) -> list[Any]:
+    nodes = [value.get_node() for value in operation.input_values()]
+    return [node for node in nodes if not _is_constant(node)]
+
+
+def _is_constant(node: Any) -> bool:
+    if node.get_type_name() == "Convert":
+        node = node.input_value(0).get_node()
+    return bool(node.get_type_name() == "Constant")
+
+
+def _after(operation: Any) -> list[Any]:
+    return [target.get_node() for target in operation.output(0).get_target_inputs()]

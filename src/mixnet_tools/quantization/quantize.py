@@ -1,0 +1,112 @@
+"""An ``openvino.Model`` and calibration images to a quantized model, by NNCF. The same input gives the same bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from mixnet_tools.digests import sha256_of
+from mixnet_tools.errors import QuantizationError, UsageError
+from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
+from mixnet_tools.quantization.settings import QuantizationSettings
+from mixnet_tools.quantization.source import SourceModel, layers
+from mixnet_tools.values import CalibrationSet
+
+
+def quantize(source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings) -> Any:
+    """``source`` in INT8, as an ``openvino.Model``: its names, layout and rt_info are kept, and say what was done.
+
+    Raises :class:`UsageError` where a name to ignore is no layer of the model, :class:`MissingDependency` without NNCF,
+    :class:`QuantizationError` where NNCF fails.
+    """
+    nncf = import_nncf()
+    names = ignored_names([layer.name for layer in layers(source.model)], settings.ignore)
+
+    def feed(image: Any) -> Any:
+        array = image[np.newaxis].astype(np.float32)
+        return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if source.channels_first else array
+
+    advanced = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix[settings.overflow_fix.upper()])
+    if settings.range_estimator != "default":
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        advanced.activations_range_estimator_params = getattr(
+            RangeEstimatorParametersSet, settings.range_estimator.upper()
+        )
+    model = source.model.clone()
+    try:
+        with quiet():
+            quantized = nncf.quantize(
+                model,
+                nncf.Dataset(calibration.images, feed),
+                preset=nncf.QuantizationPreset[settings.preset.upper()],
+                subset_size=len(calibration.images),
+                fast_bias_correction=settings.fast_bias_correction,
+                ignored_scope=nncf.IgnoredScope(names=list(names)) if names else None,
+                advanced_parameters=advanced,
+            )
+    except MemoryError:
+        raise
+    except Exception as error:  # NNCF's own errors, RuntimeErrors of OpenVINO, ... share no base class
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise QuantizationError(f"{source.ir.xml}: NNCF cannot quantize this model: {reason}") from error
+    for port, original in zip([*quantized.inputs, *quantized.outputs], [*model.inputs, *model.outputs], strict=True):
+        if port.get_names() != original.get_names():
+            port.set_names(original.get_names())
+    _settle_names(quantized, {operation.get_friendly_name() for operation in source.model.get_ops()})
+    _sign(quantized, source, calibration, settings)
+    return quantized
+
+
+def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    """The names out of ``known`` that ``patterns`` (names, or shell patterns) mean, in the order of ``known``.
+
+    Raises :class:`UsageError` where one means none.
+
+    >>> ignored_names(["stem/conv", "head/conv", "head/dense"], ["head/*", "stem/conv"])
+    ('stem/conv', 'head/conv', 'head/dense')
+    """
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {pattern} & set(known) or {name for name in known if fnmatchcase(name, pattern)}
+        if not found:
+            near = get_close_matches(pattern, known, n=1)
+            raise UsageError(
+                f"--ignore {pattern}: the model has no layer of this name",
+                hint=f"did you mean {near[0]}?" if near else f"names are such as {known[0]}, patterns such as */se/*",
+            )
+        chosen |= found
+    return tuple(name for name in known if name in chosen)
+
+
+def _settle_names(model: Any, known: set[str]) -> None:
+    """Give what NNCF added, and OpenVINO named after a running number of the process, names that depend on the model
+    alone. ``known`` names were there before.
+    """
+    for index, operation in enumerate(model.get_ordered_ops()):
+        name, kind = operation.get_friendly_name(), operation.get_type_name()
+        if name not in known and re.fullmatch(rf"{re.escape(kind)}_\d+", name):
+            operation.set_friendly_name(f"{kind}_int8_{index}")
+
+
+def _sign(model: Any, source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings) -> None:
+    """What NNCF does not write into rt_info: from what, and with which images."""
+    from mixnet_tools import __version__
+
+    values = {
+        "source_precision": source.ir.precision,
+        "source_xml": f"sha256:{sha256_of(source.ir.xml)}",
+        "source_bin": f"sha256:{sha256_of(source.ir.bin)}",
+        "calibration_images": str(len(calibration.images)),
+        "calibration_fingerprint": f"sha256:{calibration.fingerprint}",
+        "seed": str(settings.seed),
+        "profile": calibration.profile,
+        "mixnet_tools_version": __version__,
+    }
+    for key, value in values.items():
+        model.set_rt_info(value, ["quantization_parameters", key])

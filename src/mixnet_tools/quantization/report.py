@@ -1,0 +1,158 @@
+"""The result of a quantization as a frozen value: quantization.json, and a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mixnet_tools.quantization.float_layers import LayerCounts
+from mixnet_tools.quantization.search import Trial
+from mixnet_tools.quantization.settings import QuantizationSettings
+from mixnet_tools.quantization.throughput import Throughput
+from mixnet_tools.values import Comparison, IRModel
+
+SCHEMA = 1
+"""Version of the JSON form. It changes where a key changes its meaning or goes; new keys do not change it."""
+
+REPORT_FILE = "quantization.json"
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """A file by its bare ``name``, its ``sha256`` in lower-case hex, and its size."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One IR in the table. ``comparison`` is None where there were no labelled images; ``throughput`` is empty where it
+    was not measured, and for the IR that the others are compared with.
+    """
+
+    precision: str
+    files: tuple[FileDigest, ...]
+    comparison: Comparison | None
+    throughput: tuple[Throughput, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of .xml and .bin together."""
+        return sum(file.bytes for file in self.files)
+
+
+@dataclass(frozen=True)
+class CalibrationSummary:
+    """With what was calibrated: see :class:`mixnet_tools.values.CalibrationSet`."""
+
+    source: str
+    images: int
+    total: int
+    profile: str
+    preprocessing: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class QuantizationReport:
+    """One model, quantized. ``ir`` is where it is.
+
+    ``rows`` are the float IRs and the quantized one, the first is what the others are compared with. ``trials`` are
+    all variants that were tried, and ``settings`` those of the one that was taken. ``passed`` is None without
+    ``max_drop`` (points). ``seconds`` are by stage.
+    """
+
+    model: str
+    ir: IRModel
+    source_precision: str
+    settings: QuantizationSettings
+    ignored: tuple[str, ...]
+    calibration: CalibrationSummary
+    rows: tuple[Row, ...]
+    layers: LayerCounts
+    trials: tuple[Trial, ...]
+    max_drop: float | None
+    passed: bool | None
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for :func:`json.dump`: the fields of this class by name, without the place of the IR."""
+        plain = asdict(self)
+        del plain["ir"]
+        for row, target in zip(self.rows, plain["rows"], strict=True):
+            target["bytes"] = row.bytes
+        return {"schema": plain.pop("schema"), **plain}
+
+
+HEADERS = ("model", "precision", "top-1 %", "top-5 %", "difference (95 %)", "same top-1", "size", "speed")
+
+
+def text_table(reports: Sequence[QuantizationReport]) -> str:
+    """All rows of ``reports``; differences are in points of top-1."""
+    from tabulate import tabulate
+
+    rows = [
+        (report.model, *_cells(row, is_first=row is report.rows[0] and len(report.rows) > 1))
+        for report in reports
+        for row in report.rows
+    ]
+    return str(tabulate(rows, headers=HEADERS, disable_numparse=True))
+
+
+def describe(report: QuantizationReport) -> str:
+    """What the figures stand on and what became of the layers, in a few lines for people."""
+    calibration, counts = report.calibration, report.layers
+    lines = [
+        f"{report.model}: {report.ir.xml}",
+        f"  from {report.source_precision}: {report.settings.describe()}",
+        f"  calibrated on {calibration.images} of {calibration.total} images of {calibration.source}, "
+        f"profile {calibration.profile} ({'; '.join(calibration.preprocessing)}), seed {report.settings.seed}",
+        f"  layers: {counts.quantized} in INT8, {len(counts.in_float)} left in float"
+        + "".join(f"; {count} by {reason}" for reason, count in counts.by_reason().items()),
+    ]
+    lines += [
+        f"  speed on this {one.device}, {one.computed_in}: {one.precision} {one.fps:.1f} images/s, {one.ratio:.2f} of "
+        f"{one.baseline} ({one.low:.2f} to {one.high:.2f})"
+        for row in report.rows[-1:]
+        for one in row.throughput
+    ]
+    lines.append("  " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
+    if report.max_drop is not None:
+        lines += [f"  trial {number}: {_trial(trial)}" for number, trial in enumerate(report.trials, 1)]
+        word = "passed" if report.passed else "FAILED: none of the trials did, the best was taken"
+        lines.append(f"{report.model}: top-1 within {report.max_drop:g} points: {word}")
+    return "\n".join(lines)
+
+
+def _trial(trial: Trial) -> str:
+    text = f"{trial.settings.describe()}: "
+    if trial.comparison is None:
+        return text + "not measured"
+    found = trial.comparison
+    return (
+        text + f"top-1 {100 * found.top1 / found.images:.2f} %, {found.difference:+.2f} points, {trial.seconds:.1f} s"
+    )
+
+
+def _cells(row: Row, *, is_first: bool) -> tuple[str, ...]:
+    found = row.comparison
+    size = f"{row.bytes / 1e6:.2f} MB"
+    ratio = ", ".join(f"{speed.ratio:.2f} ({speed.computed_in})" for speed in row.throughput) or "-"
+    if found is None:
+        return (row.precision, "-", "-", "-", "-", size, ratio)
+    low, high = found.interval
+    return (
+        row.precision,
+        f"{100 * found.top1 / found.images:.2f}",
+        f"{100 * found.top5 / found.images:.2f}",
+        "-" if is_first else f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+        "-" if is_first else f"{100 * found.same / found.images:.2f} %",
+        size,
+        ratio,
+    )

@@ -1,0 +1,182 @@
+"""Rewrites of MixConv graphs: what matches computes the same, what does not is left alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mixnet_tools.errors import EvaluationError
+from mixnet_tools.optimization.measure import Paired, paired_throughput
+from mixnet_tools.optimization.optimize import Optimized, optimize, optimize_ir
+from mixnet_tools.optimization.rewrites import REWRITES, rewrite
+from tests.support.mixconv import NAMES, build, outputs
+
+FASTER, SLOWER = Paired((10.0, 10.0), (12.0, 13.0)), Paired((10.0, 10.0, 10.0), (9.0, 9.9, 20.0))
+
+
+def kinds(model: Any) -> Counter[str]:
+    return Counter(node.get_type_name() for node in model.get_ops())
+
+
+def largest_difference(model: Any, other: Any) -> float:
+    return max(float(np.abs(a - b).max()) for a, b in zip(outputs(model), outputs(other), strict=True))
+
+
+def rewritten(model: Any, *names: str) -> tuple[Any, dict[str, int]]:
+    changed = model.clone()
+    return changed, rewrite(changed, names or tuple(REWRITES))
+
+
+@pytest.mark.parametrize("activation", ["swish", "relu"])
+@pytest.mark.parametrize(
+    ("parts", "groups", "expected"),
+    [
+        ((6, 6), 1, {"Convolution": 2}),
+        ((5, 4, 3), 1, {"Convolution": 3}),
+        ((6, 6), 2, {"Convolution": 2, "Split": 1}),
+        ((4, 4, 4), 2, {"Convolution": 2, "Split": 1, "GroupConvolution": 3 + 1}),
+        ((7, 5), 2, {"Convolution": 2, "Split": 1}),  # the first goes across: dense
+        ((4, 8), 4, {}),  # across unevenly, in more groups than a dense one is worth
+    ],
+)
+def test_a_split_moves_into_the_weights(
+    parts: tuple[int, ...], groups: int, expected: dict[str, int], activation: str
+) -> None:
+    model = build(parts, groups=groups, activation=activation)
+    changed, counts = rewritten(model, "split_elimination")
+    found = kinds(changed)
+    if parts == (4, 8):
+        # Six channels in groups of three: the first part takes one and a third group.
+        assert not counts
+        assert found == kinds(model)
+    else:
+        assert counts == {"split_elimination": 1}
+        assert not found["VariadicSplit"]
+        assert {kind: found[kind] for kind in expected} == expected
+    assert largest_difference(model, changed) < 1e-5
+
+
+def test_what_follows_the_concat_moves_into_the_branches() -> None:
+    model = build((5, 4, 3))
+    changed, counts = rewritten(model, "branch_fusion")
+    assert counts == {"branch_fusion": 1}
+    assert not kinds(changed)["Multiply"], "the scale is part of the weights"
+    assert changed.output(0).get_node().input_value(0).get_node().get_type_name() == "Concat"
+    assert largest_difference(model, changed) < 1e-5
+
+
+def test_the_mean_is_subtracted_before_the_transpose() -> None:
+    model = build(transposed=True)
+    changed, counts = rewritten(model, "transpose_sinking")
+    assert counts == {"transpose_sinking": 1}
+    (transpose,) = (node for node in changed.get_ops() if node.get_type_name() == "Transpose")
+    assert transpose.input_value(0).get_node().get_type_name() == "Add"
+    assert transpose.output(0).get_target_inputs().pop().get_node().get_type_name() == "Convolution"
+    assert largest_difference(model, changed) < 1e-5
+
+
+def test_fp16_weights_are_sliced_as_well() -> None:
+    model = build((6, 6), groups=2, weights=np.float16)
+    changed, counts = rewritten(model)
+    assert counts == {"split_elimination": 1, "branch_fusion": 1}
+    assert largest_difference(model, changed) < 1e-5
+
+
+@pytest.mark.parametrize("obstacle", ["second reader", "quantizer", "other axis"])
+def test_a_split_that_is_not_of_the_form_stays(obstacle: str) -> None:
+    model = build(obstacle=obstacle)
+    changed, counts = rewritten(model, "split_elimination")
+    assert not counts
+    assert kinds(changed) == kinds(model)
+
+
+def test_only_pointwise_convolutions_are_sliced() -> None:
+    _, counts = rewritten(build(kernel=3), "split_elimination")
+    assert not counts
+
+
+def test_a_concat_that_others_read_stays() -> None:
+    _, counts = rewritten(build(obstacle="second reader of the concat"), "branch_fusion")
+    assert not counts
+
+
+def test_names_layout_and_rt_info_survive_and_names_are_the_same_each_time() -> None:
+    import openvino
+
+    models = [rewritten(build((4, 4, 4), groups=2, transposed=True))[0] for _ in range(2)]
+    (entry,), (result,) = models[0].inputs, models[0].outputs
+    assert entry.get_names() == NAMES
+    assert entry.get_node().get_layout() == openvino.Layout("NHWC")
+    assert result.get_names() == {"answer"}
+    assert result.get_node().input_value(0).get_node().get_friendly_name() == "answer"
+    assert models[0].get_rt_info(["section", "key"]).astype(str) == "kept"
+    names = [[node.get_friendly_name() for node in model.get_ordered_ops()] for model in models]
+    written = [name for name in names[0] if "part_" in name]
+    assert written == [name for name in names[1] if "part_" in name] or len(written) == len(set(written))
+
+
+def test_rewriting_is_kept_where_it_is_faster() -> None:
+    model = build(transposed=True)
+    done = optimize(model, measure=lambda base, other: FASTER)
+    assert done.rewrites == {"split_elimination": 1, "branch_fusion": 1, "transpose_sinking": 1}
+    assert done.ratio == pytest.approx(1.25)
+    text = done.model.get_rt_info(["optimization", "rewrites"]).astype(str)
+    assert text == "split_elimination 1, branch_fusion 1, transpose_sinking 1"
+    assert not model.has_rt_info(["optimization"]), "the input stays as it is"
+    assert kinds(model)["VariadicSplit"] == 1
+
+
+def test_where_it_is_not_faster_the_input_is_kept() -> None:
+    model = build()
+    done = optimize(model, measure=lambda base, other: SLOWER)
+    assert done.model is model
+    assert (done.rewrites, done.describe()) == ({}, {})
+    assert "not faster here" in done.notes[0]
+    assert not model.has_rt_info(["optimization"])
+
+
+@pytest.mark.parametrize(("obstacle", "words"), [("quantizer", "quantized"), ("other axis", "not rewritten")])
+def test_quantized_models_and_others_are_left_alone(obstacle: str, words: str) -> None:
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    if obstacle == "quantizer":
+        model = build(obstacle=obstacle)
+    else:
+        image = ops.parameter([1, 4, 3, 3], np.float32)
+        model = Model([ops.result(ops.relu(image))], [image])
+
+    def never(base: Any, other: Any) -> Paired:
+        raise AssertionError("there is nothing to measure")
+
+    done: Optimized = optimize(model, measure=never)
+    assert done.model is model
+    assert words in done.notes[0]
+
+
+def test_an_open_shape_is_left_alone() -> None:
+    model = build()
+    model.reshape([-1, *model.input(0).shape[1:]])
+    assert "no fixed shape" in optimize(model, tuning=True).notes[0]
+
+
+def test_an_ir_on_disk(tmp_path: Path) -> None:
+    import openvino
+
+    openvino.save_model(build((6, 6), groups=2), tmp_path / "block.xml", compress_to_fp16=True)
+    done = optimize_ir(tmp_path / "block.xml")
+    assert done.ratio is not None  # measured, whatever came of it
+    (tmp_path / "broken.xml").write_text("<net")
+    with pytest.raises(EvaluationError, match=r"broken\.xml: OpenVINO cannot read"):
+        optimize_ir(tmp_path / "broken.xml")
+
+
+def test_measuring_is_paired_and_in_turn() -> None:
+    paired = paired_throughput(build(), build(), rounds=3, seconds=0.001)
+    assert len(paired.base) == len(paired.other) == 3
+    assert min(paired.base + paired.other) > 0
+    assert SLOWER.ratio == pytest.approx(0.99)
