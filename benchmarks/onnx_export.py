@@ -1,4 +1,4 @@
-"""A converted MixNet as ONNX, to see how fast ONNX Runtime is: the operations that such a network has, and no others."""
+"""A converted MixNet as ONNX, to see how fast ONNX Runtime is: the operations of such a network, and no others."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def to_onnx(model: Any, path: Path) -> None:
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         inputs, outputs = [name(source) for source in node.input_values()], [name(output) for output in node.outputs()]
-        values = [source.get_node().data if source.get_node().get_type_name() == "Constant" else None
-                  for source in node.input_values()]  # fmt: skip
+        values: list[Any] = [getattr(source.get_node(), "data", None) for source in node.input_values()]
         if kind in ("Parameter", "Result"):
             continue
         if kind == "Constant":
