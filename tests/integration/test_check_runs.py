@@ -296,7 +296,7 @@ def test_every_form_of_the_same_images_has_the_same_predictions(config: Accuracy
     datasets = [
         open_dataset(forms.write_flat(tmp_path / "flat", encoded)),
         open_dataset(forms.write_imagenet_tar(tmp_path / "tar", encoded, CLASSES)),
-        open_dataset(forms.write_tfrecords(tmp_path / "records", encoded, 1)),
+        open_dataset(forms.write_tfrecords(tmp_path / "records", encoded, {"image/class/label": 1})),
         open_dataset(forms.write_parquet(tmp_path / "parquet", encoded)),
         open_dataset(forms.write_webdataset(tmp_path / "wds", encoded)),
     ]
@@ -453,6 +453,51 @@ def test_shards_of_the_command_merge_to_one_run(nano_dir: Path, tmp_path: Path) 
         assert merged[key] == whole[key], key
     assert "merge" in run_ok("check", "merge", "--help").out
     assert "shard 1 is missing" in run_failing("check", "merge", paths[1])
+
+
+def test_odd_names_and_files_through_the_command(nano_dir: Path, tmp_path: Path) -> None:
+    """A name that is no UTF-8 and a pipe among the images: measured or named, with every result file written."""
+    folder = tmp_path / "set"
+    bundled = Path(__file__).parents[2] / "models/public/mixnet-nano/validation"
+    lines = (bundled / "val.txt").read_text().splitlines()[:20]
+    for number, line in enumerate(lines):
+        name, label = line.rsplit(maxsplit=1)
+        target = os.fsencode(folder / f"{int(label):02}") + b"/caf\xe9-%d.jpg" % number
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        Path(os.fsdecode(target)).write_bytes((bundled / name).read_bytes())
+    for label in range(30):
+        (folder / f"{label:02}").mkdir(exist_ok=True)
+    os.mkfifo(folder / "00/pipe.jpg")
+    files = [tmp_path / name for name in ("junit.xml", "summary.md", "page.html", "predictions.jsonl")]
+    options = ["--junit", files[0], "--markdown", files[1], "--html", files[2], "--predictions", files[3]]
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "-s", folder, "--launcher", "openvino"]
+    assert "00/pipe.jpg: no regular file" in run_failing("check", *common)
+    done = run("check", *common, "--max_bad", "1", "--json", *options)
+    assert "Traceback" not in done.err
+    report = json.loads(done.out)["reports"][0]
+    assert report["dataset"]["evaluated"] == 20
+    assert [bad["name"] for bad in report["bad_images"]] == ["00/pipe.jpg"]
+    assert all(path.stat().st_size for path in files)
+    assert files[3].read_bytes().count(b"caf\xe9-") == 20
+    assert run("check", *common, "--max_bad", "1", "--resume", "--predictions", files[3]).code == done.code
+
+
+def test_an_empty_shard_says_how_many_there_can_be(nano_dir: Path) -> None:
+    message = run_failing(
+        "check",
+        "--name",
+        "mixnet-nano",
+        "-d",
+        nano_dir,
+        "--launcher",
+        "openvino",
+        "--num_images",
+        "2",
+        "--shard",
+        "1/4",
+    )
+    assert "shard 1/4 of 2 images is empty" in message
+    assert "--shard I/2 at most" in message
 
 
 def test_wrong_usage_of_long_runs(nano_dir: Path, tmp_path: Path) -> None:

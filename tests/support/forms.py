@@ -70,8 +70,8 @@ def write_devkit(path: Path, labels: Sequence[int], classes: int) -> Path:
     return path
 
 
-def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_label: int) -> Path:
-    """Two shards, written by TensorFlow itself."""
+def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_labels: dict[str, int]) -> Path:
+    """Two shards, written by TensorFlow itself; ``first_labels``: which features hold labels, counting from what."""
     tensorflow = import_tensorflow()
     folder.mkdir(parents=True)
     half = len(images) // 2
@@ -82,10 +82,11 @@ def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_lab
                 features = {
                     "image/filename": train.Feature(bytes_list=train.BytesList(value=[name_of(number).encode()])),
                     "image/height": train.Feature(int64_list=train.Int64List(value=[20])),
-                    "image/class/label": train.Feature(int64_list=train.Int64List(value=[label + first_label])),
                     "image/object/bbox/xmin": train.Feature(float_list=train.FloatList(value=[0.25, 0.5])),
                     "image/encoded": train.Feature(bytes_list=train.BytesList(value=[data])),
                 }
+                for feature, first in first_labels.items():
+                    features[feature] = train.Feature(int64_list=train.Int64List(value=[label + first]))
                 example = train.Example(features=train.Features(feature=features))
                 writer.write(example.SerializeToString())
     return folder

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
 from mixnet_tools.accuracy.decoding import decode
 from mixnet_tools.accuracy.predictions import Shard
+from mixnet_tools.accuracy.reading import open_image
 from mixnet_tools.accuracy.selection import exclude, with_real_labels
 from mixnet_tools.errors import DatasetError
 from tests.support import forms
@@ -34,7 +36,7 @@ IMAGES = [(encoded(number), label) for number, label in enumerate(LABELS)]
 def read_back(dataset: ImageDataset) -> list[tuple[bytes, int]]:
     found = []
     for image in sorted(dataset.images, key=lambda image: image.bare_name):
-        source = image.open()
+        source = open_image(image)
         found.append((source.read_bytes() if isinstance(source, Path) else source.getvalue(), image.label))
     assert len({image.name for image in dataset.images}) == len(found)
     return found
@@ -70,26 +72,53 @@ def test_the_same_tar_with_a_list_of_labels(tmp_path: Path) -> None:
     flat = forms.write_flat(tmp_path / "flat", IMAGES)
     (tmp_path / "a/val.txt").write_bytes((flat / "val.txt").read_bytes())
     assert read_back(open_dataset(tar)) == IMAGES == read_back(open_dataset(flat))
-    (tmp_path / "a/val.txt").write_text("nothing.JPEG 0\n")
-    with pytest.raises(DatasetError, match=r"ILSVRC2012_val_00000001\.JPEG: expected a label of 0 or more, got ''"):
-        open_dataset(tar)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: [*lines, "nothing.JPEG 0"], r"line 25: 'nothing\.JPEG': no such image in .*\.tar"),
+        (lambda lines: [*lines, lines[2]], r"line 25: 'ILSVRC2012_val_00000003\.JPEG' stands in line 3 already"),
+        (lambda lines: lines[1:], r"val\.txt: has no line for ILSVRC2012_val_00000001\.JPEG, which is in"),
+        (lambda lines: ["ILSVRC2012_val_00000001.JPEG cat", *lines[1:]], "line 1: expected 'relative/name.jpg label'"),
+    ],
+)
+def test_labels_that_do_not_fit_the_tar_are_named(tmp_path: Path, change: Any, message: str) -> None:
+    tar = forms.write_imagenet_tar(tmp_path / "a", IMAGES, CLASSES)
+    listed = (forms.write_flat(tmp_path / "flat", IMAGES) / "val.txt").read_text().splitlines()
+    (tmp_path / "labels.txt").write_text("\n".join(change(listed)))
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tar, tmp_path / "labels.txt")
 
 
 @pytest.mark.parametrize("first_label", [0, 1])
-def test_tfrecords_as_tensorflow_writes_them(tmp_path: Path, first_label: int) -> None:
-    folder = forms.write_tfrecords(tmp_path / "records", IMAGES, first_label)
+@pytest.mark.parametrize("feature", ["image/class/label", "label"])
+def test_tfrecords_as_tensorflow_writes_them(tmp_path: Path, first_label: int, feature: str) -> None:
+    folder = forms.write_tfrecords(tmp_path / "records", IMAGES, {feature: first_label})
     dataset = open_dataset(folder, first_label=first_label)
     assert dataset.form == "tfrecord"
     assert read_back(dataset) == IMAGES
-    if first_label == 0:
-        with pytest.raises(DatasetError, match="has label 0, but classes count from 1") as caught:
-            open_dataset(folder)  # TFRecords count from 1 unless told otherwise
-        assert caught.value.hint is not None
-        assert "--first_label 0" in caught.value.hint
+
+
+def test_tfrecords_count_as_their_writers_do(tmp_path: Path) -> None:
+    usual = forms.write_tfrecords(tmp_path / "scripts", IMAGES, {"image/class/label": 1})
+    assert read_back(open_dataset(usual)) == IMAGES
+    tfds = forms.write_tfrecords(tmp_path / "tfds", IMAGES, {"label": 0})
+    assert read_back(open_dataset(tfds)) == IMAGES
+    other = forms.write_tfrecords(tmp_path / "other", IMAGES, {"image/class/label": 0})
+    with pytest.raises(
+        DatasetError, match="has label 0, but the classes of 'image/class/label' count from 1"
+    ) as caught:
+        open_dataset(other)
+    assert caught.value.hint is not None
+    assert "--first_label 0" in caught.value.hint
+    both = forms.write_tfrecords(tmp_path / "both", IMAGES, {"image/class/label": 1, "label": 0})
+    with pytest.raises(DatasetError, match="record 0 has the features 'image/class/label' and 'label'"):
+        open_dataset(both)
 
 
 def test_broken_tfrecords_are_named(tmp_path: Path) -> None:
-    folder = forms.write_tfrecords(tmp_path / "records", IMAGES, 1)
+    folder = forms.write_tfrecords(tmp_path / "records", IMAGES, {"image/class/label": 1})
     shard = folder / "validation-00001-of-00002"
     whole = shard.read_bytes()
     for cut, message in ((len(whole) - 5, "ends in its data"), (5, "ends in its header")):
@@ -134,6 +163,8 @@ def test_webdataset_shards(tmp_path: Path) -> None:
         ([("a.cls", b"1")], "the sample 'a' has no image"),
         ([("a.jpg", b"x"), ("a.cls", b"cat")], r"a\.cls: expected a label of 0 or more, got 'cat'"),
         ([("a.jpg", b"x"), ("a.png", b"x"), ("a.cls", b"1")], "two images are called 'a'"),
+        ([("a.jpg", b"x"), ("a.cls", b"1"), ("a.CLS", b"2")], r"the sample 'a' has two labels: a\.CLS is the second"),
+        ([("a.jpg", b"x"), ("a.cls", b"1"), ("a.jpg", b"y")], r"holds a\.jpg twice"),
     ],
 )
 def test_wrong_samples_are_named(tmp_path: Path, members: list[tuple[str, bytes]], message: str) -> None:
@@ -169,13 +200,13 @@ def test_every_form_has_the_same_pixels_and_the_same_subset(tmp_path: Path) -> N
     flat = open_dataset(forms.write_flat(tmp_path / "flat", IMAGES))
     others = [
         open_dataset(forms.write_imagenet_tar(tmp_path / "tar", IMAGES, CLASSES)),
-        open_dataset(forms.write_tfrecords(tmp_path / "records", IMAGES, 1)),
+        open_dataset(forms.write_tfrecords(tmp_path / "records", IMAGES, {"image/class/label": 1})),
         open_dataset(forms.write_parquet(tmp_path / "parquet", IMAGES)),
     ]
     wanted = {image.bare_name for image in flat.subset(9).images}
     for other in others:
         assert {image.bare_name for image in other.subset(9).images} == wanted
-        assert decode(other.images[3].open()).image.tobytes() == decode(flat.images[3].open()).image.tobytes()
+        assert decode(open_image(other.images[3])).image.tobytes() == decode(open_image(flat.images[3])).image.tobytes()
 
 
 def test_a_span_that_is_gone_is_named(tmp_path: Path) -> None:
@@ -183,7 +214,7 @@ def test_a_span_that_is_gone_is_named(tmp_path: Path) -> None:
     last = open_dataset(tar).images[-1]
     forms.torn(tar, 700)
     with pytest.raises(DatasetError, match=rf"img_val\.tar: {last.name}: the file ends before the image does"):
-        last.open()
+        open_image(last)
 
 
 def test_labels_may_count_from_one(tmp_path: Path) -> None:

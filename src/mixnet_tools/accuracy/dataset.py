@@ -8,7 +8,6 @@ count from 0. What a label means to a model is the evaluation's subject.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,9 @@ from mixnet_tools.accuracy.devkit import devkit_labels, find_devkit, is_devkit, 
 from mixnet_tools.accuracy.folders import (
     ANNOTATION_FILE,
     FORMS,
-    annotation_lines,
     find_annotations,
     images_below,
+    listed_labels,
     read_annotations,
     read_class_folders,
 )
@@ -28,7 +27,7 @@ from mixnet_tools.accuracy.images import LabelledImage, with_unique_names
 from mixnet_tools.accuracy.parquet import parquet_images
 from mixnet_tools.accuracy.predictions import DatasetForm, Shard
 from mixnet_tools.accuracy.shards import Shards, find_shards
-from mixnet_tools.accuracy.tars import imagenet_tar, is_webdataset, members, webdataset
+from mixnet_tools.accuracy.tars import Member, imagenet_tar, is_webdataset, members, webdataset
 from mixnet_tools.accuracy.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
 
@@ -80,7 +79,8 @@ class ImageDataset:
 def open_dataset(source: Path, annotations: Path | None = None, first_label: int | None = None) -> ImageDataset:
     """Find out what ``source`` is, and list its images; ``annotations`` overrides the search for a file of labels.
 
-    ``first_label`` is the number by which the data set calls its first class (default: 1 in TFRecords, else 0).
+    ``first_label`` is the number by which the data set calls its first class (default: 1 for the feature
+    ``image/class/label`` of TFRecords, else 0).
 
     Raises :class:`DatasetError` where the source is missing, empty or in no known form, where the annotation file is
     malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
@@ -117,7 +117,7 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
 
 def _shards(source: Path, shards: Shards, annotations: Path | None, first_label: int | None) -> ImageDataset:
     if shards.form == "tfrecord":
-        images = tfrecords(shards.paths, 1 if first_label is None else first_label)
+        images = tfrecords(shards.paths, first_label)
     elif shards.form == "parquet":
         images = parquet_images(shards.paths, first_label or 0)
     else:
@@ -133,8 +133,9 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
                     f"{ANNOTATION_FILE} beside it",
                     hint="--annotations ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines",
                 )
-            label_of = _label_function(annotations, first_label or 0)
-            images = imagenet_tar(shards.paths[0], found[shards.paths[0]], label_of)
+            tar = shards.paths[0]
+            label_of = _label_function(tar, found[tar], annotations, first_label or 0)
+            images = imagenet_tar(tar, found[tar], label_of)
             return _dataset(source, "imagenet_tar", annotations, None, images)
     if annotations is not None:
         raise DatasetError(f"{annotations}: {source} has labels of its own: --annotations has no place here")
@@ -160,16 +161,16 @@ def _labels_by_number(devkit: Path) -> Callable[[str], int]:
     return label_of
 
 
-def _label_function(annotations: Path, first_label: int) -> Callable[[str], int]:
+def _label_function(tar: Path, found: Sequence[Member], annotations: Path, first_label: int) -> Callable[[str], int]:
     if is_devkit(annotations):
         return _labels_by_number(annotations)
-    labels = {name: label for _, name, label in annotation_lines(annotations)}
+    names = frozenset(member.name for member in found)
+    labels = listed_labels(tar, annotations, first_label, names.__contains__)
 
     def label_of(name: str) -> int:
-        text = labels.get(name, "")
-        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < first_label:
-            raise DatasetError(f"{annotations}: {name}: expected a label of {first_label} or more, got {text!r}")
-        return int(text) - first_label
+        if name not in labels:
+            raise DatasetError(f"{annotations}: has no line for {name}, which is in {tar}")
+        return labels[name]
 
     return label_of
 
@@ -190,7 +191,7 @@ def fingerprint_of(images: Sequence[LabelledImage]) -> str:
     digest = hashlib.sha256()
     for image in images:
         labels = image.accepted if image.accepted is not None else (image.label,)
-        digest.update(f"{image.name}\0{','.join(map(str, labels))}\n".encode())
+        digest.update(_bytes(f"{image.name}\0{','.join(map(str, labels))}\n"))
     return digest.hexdigest()
 
 
@@ -203,4 +204,9 @@ def bundled_source(model_directory: Path) -> Path | None:
 def _subset_key(image: LabelledImage) -> tuple[bytes, str]:
     # The bare file name: ImageNet's subset is the same whether or not its images are sorted into class folders.
     bare = image.name.rpartition("/")[2]
-    return hashlib.sha256(f"{SUBSET_SALT}:{bare}".encode()).digest(), image.name
+    return hashlib.sha256(_bytes(f"{SUBSET_SALT}:{bare}")).digest(), image.name
+
+
+def _bytes(name: str) -> bytes:
+    """A file's name may hold bytes that are no UTF-8; Python has them as lone surrogates."""
+    return name.encode("utf-8", "surrogateescape")

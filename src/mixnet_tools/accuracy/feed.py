@@ -20,6 +20,7 @@ import numpy as np
 from mixnet_tools.accuracy import decoding
 from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.preprocess import Operations, Pixels, apply
+from mixnet_tools.accuracy.reading import open_image
 from mixnet_tools.accuracy.runner import RunnerInfo
 from mixnet_tools.errors import DatasetError, EvaluationError
 
@@ -86,7 +87,7 @@ def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> Pre
         for operations in sizes:
             started = time.perf_counter()
             if operations.orient not in decoded:
-                found = decoding.decode(image.open(), orient=operations.orient, name=image.where)
+                found = decoding.decode(open_image(image), orient=operations.orient, name=image.where)
                 decoded[operations.orient], oddities = found, found.oddities
             middle = time.perf_counter()
             arrays[operations] = apply(decoded[operations.orient].image, operations)

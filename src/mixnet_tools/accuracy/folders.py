@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.tars import is_image
@@ -51,10 +52,19 @@ def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
 
 def read_annotations(source: Path, annotations: Path, first_label: int) -> tuple[LabelledImage, ...]:
     """The images that ``annotations`` names, in its order. Raises :class:`DatasetError` that names each wrong line."""
+    labels = listed_labels(source, annotations, first_label, _Listing(source).has)
+    return tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
+
+
+def listed_labels(source: Path, annotations: Path, first_label: int, exists: Callable[[str], bool]) -> dict[str, int]:
+    """The label (from 0) of each image that ``annotations`` names, in its order.
+
+    ``exists`` tells whether ``source`` has an image of that name. Raises :class:`DatasetError` that names each line
+    that cannot be read, names an image for the second time, or one that ``source`` has not.
+    """
     problems: list[str] = []
-    images: list[LabelledImage] = []
+    labels: dict[str, int] = {}
     seen: dict[str, int] = {}
-    listing = _Listing(source)
     for number, name, label in annotation_lines(annotations):
         where = f"{annotations}: line {number}"
         if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
@@ -66,20 +76,20 @@ def read_annotations(source: Path, annotations: Path, first_label: int) -> tuple
             problems.append(f"{where}: expected a path inside {source}, got {name!r}")
         elif name in seen:
             problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
-        elif not listing.has(name):
+        elif not exists(name):
             problems.append(f"{where}: {name!r}: no such image in {source}")
         else:
-            images.append(LabelledImage(name, source / name, int(label) - first_label))
+            labels[name] = int(label) - first_label
         seen.setdefault(name, number)
     if problems:
         more = f"\nand {len(problems) - 5} more problems like these" if len(problems) > 5 else ""
         raise DatasetError(
             "\n".join(problems[:5]) + more,
-            hint="give the folder that the names start from to -s/--source, and the file to --annotations",
+            hint="give what the names start from to -s/--source, and the file to --annotations",
         )
-    if not images:
+    if not labels:
         raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
-    return tuple(images)
+    return labels
 
 
 class _Listing:
@@ -102,8 +112,11 @@ class _Listing:
 
 def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
     """(names of the classes by label, images) of a folder of class folders. Raises :class:`DatasetError`."""
-    with os.scandir(source) as entries:
-        found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
+    try:
+        with os.scandir(source) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        _refuse(error)
     folders = sorted(name for name, is_folder in found if is_folder)
     loose = sorted(name for name, is_folder in found if not is_folder and is_image(name))
     if loose:
@@ -137,7 +150,12 @@ def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Every file below ``folder`` that is called as an image is, sorted."""
-    for place, subfolders, files in os.walk(folder):
+    """Every file below ``folder`` that is called as an image is, sorted. :class:`DatasetError` where one is closed."""
+    for place, subfolders, files in os.walk(folder, onerror=_refuse):
         subfolders.sort()
         yield from (Path(place, name) for name in sorted(files) if is_image(name))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """A folder that cannot be listed must not look like an empty one."""
+    raise DatasetError(f"{error.filename}: the folder cannot be read: {error.strerror or error}") from error

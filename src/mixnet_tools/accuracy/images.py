@@ -1,17 +1,13 @@
 """One labelled image of a data set: what it is called, what it shows, and where its bytes are.
 
 An image is a file, or a part of one (a member of a tar, a record, a row of a table), and is read from there each time
-it is needed: nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s and :mod:`.containers`'
-subject.
+it is needed (:mod:`.reading`): nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s subject.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from mixnet_tools.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -53,24 +49,6 @@ class LabelledImage:
     def bare_name(self) -> str:
         """The name without folders: the same however a data set is packed."""
         return self.name.rpartition("/")[2]
-
-    def open(self) -> Path | io.BytesIO:
-        """The file, or the bytes of the part. Raises :class:`DatasetError` where the part cannot be read."""
-        if self.part is None:
-            return self.path
-        if isinstance(self.part, Cell):
-            from mixnet_tools.accuracy.parquet import read_cell
-
-            return io.BytesIO(read_cell(self.path, self.part))
-        try:
-            with self.path.open("rb") as stream:
-                stream.seek(self.part.offset)
-                data = stream.read(self.part.size)
-        except OSError as error:
-            raise DatasetError(f"{self.where}: cannot be read: {error.strerror or error}") from error
-        if len(data) != self.part.size:
-            raise DatasetError(f"{self.where}: the file ends before the image does")
-        return io.BytesIO(data)
 
 
 def with_unique_names(images: tuple[LabelledImage, ...]) -> tuple[LabelledImage, ...]:

@@ -46,6 +46,12 @@ def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
     """
     if not lanes:
         raise UsageError("no model to evaluate")
+    if not dataset.images and dataset.shard:
+        count = len(dataset.whole or ())
+        raise DatasetError(
+            f"{dataset.source}: shard {dataset.shard.number}/{dataset.shard.count} of {count} images is empty",
+            hint=f"--shard I/{count} at most, or more images: --num_images",
+        )
     if not dataset.images:
         raise DatasetError(f"{dataset.source}: no images to evaluate")
     first = lanes[0]

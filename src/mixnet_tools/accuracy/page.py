@@ -20,6 +20,7 @@ from mixnet_tools.accuracy.decoding import decode
 from mixnet_tools.accuracy.evaluate import Evaluation
 from mixnet_tools.accuracy.gate import Verdict
 from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.reading import open_image
 from mixnet_tools.accuracy.report import ModelResult
 from mixnet_tools.errors import DatasetError, MissingDependency
 
@@ -147,7 +148,7 @@ def _thumbnail(image: LabelledImage | None) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = decode(image.open(), name=image.where).image
+            picture = decode(open_image(image), name=image.where).image
     except DatasetError:
         return None
     picture.thumbnail((THUMBNAIL, THUMBNAIL))

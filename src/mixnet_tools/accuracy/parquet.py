@@ -37,10 +37,10 @@ def parquet_images(paths: Sequence[Path], first_label: int) -> tuple[LabelledIma
             raise DatasetError(f"{path}: has no column {missing[0]!r}; it has {', '.join(sorted(names))}")
         columns = ["label", *(["image.path"] if "image.path" in names else [])]
         for group in range(table.num_row_groups):
-            for row, values in enumerate(table.read_row_group(group, columns=columns).to_pylist()):
+            for row, values in enumerate(_read(path, table, group, columns).to_pylist()):
                 label = values["label"]
                 number = len(images)
-                if not isinstance(label, int) or label < first_label:
+                if type(label) is not int or label < first_label:
                     raise DatasetError(f"{path}: row {row} of group {group}: expected a label, got {label!r}")
                 bare = (values.get("image") or {}).get("path") or f"{number:06}"
                 images.append(LabelledImage(f"{path.name}/{bare}", path, label - first_label, Cell(group, row)))
@@ -52,7 +52,7 @@ def read_cell(path: Path, cell: Cell) -> bytes:
     with _lock:
         key = (path, cell.group)
         if key not in _groups:
-            _groups[key] = _open(path).read_row_group(cell.group, columns=["image.bytes"]).column("image")
+            _groups[key] = _read(path, _open(path), cell.group, ["image.bytes"]).column("image")
             while len(_groups) > _KEPT:
                 _groups.popitem(last=False)
         _groups.move_to_end(key)
@@ -75,3 +75,14 @@ def _open(path: Path) -> Any:
         return parquet.ParquetFile(path)
     except (ArrowException, OSError) as error:
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}", hint="fetch the shard again") from error
+
+
+def _read(path: Path, table: Any, group: int, columns: list[str]) -> Any:
+    from pyarrow import ArrowException
+
+    try:
+        return table.read_row_group(group, columns=columns)
+    except (ArrowException, OSError) as error:
+        raise DatasetError(
+            f"{path}: row group {group} cannot be read: {error}", hint="fetch the shard again"
+        ) from error

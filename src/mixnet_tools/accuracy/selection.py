@@ -50,7 +50,7 @@ def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
     """
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
-        labels = [tuple(int(label) for label in one) for one in listed]
+        labels = [tuple(_class(label) for label in one) for one in listed]
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError) as error:
@@ -67,6 +67,12 @@ def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
         if accepted:
             kept.append(replace(image, accepted=accepted))
     return replace(_with_images(dataset, kept), labels="ReaL")
+
+
+def _class(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no class")
+    return value
 
 
 def _with_images(dataset: ImageDataset, kept: list[LabelledImage]) -> ImageDataset:

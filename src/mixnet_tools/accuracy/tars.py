@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mixnet_tools.accuracy.images import LabelledImage, Span
@@ -33,11 +33,14 @@ class Member:
 class _Sample:
     image: Member | None = None
     label: int | None = None
-    names: list[str] = field(default_factory=list)
 
 
 def members(path: Path) -> list[Member]:
-    """The files in the tar at ``path``. Raises :class:`DatasetError` where it is broken or compressed."""
+    """The files in the tar at ``path``.
+
+    Raises :class:`DatasetError` where it is broken or compressed, and where two members have one name: unpacking would
+    keep the last, reading in place both.
+    """
     try:
         with tarfile.open(path, "r:") as archive:
             every = list(archive)
@@ -54,6 +57,11 @@ def members(path: Path) -> list[Member]:
     if cut is not None:
         raise DatasetError(f"{path}: ends in the middle of {cut.name}", hint="fetch the file again")
     _check_end(path, max((one.offset_data + (one.size if one.isreg() else 0) for one in every), default=0))
+    names: set[str] = set()
+    for one in found:
+        if one.name in names:
+            raise DatasetError(f"{path}: holds {one.name} twice", hint="pack the files anew")
+        names.add(one.name)
     return found
 
 
@@ -113,6 +121,8 @@ def _samples(path: Path, found: Sequence[Member]) -> dict[str, _Sample]:
     for member, key, suffix in _keyed(found):
         sample = samples.setdefault(key, _Sample())
         if suffix == LABEL_SUFFIX:
+            if sample.label is not None:  # a.cls and a.CLS
+                raise DatasetError(f"{path}: the sample {key!r} has two labels: {member.name} is the second")
             sample.label = _label(path, member)
         elif suffix in IMAGE_SUFFIXES:
             if sample.image is not None:

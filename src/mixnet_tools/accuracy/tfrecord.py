@@ -11,45 +11,60 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixnet_tools.accuracy.images import LabelledImage, Span
 from mixnet_tools.errors import DatasetError
 
 _IMAGE = ("image/encoded", "image")
-_LABEL = ("image/class/label", "label")
+_FIRST_LABEL = {"image/class/label": 1, "label": 0}
+"""The features that may hold the label, each with the number of the first class: TensorFlow's ImageNet scripts keep 0
+for the background, TensorFlow Datasets counts from 0.
+"""
 _NAME = ("image/filename", "file_name")
 _LENGTH_DELIMITED, _VARINT = 2, 0
 _FIXED = {1: 8, 5: 4}
 
 
-def tfrecords(paths: Sequence[Path], first_label: int) -> tuple[LabelledImage, ...]:
-    """The images of the shards ``paths``, in order. ``first_label`` is the number of the first class, 0 or 1.
+def tfrecords(paths: Sequence[Path], first_label: int | None) -> tuple[LabelledImage, ...]:
+    """The images of the shards ``paths``, in order.
 
-    Raises :class:`DatasetError` that names shard and record where one is broken or holds no labelled image.
+    ``first_label`` is the number of the first class, 0 or 1; None stands for what the writers of the feature do: 1 for
+    ``image/class/label``, 0 for ``label``.
+
+    Raises :class:`DatasetError` that names shard and record where one is broken or holds no labelled image, or both
+    features and so two labels.
     """
     images: list[LabelledImage] = []
     for path in paths:
         for number, record in enumerate(_records(path)):
             found = _features(record)
-            if found.image is None or found.label is None:
-                lacking = _IMAGE[0] if found.image is None else _LABEL[0]
+            if found.image is None or not found.labels:
+                lacking = "image/encoded" if found.image is None else "image/class/label"
                 raise DatasetError(f"{path}: record {number} has no feature {lacking!r}")
-            if found.label < first_label:
+            if len(found.labels) > 1:
                 raise DatasetError(
-                    f"{path}: record {number} has label {found.label}, but classes count from {first_label}",
-                    hint="--first_label 0, where these labels count from 0",
+                    f"{path}: record {number} has the features {' and '.join(map(repr, sorted(found.labels)))}: "
+                    "one of them must hold the label",
+                    hint="write the records anew with one of the two",
+                )
+            ((feature, label),) = found.labels.items()
+            first = _FIRST_LABEL[feature] if first_label is None else first_label
+            if label < first:
+                raise DatasetError(
+                    f"{path}: record {number} has label {label}, but the classes of {feature!r} count from {first}",
+                    hint="--first_label 0, where these labels count from 0" if label == 0 else None,
                 )
             name = f"{path.name}/{found.name or f'{number:06}'}"
-            images.append(LabelledImage(name, path, found.label - first_label, found.image))
+            images.append(LabelledImage(name, path, label - first, found.image))
     return tuple(images)
 
 
 @dataclass
 class _Found:
     image: Span | None = None
-    label: int | None = None
+    labels: dict[str, int] = field(default_factory=dict)
     name: str | None = None
 
 
@@ -97,8 +112,10 @@ def _features(record: _Bytes) -> _Found:
             if name in _IMAGE:
                 inside = _first_bytes(value)
                 found.image = Span(inside.start, inside.stop - inside.start) if inside else None
-            elif name in _LABEL:
-                found.label = _first_integer(value)
+            elif name in _FIRST_LABEL:
+                label = _first_integer(value)
+                if label is not None:
+                    found.labels[name] = label
             elif name in _NAME:
                 inside = _first_bytes(value)
                 text = bytes(inside.data[inside.start : inside.stop]).decode("utf-8", "replace") if inside else ""

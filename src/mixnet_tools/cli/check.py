@@ -105,7 +105,7 @@ def _add_images(parser: Parser) -> None:
         "--first_label",
         type=int,
         choices=(0, 1),
-        help="the number by which the data set calls its first class (default: 1 in TFRecords, else 0)",
+        help="the data set's number for its first class (default: 1 for image/class/label of TFRecords, else 0)",
     )
     data.add_argument(
         "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
