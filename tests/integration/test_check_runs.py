@@ -465,11 +465,20 @@ def test_odd_names_and_files_through_the_command(nano_dir: Path, tmp_path: Path)
         target = os.fsencode(folder / f"{int(label):02}") + b"/caf\xe9-%d.jpg" % number
         os.makedirs(os.path.dirname(target), exist_ok=True)
         Path(os.fsdecode(target)).write_bytes((bundled / name).read_bytes())
-    for label in range(30):
-        (folder / f"{label:02}").mkdir(exist_ok=True)
+    for number in range(30):
+        (folder / f"{number:02}").mkdir(exist_ok=True)
     os.mkfifo(folder / "00/pipe.jpg")
     files = [tmp_path / name for name in ("junit.xml", "summary.md", "page.html", "predictions.jsonl")]
-    options = ["--junit", files[0], "--markdown", files[1], "--html", files[2], "--predictions", files[3]]
+    options: list[str | Path] = [
+        "--junit",
+        files[0],
+        "--markdown",
+        files[1],
+        "--html",
+        files[2],
+        "--predictions",
+        files[3],
+    ]
     common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "-s", folder, "--launcher", "openvino"]
     assert "00/pipe.jpg: no regular file" in run_failing("check", *common)
     done = run("check", *common, "--max_bad", "1", "--json", *options)
@@ -483,19 +492,8 @@ def test_odd_names_and_files_through_the_command(nano_dir: Path, tmp_path: Path)
 
 
 def test_an_empty_shard_says_how_many_there_can_be(nano_dir: Path) -> None:
-    message = run_failing(
-        "check",
-        "--name",
-        "mixnet-nano",
-        "-d",
-        nano_dir,
-        "--launcher",
-        "openvino",
-        "--num_images",
-        "2",
-        "--shard",
-        "1/4",
-    )
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino"]
+    message = run_failing("check", *common, "--num_images", "2", "--shard", "1/4")
     assert "shard 1/4 of 2 images is empty" in message
     assert "--shard I/2 at most" in message
 

@@ -79,7 +79,7 @@ def test_the_same_tar_with_a_list_of_labels(tmp_path: Path) -> None:
     [
         (lambda lines: [*lines, "nothing.JPEG 0"], r"line 25: 'nothing\.JPEG': no such image in .*\.tar"),
         (lambda lines: [*lines, lines[2]], r"line 25: 'ILSVRC2012_val_00000003\.JPEG' stands in line 3 already"),
-        (lambda lines: lines[1:], r"val\.txt: has no line for ILSVRC2012_val_00000001\.JPEG, which is in"),
+        (lambda lines: lines[1:], r"labels\.txt: has no line for ILSVRC2012_val_00000001\.JPEG, which is in"),
         (lambda lines: ["ILSVRC2012_val_00000001.JPEG cat", *lines[1:]], "line 1: expected 'relative/name.jpg label'"),
     ],
 )
