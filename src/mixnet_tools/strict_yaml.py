@@ -172,6 +172,12 @@ def _check_nesting(path: Path, text: str) -> None:
                 raise DescriptorError(f"{place}: nested deeper than {MAX_DEPTH}, which no descriptor is")
             if seen > MAX_NODES:
                 raise DescriptorError(f"{path}: holds more than {MAX_NODES} values, which no descriptor does")
+    except yaml.MarkedYAMLError as error:
+        # PyYAML 6.0.4 reads ahead of its events, and has a limit of its own, far above ours.
+        if "nesting depth" not in str(error.problem):
+            raise
+        place = f"{path} (line {error.problem_mark.line + 1})" if error.problem_mark else str(path)
+        raise DescriptorError(f"{place}: nested deeper than {MAX_DEPTH}, which no descriptor is") from error
     finally:
         loader.dispose()
 
