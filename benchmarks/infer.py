@@ -29,9 +29,9 @@ from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.inference import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
 from mixnet_tools.ir_description import count
-from mixnet_tools.optimization.measure import Load
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import tune
+from mixnet_tools.throughput import Load
 from mixnet_tools.values import FrozenGraph
 
 PLAIN, OLD = "plain IR", "Model Optimizer's IR on 2024.6"

@@ -15,9 +15,9 @@ from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.inference import OpenVinoModel, TensorFlowGraph
 from mixnet_tools.optimization import optimize as module
-from mixnet_tools.optimization.measure import Paired
 from mixnet_tools.optimization.rewrites import rewrite
 from mixnet_tools.optimization.tuning import Tuned
+from mixnet_tools.throughput import Paired
 from mixnet_tools.values import FrozenGraph, ir_model
 from tests.support import graphs
 from tests.support.commands import run_ok

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.errors import EvaluationError
-from mixnet_tools.optimization.measure import Paired, paired_throughput
-from mixnet_tools.optimization.optimize import Optimized, optimize, optimize_ir
+from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.optimization import rewrites
+from mixnet_tools.optimization.ir_file import optimize_ir
+from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.optimization.rewrites import REWRITES, rewrite
+from mixnet_tools.throughput import Paired, paired_throughput
 from tests.support.mixconv import NAMES, build, outputs
 
 FASTER, SLOWER = Paired((10.0, 10.0), (12.0, 13.0)), Paired((10.0, 10.0, 10.0), (9.0, 9.9, 20.0))
@@ -164,15 +168,72 @@ def test_an_open_shape_is_left_alone() -> None:
     assert "no fixed shape" in optimize(model, tuning=True).notes[0]
 
 
-def test_an_ir_on_disk(tmp_path: Path) -> None:
+def test_an_ir_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import openvino
 
-    openvino.save_model(build((6, 6), groups=2), tmp_path / "block.xml", compress_to_fp16=True)
-    done = optimize_ir(tmp_path / "block.xml")
-    assert done.ratio is not None  # measured, whatever came of it
+    source, target = tmp_path / "block.xml", tmp_path / "out" / "fast.xml"
+    openvino.save_model(build((6, 6), groups=2), source, compress_to_fp16=True)
+    faster = functools.partial(optimize, measure=lambda base, other: FASTER)
+    monkeypatch.setattr("mixnet_tools.optimization.ir_file.optimize", faster)
+    done = optimize_ir(source, target)
+    assert done.changed
+    written = openvino.Core().read_model(target)
+    assert not kinds(written)["VariadicSplit"]
+    assert largest_difference(openvino.Core().read_model(source), written) < 1e-2  # FP16
+    assert target.with_suffix(".bin").stat().st_size < 1.1 * source.with_suffix(".bin").stat().st_size, "still FP16"
+    report = json.loads((target.parent / "fast.optimization.json").read_text())
+    assert (report["changed"], report["rewriting_ratio"]) == (True, 1.25)
+
+
+def test_an_ir_that_cannot_be_made_faster_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    source, target = tmp_path / "block.xml", tmp_path / "copy.xml"
+    openvino.save_model(build((6, 6)), source, compress_to_fp16=False)
+    slower = functools.partial(optimize, measure=lambda base, other: SLOWER)
+    monkeypatch.setattr("mixnet_tools.optimization.ir_file.optimize", slower)
+    done = optimize_ir(source, target)
+    assert not done.changed
+    assert "not faster here" in done.result.notes[0]
+    for suffix in (".xml", ".bin"):
+        assert target.with_suffix(suffix).read_bytes() == source.with_suffix(suffix).read_bytes()
+
+
+def test_what_is_no_ir_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.xml").write_text("<net")
+    (tmp_path / "broken.bin").write_bytes(b"")
+    out = tmp_path / "out.xml"
     with pytest.raises(EvaluationError, match=r"broken\.xml: OpenVINO cannot read"):
-        optimize_ir(tmp_path / "broken.xml")
+        optimize_ir(tmp_path / "broken.xml", out)
+    with pytest.raises(EvaluationError, match=r"missing\.xml: no such file"):
+        optimize_ir(tmp_path / "missing.xml", out)
+    with pytest.raises(UsageError, match="the IR to optimize itself"):
+        optimize_ir(tmp_path / "broken.xml", tmp_path / "." / "broken.xml")
+    with pytest.raises(UsageError, match=r"expected an \.xml file"):
+        optimize_ir(tmp_path / "broken.xml", tmp_path / "out.bin")
+    assert not out.exists()
+
+
+def test_a_rewrite_with_a_fault_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+
+    def faulty(concat: Any) -> bool:
+        """Exchange the first two branches."""
+        first, second = concat.input_value(0), concat.input_value(1)
+        if done:
+            return False
+        done.append(concat)
+        concat.input(0).replace_source_output(second)
+        concat.input(1).replace_source_output(first)
+        return True
+
+    monkeypatch.setattr(rewrites, "REWRITES", {"faulty": (("opset1.Concat",), faulty)})
+    monkeypatch.setattr("mixnet_tools.optimization.optimize.rewrite", lambda model: rewrite(model, ("faulty",)))
+    model = build((6, 6))
+    found = optimize(model, measure=lambda base, other: FASTER)
+    assert found.model is model
+    assert not found.rewrites
+    assert "not rewritten: the result would differ by" in found.notes[0]
 
 
 def test_measuring_is_paired_and_in_turn() -> None:

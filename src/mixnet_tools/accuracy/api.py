@@ -14,10 +14,10 @@ from mixnet_tools.accuracy.evaluate import evaluate
 from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.accuracy.runner import Runner, TensorFlowRunner
-from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
+from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import FrozenGraph, ir_model
+from mixnet_tools.values import IR_PRECISIONS, FrozenGraph, ir_model
 
 
 def evaluate_model(
@@ -54,7 +54,7 @@ def evaluate_model(
     own = bundled is not None and annotations is None and images.resolve() == bundled.resolve()
     irs = [
         ir_model(ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
-        for precision in precisions or PRECISIONS
+        for precision in precisions or IR_PRECISIONS
     ]
     present = [ir for ir in irs if precisions or ir.xml.is_file()]
     missing = next((ir.xml for ir in present if not ir.xml.is_file()), None if present else irs[0].xml)

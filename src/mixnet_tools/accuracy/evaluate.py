@@ -94,9 +94,11 @@ def evaluate(
         if writer:
             writer.close()
     timing = Timing.of(clock, time.perf_counter() - started, run.measured)
-    notes = (f"{done} of the images were measured by an earlier run",) if done else ()
+    notes = [f"{lane.info.label}: {remark}" for lane in lanes for remark in lane.info.remarks]
+    if done:
+        notes.append(f"{done} of the images were measured by an earlier run")
     found = run.gathered.predictions()
-    return Evaluation(setup, found, summarize(setup, found, timing, notes))
+    return Evaluation(setup, found, summarize(setup, found, timing, tuple(notes)))
 
 
 class _Run:

@@ -25,6 +25,9 @@ from mixnet_tools.errors import UsageError
 DEFAULT_TOLERANCE = 0.2
 """Points (percent of all images) by which a figure may lie below its reference, on the reference's own images."""
 
+INT8_TOLERANCE = 1.0
+"""The same for a quantized IR: references are the float model's, and eight bits cost some tenths of a point."""
+
 ALPHA = 1e-4
 """Largest probability of a false alarm, per figure, on images other than the reference's full set."""
 
@@ -33,13 +36,16 @@ Basis = Literal["full set", "subset", "other images"]
 
 @dataclass(frozen=True)
 class Judgement:
-    """One figure against its reference. All figures are fractions, 0 to 1; ``lowest`` is the least that passes."""
+    """One figure against its reference. All figures are fractions, 0 to 1; ``lowest`` is the least that passes.
+    ``tolerance`` is in points.
+    """
 
     launcher: str
     precision: str | None
     metric: Literal["top-1", "top-5"]
     measured: float
     reference: float
+    tolerance: float
     lowest: float
     passed: bool
 
@@ -98,6 +104,8 @@ class Verdict:
         if not self.judgements:
             return "against the baseline"
         limit = f"{self.basis}, tolerance {self.tolerance:g} points"
+        others = {one.tolerance for one in self.judgements} - {self.tolerance}
+        limit += "".join(f" ({other:g} for INT8)" for other in sorted(others))
         if self.basis != "full set":
             limit += " and what chance allows on so many images"
         return limit + (", and the baseline" if self.baseline else "")
@@ -110,20 +118,25 @@ def judge(
     remarks: tuple[str, ...] = (),
     *,
     references: bool = True,
+    int8_tolerance: float = INT8_TOLERANCE,
 ) -> Verdict:
     """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`.
+
+    Quantized IRs may lie lower by ``int8_tolerance``, where that is more.
 
     ``baseline`` and ``remarks`` are the judgements, which count as well, and the notes of
     :func:`mixnet_tools.accuracy.baseline.compare`. ``references`` is false where the images are another test set, whose
     accuracy the references say nothing about.
     """
-    if not 0 <= tolerance <= 100:
-        raise UsageError(f"tolerance: expected points from 0 to 100, got {tolerance}")
+    for name, points in (("tolerance", tolerance), ("int8_tolerance", int8_tolerance)):
+        if not 0 <= points <= 100:
+            raise UsageError(f"{name}: expected points from 0 to 100, got {points}")
     data = report.dataset
     basis = _basis(data.total, data.evaluated, data.reference_images)
     judgements: list[Judgement] = []
     notes = list(remarks)
     for result in report.results if references else ():
+        allowed = max(tolerance, int8_tolerance) if "INT8" in (result.precision or "") else tolerance
         pairs: tuple[tuple[Literal["top-1", "top-5"], Accuracy, float | None], ...] = (
             ("top-1", result.top1, result.reference_top1),
             ("top-5", result.top5, result.reference_top5),
@@ -131,7 +144,7 @@ def judge(
         for metric, measured, reference in pairs:
             if reference is None:
                 continue
-            needed = lowest_count(reference - tolerance / 100, measured.total, basis, data.reference_images)
+            needed = lowest_count(reference - allowed / 100, measured.total, basis, data.reference_images)
             judgements.append(
                 Judgement(
                     result.launcher,
@@ -139,11 +152,12 @@ def judge(
                     metric,
                     measured.fraction,
                     reference,
+                    allowed,
                     needed / measured.total,
                     measured.correct >= needed,
                 )
             )
-            if basis == "full set" and measured.fraction > reference + tolerance / 100 + 1e-9:
+            if basis == "full set" and measured.fraction > reference + allowed / 100 + 1e-9:
                 notes.append(
                     f"{result.label}: {metric} is {100 * (measured.fraction - reference):.2f} points above its "
                     "reference: is it the reference of this profile and these images?"

@@ -18,6 +18,7 @@ from mixnet_tools.accuracy.runner import CHANNELS, Array, Digest, RunnerInfo
 from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference import FLOAT32_ONLY
+from mixnet_tools.optimization.tuning import Tuned
 from mixnet_tools.values import IRModel
 
 PATIENCE = 5.0
@@ -31,8 +32,10 @@ class OpenVinoRunner:
     NHWC from NCHW), and one output [1, classes].
     """
 
-    def __init__(self, ir: IRModel, device: str = "CPU") -> None:
+    def __init__(self, ir: IRModel, device: str = "CPU", *, tune: Callable[[Any, str], Tuned] | None = None) -> None:
         """Load ``ir`` for ``device`` (``CPU``, ``GPU``, ``AUTO``, ...).
+
+        ``tune`` (:func:`mixnet_tools.optimization.tuning.tune`) looks for faster kernels first, where it is given.
 
         Raises :class:`EvaluationError` that names the file where it cannot be read or is no such classifier, and names
         the available devices where ``device`` is none of them.
@@ -44,7 +47,8 @@ class OpenVinoRunner:
         try:
             model = self._core.read_model(ir.xml)
             self._channels_first, height, width = _image_input(model, ir.xml)
-            self._model = model
+            tuned = tune(model, device) if tune else None
+            self._model = tuned.model if tuned else model
             classes = _classes(model.output(0).get_partial_shape(), ir.xml)
             self._load(np.uint8)
         except RuntimeError as error:
@@ -53,7 +57,9 @@ class OpenVinoRunner:
                 hint=f"convert the model again: mixnet-convert --name {ir.name}",
             ) from error
         digests = tuple(Digest(path.name, sha256_of(path)) for path in (ir.xml, ir.bin))
-        self._info = RunnerInfo("openvino", ir.precision, device, height, width, classes, digests)
+        self._info = RunnerInfo(
+            "openvino", ir.precision, device, height, width, classes, digests, (tuned.note,) if tuned else ()
+        )
 
     @property
     def info(self) -> RunnerInfo:

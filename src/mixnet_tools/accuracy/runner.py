@@ -38,6 +38,7 @@ class RunnerInfo:
 
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`; ``precision`` that of the IR, None for the
     original; ``height`` and ``width`` are the size of image that the model takes, ``classes`` the length of its answer.
+    ``remarks`` say what is special about how it is computed here.
     """
 
     launcher: str
@@ -47,6 +48,7 @@ class RunnerInfo:
     width: int
     classes: int
     digests: tuple[Digest, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

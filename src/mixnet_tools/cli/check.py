@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
-from mixnet_tools.cli.check_tasks import IR_PRECISIONS, Task, load_runners, prepare_all
+from mixnet_tools.cli.check_tasks import Task, load_runners, prepare_all
 from mixnet_tools.cli.options import (
     Parser,
     add_download_dir,
@@ -33,6 +33,7 @@ from mixnet_tools.cli.options import (
     selected_models,
 )
 from mixnet_tools.errors import UsageError
+from mixnet_tools.values import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions import Shard
@@ -65,6 +66,9 @@ def add_arguments(parser: Parser) -> None:
         help=f"{', '.join(IR_PRECISIONS)} (default: those that exist)",
     )
     what.add_argument("--device", default="CPU", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: %(default)s)")
+    what.add_argument(
+        "--tune", action="store_true", help="look for faster kernels first (CPU; 10 to 20 s an IR, for long runs)"
+    )
     going_on = parser.add_argument_group("long runs")
     going_on.add_argument(
         "--predictions", type=Path, metavar="FILE", help="append every answer to FILE (JSON lines) as it comes"
@@ -143,7 +147,7 @@ def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finish
         task.descriptor.name,
         task.config,
         task.dataset,
-        load_runners(task, args.device),
+        load_runners(task, args.device, tuned=args.tune),
         profile=args.profile,
         reference_images=task.reference_images,
         progress=progress,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mixnet_tools.cli.options import points
 from mixnet_tools.cli.output import print_json
 from mixnet_tools.errors import EvaluationError, UsageError
 
@@ -37,9 +37,15 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     gate = parser.add_argument_group("gate")
     gate.add_argument(
         "--tolerance",
-        type=_points,
+        type=points,
         metavar="POINTS",
         help="points by which a figure may lie below its reference on the full data set (default: 0.2)",
+    )
+    gate.add_argument(
+        "--int8_tolerance",
+        type=points,
+        metavar="POINTS",
+        help="the same for quantized IRs, where it is more (default: 1)",
     )
     gate.add_argument(
         "--no_references", action="store_true", help="judge by the baseline only: the images are another test set"
@@ -105,12 +111,15 @@ def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
 
 def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
     from mixnet_tools.accuracy.baseline import compare, read_baseline, write_baseline
-    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
+    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, INT8_TOLERANCE, judge
 
     done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
-    references = not args.no_references
+    limits: Any = {
+        "references": not args.no_references,
+        "int8_tolerance": INT8_TOLERANCE if args.int8_tolerance is None else args.int8_tolerance,
+    }
     if not args.baseline or args.update_baseline:
-        verdict = judge(done.report, tolerance, references=references)
+        verdict = judge(done.report, tolerance, **limits)
         if args.baseline and verdict.passed:
             write_baseline(args.baseline, done.setup, done.predictions)
             print(f"{done.report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
@@ -118,7 +127,7 @@ def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
             print(f"{done.report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
         return verdict
     compared, notes = compare(read_baseline(args.baseline), done.setup, done.predictions)
-    return judge(done.report, tolerance, compared, notes, references=references)
+    return judge(done.report, tolerance, compared, notes, **limits)
 
 
 def _write(
@@ -183,13 +192,3 @@ def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts
             print(f"{report.model}: note: {note}", file=sys.stderr)
         if args.json and not verdict.passed:
             print(verdict.summary(), file=sys.stderr)
-
-
-def _points(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
-    return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
+from mixnet_tools.values import IR_PRECISIONS, ir_model
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.config import AccuracyConfig
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from mixnet_tools.descriptor import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.values import IRModel
-
-IR_PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "INT8")
-"""Folders in which an IR may lie, in the order in which they are measured."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,11 @@ def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ..
     return tasks
 
 
-def load_runners(task: Task, device: str) -> list[Runner]:
-    """The models of ``task``, the original first."""
+def load_runners(task: Task, device: str, *, tuned: bool) -> list[Runner]:
+    """The models of ``task``, the original first; IRs on the fastest kernels for this CPU where ``tuned``."""
     from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
     from mixnet_tools.accuracy.runner import OnnxRunner, TensorFlowRunner
+    from mixnet_tools.optimization.tuning import tune
 
     runners: list[Runner] = []
     if task.original is not None and task.original_launcher == "onnx":
@@ -68,7 +67,7 @@ def load_runners(task: Task, device: str) -> list[Runner]:
         from mixnet_tools.conversion.freeze import freeze
 
         runners.append(TensorFlowRunner(freeze(task.original)))
-    runners.extend(OpenVinoRunner(ir, device) for ir in task.irs)
+    runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for ir in task.irs)
     return runners
 
 
@@ -128,8 +127,6 @@ def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple
 
 
 def _find_irs(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[IRModel, ...]:
-    from mixnet_tools.values import ir_model
-
     folder: Path = args.ir_dir or args.download_dir
     wanted = args.precisions or IR_PRECISIONS
     irs = [ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision) for precision in wanted]

@@ -57,11 +57,10 @@ def run(args: argparse.Namespace) -> int:
 def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
     from mixnet_tools.card import read_card
-    from mixnet_tools.descriptor import PRECISIONS
-    from mixnet_tools.values import ir_model
+    from mixnet_tools.values import IR_PRECISIONS, ir_model
 
     card = read_card(model.directory)
-    irs = [ir_model(ir_dir, str(model.subdirectory), model.name, precision) for precision in PRECISIONS]
+    irs = [ir_model(ir_dir, str(model.subdirectory), model.name, precision) for precision in IR_PRECISIONS]
     return {
         "name": model.name,
         "composite_model_name": entry.composite,

@@ -23,6 +23,7 @@ COMMANDS = {
     "convert": "convert downloaded models to OpenVINO IR, and prove the result",
     "check": "measure top-1 and top-5 of original and converted model",
     "quantize": "quantize a converted model to INT8, and measure what it costs and gains",
+    "optimize": "make any IR faster on this machine, if that is possible",
     "info": "show what is known of a model",
     "cache": "list, verify or prune a download cache",
 }

@@ -7,14 +7,17 @@ together, and the whole is measured against the model as it was.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mixnet_tools.optimization.measure import THROUGHPUT, Paired, inputs, paired_throughput
 from mixnet_tools.optimization.primitives import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
+from mixnet_tools.optimization.proof import TOLERANCE, largest_difference
 from mixnet_tools.optimization.rewrites import is_quantized
+from mixnet_tools.throughput import THROUGHPUT, Paired, inputs, paired_throughput
 
+ARCHITECTURES = ("x86_64", "AMD64")
 ROUNDS = 40
 MARGIN = 0.95
 """A kernel is preferred to OpenVINO's choice when it takes at most this share of the time; the rest is noise."""
@@ -59,6 +62,8 @@ def tune(
     def unchanged(note: str, ratio: float | None = None) -> Tuned:
         return Tuned(model, note, {}, ratio, cpu, version)
 
+    if platform.machine() not in ARCHITECTURES:
+        return unchanged(f"not tuned: the kernels to choose from are for x86, not for {platform.machine()}")
     if device != "CPU":
         return unchanged(f"not tuned: kernels are chosen for the CPU, not for {device}")
     if is_quantized(model):
@@ -73,8 +78,10 @@ def tune(
     wished = model.clone()
     wish(wished, families)
     wished = reread(wished)
-    if slow(granted(_compiled(wished))):
+    if slow(granted(_compiled(wished))) - slow(granted(_compiled(model))):
         return unchanged("not tuned: a convolution fell to a reference kernel")
+    if (difference := largest_difference(model, wished)) > TOLERANCE:
+        return unchanged(f"not tuned: the result would differ by {difference:.2g} of its range")
     ratio = measure(model, wished).ratio
     if ratio <= 1.0:
         return unchanged(f"not tuned: not faster here ({ratio:.3f} x)", ratio)

@@ -1,4 +1,4 @@
-"""How much quicker one IR is than another on this machine: both in turns, so that what disturbs one disturbs both.
+"""How much quicker one IR is than another on this machine, as a row of the table has it.
 
 What is float is computed in float32, as accuracy is measured, and where the processor has a shorter type that OpenVINO
 would choose by itself (bfloat16), in that as well: against it, INT8 gains less.
@@ -7,18 +7,15 @@ would choose by itself (bfloat16), in that as well: against it, INT8 gains less.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mixnet_tools.errors import EvaluationError
-from mixnet_tools.inference import FLOAT32_ONLY
+from mixnet_tools.throughput import THROUGHPUT, Load, Paired, in_turn
 from mixnet_tools.values import IRModel
 
-ROUNDS = 5
+ROUNDS = 7
 SECONDS = 0.2
 """Of one IR in one round. All of it takes about ``ROUNDS * SECONDS`` for each IR and type, and its compilation."""
 
@@ -56,71 +53,41 @@ def compare_throughput(
     Raises :class:`EvaluationError` where one fails.
     """
     irs = (baseline, *others)
-    found = _compare([_Lane(ir, device, FLOAT32_ONLY) for ir in irs], irs, device, rounds, seconds)
-    chosen = [_Lane(ir, device, {}) for ir in irs]
+    found = _compare(irs, [_load(ir, device, THROUGHPUT) for ir in irs], device, rounds, seconds)
+    chosen = [_load(ir, device, {"PERFORMANCE_HINT": "THROUGHPUT"}) for ir in irs]
     if chosen[0].computed_in != "f32":
-        found += _compare(chosen, irs, device, rounds, seconds)
+        found += _compare(irs, chosen, device, rounds, seconds)
     return found
 
 
 def _compare(
-    lanes: Sequence[_Lane], irs: Sequence[IRModel], device: str, rounds: int, seconds: float
+    irs: Sequence[IRModel], loads: Sequence[Load], device: str, rounds: int, seconds: float
 ) -> tuple[Throughput, ...]:
-    speeds: list[list[float]] = [[] for _ in lanes]
-    for lane in lanes:
-        lane.run(seconds)  # to warm up
-    for number in range(rounds):
-        for index in range(len(lanes)) if number % 2 == 0 else reversed(range(len(lanes))):
-            speeds[index].append(lanes[index].run(seconds))
-    return tuple(
-        _throughput(device, lane.computed_in, (irs[0], ir), (speeds[0], own))
-        for ir, lane, own in zip(irs[1:], lanes[1:], speeds[1:], strict=True)
-    )
+    rates = in_turn(loads, rounds, seconds)
+    found = []
+    for ir, load, own in zip(irs[1:], loads[1:], rates[1:], strict=True):
+        paired = Paired(rates[0], own)
+        low, high = paired.quartiles
+        found.append(
+            Throughput(
+                device=device,
+                computed_in=load.computed_in,
+                baseline=irs[0].precision,
+                precision=ir.precision,
+                baseline_fps=round(statistics.median(paired.base), 2),
+                fps=round(statistics.median(paired.other), 2),
+                ratio=round(paired.ratio, 3),
+                low=round(low, 3),
+                high=round(high, 3),
+                rounds=rounds,
+            )
+        )
+    return tuple(found)
 
 
-def _throughput(
-    device: str, computed_in: str, irs: tuple[IRModel, IRModel], speeds: tuple[Sequence[float], Sequence[float]]
-) -> Throughput:
-    ratios = [after / before for before, after in zip(*speeds, strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
-    return Throughput(
-        device=device,
-        computed_in=computed_in,
-        baseline=irs[0].precision,
-        precision=irs[1].precision,
-        baseline_fps=round(statistics.median(speeds[0]), 2),
-        fps=round(statistics.median(speeds[1]), 2),
-        ratio=round(statistics.median(ratios), 3),
-        low=round(low, 3),
-        high=round(high, 3),
-        rounds=len(ratios),
-    )
-
-
-class _Lane:
-    """An IR compiled for throughput, fed with noise."""
-
-    def __init__(self, ir: IRModel, device: str, config: dict[str, str]) -> None:
-        import openvino
-
-        try:
-            compiled = openvino.Core().compile_model(ir.xml, device, {"PERFORMANCE_HINT": "THROUGHPUT", **config})
-            self._queue: Any = openvino.AsyncInferQueue(compiled)
-        except RuntimeError as error:
-            reason = (str(error).strip().splitlines() or ["?"])[-1]
-            raise EvaluationError(f"{ir.xml}: OpenVINO cannot load this IR on {device}: {reason}") from error
-        self.computed_in = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
-        shape = list(compiled.input(0).get_shape())
-        self._image = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
-
-    def run(self, seconds: float) -> float:
-        """Images per second over ``seconds``."""
-        done, started = 0, time.perf_counter()
-        while True:
-            for _ in range(len(self._queue)):
-                self._queue.start_async({0: self._image}, share_inputs=True)
-                done += 1
-            if time.perf_counter() - started >= seconds:
-                break
-        self._queue.wait_all()
-        return done / (time.perf_counter() - started)
+def _load(ir: IRModel, device: str, config: dict[str, Any]) -> Load:
+    try:
+        return Load(ir.xml, config, device)
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["?"])[-1]
+        raise EvaluationError(f"{ir.xml}: OpenVINO cannot load this IR on {device}: {reason}") from error

@@ -1,0 +1,42 @@
+"""Make an OpenVINO IR faster on this machine: any IR, whoever wrote it, such as the Model Optimizer's of old.
+
+The graph is rewritten where a pattern of a MixConv network matches, and kept where that computes the same and is faster
+here; with --tune, kernels are chosen by trial. Where nothing is faster, OUT.xml is a copy of FILE.xml. What was done
+and measured stands in OUT.optimization.json beside it. (mixnet-convert --optimize does this while it converts.)
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mixnet_tools.cli.options import Parser
+from mixnet_tools.cli.output import print_json
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to make faster, how, and where to write it."""
+    parser.add_argument("file", type=Path, metavar="FILE.xml", help="the IR, its .bin beside it")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.xml", help="where to write the result")
+    parser.add_argument(
+        "--tune", action="store_true", help="choose kernels by trial: the IR is then for this CPU and OpenVINO version"
+    )
+    parser.add_argument("--no_rewrite", action="store_true", help="leave the graph as it is, with --tune")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Optimize one IR."""
+    from mixnet_tools.errors import UsageError
+    from mixnet_tools.optimization.ir_file import optimize_ir
+
+    if args.no_rewrite and not args.tune:
+        raise UsageError("--no_rewrite without --tune: nothing would be done", hint="leave it out, or add --tune")
+    done = optimize_ir(args.file, args.output, rewriting=not args.no_rewrite, tuning=args.tune)
+    if args.json:
+        print_json({"xml": str(done.target.xml), "bin": str(done.target.bin), **done.to_json()})
+        return 0
+    for note in done.result.notes:
+        print(note)
+    print(f"{done.target.xml}" if done.changed else f"{done.target.xml}: a copy of {args.file}")
+    return 0

@@ -1,0 +1,89 @@
+"""Any IR on disk made faster: read, optimized, written whole."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixnet_tools.digests import sha256_of
+from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.optimization.optimize import Optimized, optimize
+from mixnet_tools.publishing import Publication, publish, staged
+from mixnet_tools.values import IRModel
+
+REPORT_FILE = "{stem}.optimization.json"
+
+
+@dataclass(frozen=True)
+class OptimizedIR:
+    """``target`` is what was written: the optimized IR, or where nothing was faster a copy of the source."""
+
+    source: Path
+    target: IRModel
+    result: Optimized
+
+    @property
+    def changed(self) -> bool:
+        """Whether ``target`` is another graph than the source."""
+        return bool(self.result.describe())
+
+    def to_json(self) -> dict[str, Any]:
+        """What the report beside it holds: what was done, and the figures that it was decided by."""
+        tuned = self.result.tuned
+        return {
+            "schema": 1,
+            "source": self.source.name,
+            "source_sha256": {path.name: sha256_of(path) for path in (self.source, self.source.with_suffix(".bin"))},
+            "changed": self.changed,
+            "notes": list(self.result.notes),
+            "rewriting_ratio": self.result.ratio,
+            "tuning_ratio": tuned.ratio if tuned else None,
+            **self.result.describe(),
+        }
+
+
+def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: bool = False) -> OptimizedIR:
+    """Make the IR ``source`` (.xml, its .bin beside it), whatever wrote it, faster and write it to ``target``.
+
+    Weights stay as they are stored, in FP32 or FP16. ``<target>.optimization.json`` beside it says what was done. Where
+    nothing is faster here, ``target`` is a copy.
+
+    Raises :class:`EvaluationError` where the source cannot be read, :class:`UsageError` where a name is not of an
+    .xml file or the target is the source, :class:`ConversionError` where it cannot be written; then nothing was.
+    """
+    import openvino
+
+    for path in (source, target):
+        if path.suffix.lower() != ".xml":
+            raise UsageError(f"{path}: expected an .xml file, got {path.suffix or 'no suffix'}")
+    if source.resolve() == target.resolve():
+        raise UsageError(f"{target}: is the IR to optimize itself", hint="name another file")
+    missing = next((path for path in (source, source.with_suffix(".bin")) if not path.is_file()), None)
+    if missing is not None:
+        raise EvaluationError(f"{missing}: no such file", hint="give the .xml of an IR, its .bin beside it")
+    try:
+        model = openvino.Core().read_model(source)
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["unknown"])[-1]
+        raise EvaluationError(f"{source}: OpenVINO cannot read this IR: {reason}") from error
+    precision = "FP16" if _stores_halves(model) else "FP32"
+    done = OptimizedIR(
+        source,
+        IRModel(target.stem, precision, target, target.with_suffix(".bin")),
+        optimize(model, rewriting=rewriting, tuning=tuning),
+    )
+    with staged(done.result.model, done.target) as candidate:
+        if not done.changed:  # to the byte
+            shutil.copyfile(source, candidate.xml)
+            shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
+        publish([Publication(candidate, done.target, done.to_json(), REPORT_FILE.format(stem=target.stem))])
+    return done
+
+
+def _stores_halves(model: Any) -> bool:
+    return any(
+        node.get_type_name() == "Constant" and node.get_element_type().get_type_name() == "f16"
+        for node in model.get_ops()
+    )
