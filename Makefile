@@ -7,7 +7,7 @@ DEMO := demo
 .PHONY: help demo test lint format bench clean
 
 help:
-	@echo "make demo    download, convert and check mixnet-nano, as a user would"
+	@echo "make demo    download, convert, quantize and check mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   side-by-side timings against what one would run instead"
@@ -40,6 +40,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.convert
 	$(BIN)/python -m benchmarks.check
+	$(BIN)/python -m benchmarks.infer
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,19 +7,20 @@ and whose runtime runs the result (in a process of its own, waiting while others
 
     python3 -m venv omz && omz/bin/pip install 'openvino-dev==2024.6.0' 'tensorflow<2.18'
 
-All run in turn, batch 1, float32 (but for INT8), random weights; the tables give medians over the rounds, and medians
-of the ratios round by round.
+Batch 1, float32 (but for INT8), random weights. Each is run beside the plain IR, and beside the Model Optimizer's, in
+turn: the tables give the medians of the ratios pair by pair, with their quartiles. TensorFlow and ONNX Runtime get an
+image at a time, with all cores for it.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
@@ -31,7 +32,7 @@ from mixnet_tools.inference import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
 from mixnet_tools.ir_description import count
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import tune
-from mixnet_tools.throughput import Load
+from mixnet_tools.throughput import Load, Paired, Runs, in_turn
 from mixnet_tools.values import FrozenGraph
 
 PLAIN, OLD = "plain IR", "Model Optimizer's IR on 2024.6"
@@ -54,13 +55,6 @@ for line in sys.stdin:
 """
 
 
-class Runner(Protocol):
-    """Something that infers."""
-
-    def rate(self, count: int) -> float:
-        """Inferences a second over ``count`` of them."""
-
-
 class Framework:
     """TensorFlow or ONNX Runtime, a call at a time, with all the cores it wants."""
 
@@ -68,7 +62,7 @@ class Framework:
         self.model, self.image = model, image
 
     def rate(self, count: int) -> float:
-        """See :class:`Runner`."""
+        """See :class:`mixnet_tools.throughput.Runs`."""
         started = perf_counter()
         for _ in range(count):
             self.model.run_all([self.image])
@@ -83,7 +77,7 @@ class Process:
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def rate(self, count: int) -> float:
-        """See :class:`Runner`."""
+        """See :class:`mixnet_tools.throughput.Runs`."""
         assert self.child.stdin
         assert self.child.stdout
         print(count, file=self.child.stdin, flush=True)
@@ -95,14 +89,16 @@ class Process:
 
 
 def machine_limit() -> float:
-    """What this machine reaches at a large float32 matrix product, in multiply-adds a second."""
-    a = np.random.default_rng(0).normal(size=(2000, 2000)).astype(np.float32)
-    times = []
-    for _ in range(7):
-        started = perf_counter()
-        a @ a
-        times.append(perf_counter() - started)
-    return 2000**3 / min(times)
+    """What OpenVINO reaches here at a large float32 matrix product, in multiply-adds a second."""
+    import openvino
+    from openvino import opset13 as ops
+
+    size = 2048
+    image = ops.parameter([size, size], np.float32)
+    weights = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    product = openvino.Model([ops.result(ops.matmul(image, ops.constant(weights), False, False))], [image])
+    load = Load(product)
+    return size**3 * max(load.rate(8) for _ in range(20))
 
 
 def quantized(model: Any) -> Any:
@@ -114,21 +110,44 @@ def quantized(model: Any) -> Any:
     return nncf.quantize(model, data, subset_size=CALIBRATION_IMAGES)
 
 
-def in_turn(runners: dict[str, Runner], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """The rates of all, round by round, in an order that turns round each time."""
-    counts = {name: max(4, int(runner.rate(8) * seconds)) for name, runner in runners.items()}
-    rates: dict[str, list[float]] = {name: [] for name in runners}
-    for turn in range(rounds):
-        for name in list(runners) if turn % 2 else reversed(list(runners)):
-            rates[name].append(runners[name].rate(counts[name]))
-    return rates
+def compare(runners: dict[str, Runs], base: str, rounds: int, seconds: float) -> dict[str, Paired]:
+    """Each of ``runners`` beside ``base``, pair after pair: ratios of runs that follow each other."""
+    return {
+        name: Paired(*in_turn([runners[base], runner], rounds, seconds))
+        for name, runner in runners.items()
+        if name != base
+    }
 
 
-def ratio(rates: dict[str, list[float]], name: str, base: str) -> str:
-    """Median of the pairs."""
-    if base not in rates:
-        return "-"
-    return f"{statistics.median(a / b for a, b in zip(rates[name], rates[base], strict=True)):.3f}"
+def rows(runners: dict[str, Runs], limit: float, rounds: int, seconds: float) -> Iterator[tuple[str, ...]]:
+    """A row of the table for each: its ratios with their quartiles, and its best run as a share of the limit."""
+    plain = compare(runners, PLAIN, rounds, seconds)
+    old = compare(runners, OLD, rounds, seconds) if OLD in runners else {}
+    for name in runners:
+        rates = plain[name].other if name in plain else next(iter(plain.values())).base
+        share = max(rates) / limit
+        yield name, _ratio(plain.get(name)), *([_ratio(old.get(name))] if old else []), f"{share:.2f}"
+
+
+def _ratio(paired: Paired | None) -> str:
+    if paired is None:
+        return "1"
+    low, high = paired.quartiles
+    return f"{paired.ratio:.2f} ({low:.2f} to {high:.2f})"
+
+
+def largest_differences(models: dict[str, Any], frozen: FrozenGraph) -> str:
+    """How far each model's logits are from TensorFlow's, and over which range."""
+    import openvino
+
+    rgb = natural_images(4, 224, 224)
+    expected = TensorFlowGraph(frozen).run(rgb)
+    lines = [f"TensorFlow's logits: {expected.min():.1f} to {expected.max():.1f}; largest difference from them:"]
+    for name, model in models.items():
+        request = openvino.Core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()
+        found = np.concatenate([request.infer([image[None, ..., ::-1].copy()])[0].copy() for image in rgb])
+        lines.append(f"  {name}: {np.abs(found - expected).max():.1e}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -136,8 +155,8 @@ def main() -> None:
     from tests.support import graphs
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="rounds (default: 15)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of one run (default: 0.5)")
+    parser.add_argument("--rounds", type=int, default=60, help="pairs of runs (default: 60)")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of one run (default: 0.1)")
     parser.add_argument("--variant", choices=("s", "m", "l"), default="l", help="which MixNet (default: l)")
     parser.add_argument("--no_int8", action="store_true", help="without INT8, which takes a minute to make")
     parser.add_argument("--omz", type=Path, metavar="PYTHON", help="Python of an environment with openvino-dev 2024.6")
@@ -150,15 +169,6 @@ def main() -> None:
         options = ConversionOptions(precisions=("FP32",), verify=False, keep_frozen=True)
         done = convert(folder.descriptor, root, root, options)
         assert done.frozen
-        plain = openvino.Core().read_model(done.irs[0].ir.xml)
-        rewritten = optimize(plain)
-        tuned = tune(rewritten.model)
-        print("\n".join((*rewritten.notes, tuned.note)), end="\n\n")
-        models = {PLAIN: plain, "--optimize": rewritten.model, "--optimize --tune": tuned.model}
-        if not args.no_int8:
-            models["INT8 (nncf)"] = quantized(plain)
-        old = model_optimizer(args.omz, root, folder.name) if args.omz else None
-        image = natural_images(1, 224, 224)
         frozen = FrozenGraph(
             folder.name,
             done.frozen.read_bytes(),
@@ -166,7 +176,17 @@ def main() -> None:
             (done.plan.outputs[0].tensor,),
             (1, 224, 224, 3),
         )
+        plain = openvino.Core().read_model(done.irs[0].ir.xml)
+        rewritten = optimize(plain)
+        tuned = tune(rewritten.model)
+        print("\n".join((*rewritten.notes, tuned.note)))
+        models = {PLAIN: plain, "--optimize": rewritten.model, "--optimize --tune": tuned.model}
+        print(largest_differences(models, frozen), end="\n\n")
+        if not args.no_int8:
+            models["INT8 (nncf)"] = quantized(plain)
+        old = model_optimizer(args.omz, root, folder.name) if args.omz else None
         to_onnx(plain, root / "model.onnx")
+        image = natural_images(1, 224, 224)
         others = {
             "ONNX Runtime": Framework(OnnxModel(root / "model.onnx"), image),
             "TensorFlow": Framework(TensorFlowGraph(frozen), image),
@@ -174,28 +194,16 @@ def main() -> None:
         limit = machine_limit() / count(done.irs[0].ir.xml).multiply_adds
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
-            runners: dict[str, Runner] = {name: Load(model, config) for name, model in models.items()}
+            runners: dict[str, Runs] = {name: Load(model, config) for name, model in models.items()}
             process = Process(args.omz, old, hint) if old else None
             runners |= {OLD: process} if process else {}
-            rates = in_turn(runners | others, args.rounds, args.seconds)
+            table = list(rows(runners | others, limit, args.rounds, args.seconds))
             if process:
                 process.close()
-            rows = [
-                (
-                    name,
-                    f"{(middle := statistics.median(values)):.1f}",
-                    ratio(rates, name, PLAIN),
-                    ratio(rates, name, OLD),
-                    f"{middle / limit:.2f}",
-                )
-                for name, values in rates.items()
-            ]
-            headers = (f"{hint.lower()}", "images/s", "x plain IR", "x 2024.6", "of the limit")
-            print(tabulate(rows, headers=headers, disable_numparse=True), end="\n\n")
+            headers = (hint.lower(), "x plain IR", *(["x 2024.6"] if old else []), "of the limit")
+            print(tabulate(table, headers=headers, disable_numparse=True), end="\n\n")
         cpu = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-        print(
-            f"limit: {limit:.0f} images/s, as fast as numpy multiplies matrices; {cpu}; OpenVINO {openvino.__version__}"
-        )
+        print(f"limit: multiply-adds as fast as in a large matrix product; {cpu}; OpenVINO {openvino.__version__}")
 
 
 def model_optimizer(python: Path, root: Path, name: str) -> Path:

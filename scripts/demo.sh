@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a user does with a model, on the small one that comes with mixnet_tools: download, convert, check.
+# What a user does with a model, on the small one that comes with mixnet_tools: download, convert, quantize, check.
 # BIN is the folder of the commands, OUT the folder that everything is written to.
 set -eu
 
@@ -12,5 +12,7 @@ step() {
 
 step mixnet-download --name mixnet-nano --output_dir "$OUT"
 step mixnet-convert --name mixnet-nano --download_dir "$OUT"
+step mixnet-quantize --name mixnet-nano --ir_dir "$OUT"
 step mixnet-info --name mixnet-nano --ir_dir "$OUT" --table
-step mixnet-check --name mixnet-nano --download_dir "$OUT" --ir_dir "$OUT"
+step mixnet-check --name mixnet-nano --download_dir "$OUT" --ir_dir "$OUT" \
+    --baseline models/public/mixnet-nano/baseline.json

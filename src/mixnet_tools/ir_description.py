@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mixnet_tools.errors import EvaluationError
 
-_FLOATS = ("f32", "f16")
+_NARROW = ("i8", "u8", "i4", "u4")
+_WEIGHTS = ("f32", "f16", *_NARROW)
 
 
 @dataclass(frozen=True)
 class IrCounts:
-    """``parameters``: floating-point weights stored in the IR. ``multiply_adds``: of one inference, convolutions and
-    matrix products only, which is what model cards call FLOPs of such networks."""
+    """``parameters``: weights stored in the IR, as floats or in eight bits or fewer; the scales and ranges of a
+    quantized model are none. ``multiply_adds``: of one inference, convolutions and matrix products only, which is what
+    model cards call FLOPs of such networks.
+    """
 
     parameters: int
     multiply_adds: int
@@ -113,8 +117,39 @@ def _flat(values: Any, prefix: str) -> list[tuple[str, str]]:
 
 
 def _constant_size(operation: Any) -> int:
-    is_weight = operation.get_type_name() == "Constant" and operation.get_element_type().get_type_name() in _FLOATS
-    return _size(operation.get_output_shape(0)) if is_weight else 0
+    if operation.get_type_name() != "Constant" or operation.get_element_type().get_type_name() not in _WEIGHTS:
+        return 0
+    readers = list(_readers(operation))
+    rescales = bool(readers) and all(_rescales(reader, place) for reader, place in readers)
+    return 0 if rescales else _size(operation.get_output_shape(0))
+
+
+def _readers(node: Any) -> Iterator[tuple[Any, int]]:
+    """(operation, which of its inputs) that read a constant, directly or converted to another type."""
+    for target in node.output(0).get_target_inputs():
+        reader = target.get_node()
+        if reader.get_type_name() == "Convert":
+            yield from _readers(reader)
+        else:
+            yield reader, target.get_index()
+
+
+def _rescales(reader: Any, place: int) -> bool:
+    """Whether the constant at input ``place`` of ``reader`` is a range of a quantizer, or the scale or zero point of
+    weights stored in few bits.
+    """
+    if reader.get_type_name() == "FakeQuantize":
+        return place > 0
+    return reader.get_type_name() in ("Multiply", "Subtract") and place == 1 and _is_narrow(reader.input_value(0))
+
+
+def _is_narrow(source: Any) -> bool:
+    node = source.get_node()
+    if node.get_type_name() == "Subtract":
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Convert":
+        return False
+    return node.input_value(0).get_element_type().get_type_name() in _NARROW
 
 
 def _multiply_adds(operation: Any) -> int:

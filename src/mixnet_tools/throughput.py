@@ -16,9 +16,10 @@ import numpy as np
 
 from mixnet_tools.inference import FLOAT32_ONLY
 
-ROUNDS = 9
-SECONDS = 0.4
-"""Of one run; a round is a run of each model."""
+ROUNDS = 40
+SECONDS = 0.1
+"""Of one run; a round is a run of each model. Many short runs tell more than a few long ones: a shared machine changes
+its speed within a second."""
 
 THROUGHPUT = {"PERFORMANCE_HINT": "THROUGHPUT", **FLOAT32_ONLY}
 """As mixnet-check runs an IR."""

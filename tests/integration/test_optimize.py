@@ -20,7 +20,7 @@ from mixnet_tools.optimization.tuning import Tuned
 from mixnet_tools.throughput import Paired
 from mixnet_tools.values import FrozenGraph, ir_model
 from tests.support import graphs
-from tests.support.commands import run_ok
+from tests.support.commands import run_failing, run_ok
 
 
 @pytest.fixture
@@ -120,3 +120,38 @@ def test_the_command_line_says_what_came_of_it(nano_dir: Path, tmp_path: Path) -
     (model,) = json.loads(run_ok(*words, "--optimize").out)["models"]
     assert model["optimization"]["rewriting_ratio"] > 0
     assert "rewritten" in model["optimization"]["notes"][0]
+
+
+def test_any_ir_is_optimized_on_the_command_line(nano_dir: Path, tmp_path: Path) -> None:
+    source = ir_model(nano_dir, "public/mixnet-nano", "mixnet-nano", "FP16").xml
+    target = tmp_path / "fast" / "net.xml"
+    done = json.loads(run_ok("optimize", source, "-o", target, "--json").out)
+    assert done["xml"] == str(target)
+    assert done["rewriting_ratio"] > 0
+    assert done["notes"]
+    assert {path.name for path in target.parent.iterdir()} == {"net.xml", "net.bin", "net.optimization.json"}
+    rng = np.random.default_rng(3)
+    images = rng.uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
+    expected, found = (OpenVinoModel(path).run(images) for path in (source, target))
+    assert np.abs(found - expected).max() < 0.05  # FP16, of logits of some tens
+    assert np.ptp(expected) > 1
+    plain = run_ok("optimize", source, "-o", target).out
+    assert str(target) in plain
+
+
+def test_wrong_usage_of_optimize(nano_dir: Path, tmp_path: Path) -> None:
+    source = ir_model(nano_dir, "public/mixnet-nano", "mixnet-nano", "FP16").xml
+    assert "itself" in run_failing("optimize", source, "-o", source, code=2)
+    assert "nothing would be done" in run_failing("optimize", source, "-o", tmp_path / "a.xml", "--no_rewrite", code=2)
+    assert "no such file" in run_failing("optimize", tmp_path / "b.xml", "-o", tmp_path / "a.xml")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_check_may_be_tuned(nano_dir: Path) -> None:
+    """Whether a kernel is faster depends on the machine; the answers do not."""
+    words = ("check", "--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--num_images", "40", "-q")
+    plain, tuned = (json.loads(run_ok(*words, "--json", *more).out)["reports"][0] for more in ((), ("--tune",)))
+    for one, other in zip(plain["results"], tuned["results"], strict=True):
+        assert (one["top1"], one["top5"], one["digests"]) == (other["top1"], other["top5"], other["digests"])
+    assert len(tuned["notes"]) == len(plain["notes"]) + 2
+    assert all("tuned" in note for note in tuned["notes"][:2])

@@ -123,13 +123,23 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process(
     assert left == {f"{NAME}.xml", f"{NAME}.bin", "quantization.json"}
 
 
-def test_check_measures_the_quantized_ir(quantized: Quantized) -> None:
+def test_info_counts_the_weights_of_the_quantized_ir(quantized: Quantized, nano_dir: Path) -> None:
+    assert describe(quantized.ir.xml).counts == describe(ir_of(nano_dir, "FP32").xml).counts
+    shown = json.loads(run_ok("info", "--name", NAME, "--ir_dir", quantized.folder, "--json").out)
+    assert list(shown[0]["ir"]) == ["FP16-INT8"]
+
+
+def test_check_holds_the_quantized_ir_against_the_committed_baseline(
+    quantized: Quantized, nano: ModelDescriptor
+) -> None:
     outcome = run_ok(
         "check", "--name", NAME, "--ir_dir", quantized.folder, "--launcher", "openvino", "--precisions", "FP16-INT8",
-        "--tolerance", "1", "--json", "-q",
+        "--baseline", nano.directory / "baseline.json", "--json", "-q",
     )  # fmt: skip
-    (result,) = json.loads(outcome.out)["reports"][0]["results"]
-    assert result["precision"] == "FP16-INT8"
+    (report,) = json.loads(outcome.out)["reports"]
+    (result,), (judged,) = report["results"], report["verdict"]["baseline"]
+    assert result["precision"] == judged["precision"] == "FP16-INT8"
+    assert {one["tolerance"] for one in report["verdict"]["judgements"]} == {1.0}
     rows = quantized.document["models"][0]["rows"]
     assert result["top1"]["correct"] == rows[-1]["comparison"]["top1"]
 

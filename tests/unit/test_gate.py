@@ -44,6 +44,19 @@ def test_the_tolerance_is_the_users() -> None:
             judge(measured, wrong)
 
 
+def test_a_quantized_ir_has_a_tolerance_of_its_own() -> None:
+    figures = [result(38_650, 46_455, FULL, precision=precision) for precision in ("FP16", "FP16-INT8")]
+    verdict = judge(report(*figures, images=FULL, total=FULL, reference_images=FULL))
+    assert [one.passed for one in verdict.judgements] == [False, False, True, True]
+    assert [one.tolerance for one in verdict.judgements] == [0.2, 0.2, 1.0, 1.0]
+    assert "tolerance 0.2 points (1 for INT8)" in verdict.summary()
+    whole = report(figures[1], images=FULL, total=FULL, reference_images=FULL)
+    assert not judge(whole, int8_tolerance=0.99).passed
+    assert judge(whole, 1.0, int8_tolerance=0.0).passed, "the larger of the two counts"
+    with pytest.raises(UsageError, match="int8_tolerance: expected points"):
+        judge(whole, int8_tolerance=-1)
+
+
 def test_each_figure_is_judged_and_the_summary_names_the_missed_ones() -> None:
     good, bad = result(39_150, 46_955, FULL, precision=None), result(39_000, 46_955, FULL, precision="FP16")
     verdict = judge(report(good, bad, images=FULL, total=FULL, reference_images=FULL))

@@ -15,8 +15,8 @@ from mixnet_tools.errors import EvaluationError
 from mixnet_tools.throughput import THROUGHPUT, Load, Paired, in_turn
 from mixnet_tools.values import IRModel
 
-ROUNDS = 7
-SECONDS = 0.2
+ROUNDS = 15
+SECONDS = 0.1
 """Of one IR in one round. All of it takes about ``ROUNDS * SECONDS`` for each IR and type, and its compilation."""
 
 
