@@ -43,6 +43,7 @@ _HOMES = {
         "UnsupportedOption",
         "UsageError",
     ),
+    "mixnet_tools.optimization.ir_file": ("OptimizedIR", "optimize_ir"),
     "mixnet_tools.progress": ("BarProgress", "JsonProgress", "LineProgress", "Progress"),
     "mixnet_tools.quantization.report": ("QuantizationReport",),
     "mixnet_tools.quantization.settings": ("QuantizationSettings",),
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import UnknownModelError as UnknownModelError
     from mixnet_tools.errors import UnsupportedOption as UnsupportedOption
     from mixnet_tools.errors import UsageError as UsageError
+    from mixnet_tools.optimization.ir_file import OptimizedIR as OptimizedIR
+    from mixnet_tools.optimization.ir_file import optimize_ir as optimize_ir
     from mixnet_tools.progress import BarProgress as BarProgress
     from mixnet_tools.progress import JsonProgress as JsonProgress
     from mixnet_tools.progress import LineProgress as LineProgress

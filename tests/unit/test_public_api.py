@@ -11,7 +11,7 @@ import pytest
 
 import mixnet_tools
 
-FUNCTIONS = {"convert", "download", "evaluate", "find_model", "quantize"}
+FUNCTIONS = {"convert", "download", "evaluate", "find_model", "optimize_ir", "quantize"}
 VALUES = {
     "AccuracyReport",
     "ConversionOptions",
@@ -20,6 +20,7 @@ VALUES = {
     "DownloadedModel",
     "IRModel",
     "ModelDescriptor",
+    "OptimizedIR",
     "QuantizationOptions",
     "QuantizationReport",
     "QuantizationSettings",
