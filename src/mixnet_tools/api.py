@@ -24,7 +24,8 @@ from mixnet_tools.conversion.convert import convert as convert_descriptor
 from mixnet_tools.conversion.freeze import freeze
 from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
 from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
-from mixnet_tools.errors import UnknownModelError, UsageError
+from mixnet_tools.errors import EvaluationError, UnknownModelError, UsageError
+from mixnet_tools.ir_description import describe
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings
@@ -194,18 +195,20 @@ def quantize_model(
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="-s IMAGES")
     own = annotations if eval_source is None else None
-    labelled = eval_source or (images if has_labels(images, own) else None)
     config = load_accuracy_config(descriptor.accuracy_path)
-    found = calibration_images(images, own)
-    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
 
     def ir(precision: str, folder: Path = ir_dir) -> IRModel:
         return ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision)
 
+    floats = tuple(one for one in map(ir, PRECISIONS) if one.xml.is_file() and one.bin.is_file())
+    classes = _classes(floats[0]) if floats else None
+    labelled = eval_source or (images if has_labels(images, own, classes) else None)
+    found = calibration_images(images, own, classes)
+    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
+
     def calibrate(height: int, width: int) -> CalibrationSet:
         return calibration_set(config, chosen, (images, len(found)), (height, width), options.profile, progress)
 
-    floats = tuple(ir(precision) for precision in PRECISIONS if ir(precision).xml.is_file())
     comparer = None
     if labelled is not None and (options.verify or options.max_drop is not None):
         dataset = open_dataset(labelled, annotations)
@@ -227,3 +230,12 @@ def quantize_model(
         throughput=options.verify,
     )
     return quantize_ir(request, calibrate, comparer, progress)
+
+
+def _classes(ir: IRModel) -> int | None:
+    """How many classes an IR tells apart; None where that cannot be told."""
+    try:
+        shape = describe(ir.xml).outputs[0].shape
+    except EvaluationError:
+        return None
+    return shape[-1] if shape and shape[-1] > 0 else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from mixnet_tools.errors import EvaluationError
 
-_NARROW = ("i8", "u8", "i4", "u4")
+_NARROW = ("i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2")
 _WEIGHTS = ("f32", "f16", *_NARROW)
 
 

@@ -18,10 +18,36 @@ from mixnet_tools.errors import ConversionError
 from mixnet_tools.values import IRModel
 
 HALF_PRECISIONS = ("FP16", "FP16-INT8")
-STAGING_PREFIX = ".staging-"
+STAGING_PREFIX = ".mixnet_tools-staging-"
 
 STALE_SECONDS = 3600.0
 """Age from which a staging folder is taken for one that a killed process left; a conversion takes seconds."""
+
+
+def require_place(target: IRModel, report_file: str) -> None:
+    """Find out before the work whether ``target`` can be written, and leave nothing behind.
+
+    Raises :class:`ConversionError` where a folder stands in its place, or none can be made for it.
+    """
+    for path in _places(target, report_file):
+        if path.is_dir():
+            raise ConversionError(
+                f"{path}: is a folder, where a file is to be written", hint="move it, or write elsewhere"
+            )
+    folder = target.xml.parent
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConversionError(
+            f"{folder}: cannot be written to: {error.strerror or error}", hint="choose another folder: --output_dir"
+        ) from error
+    finally:
+        for one in made:
+            with contextlib.suppress(OSError):
+                one.rmdir()
 
 
 @contextlib.contextmanager
@@ -69,6 +95,7 @@ def publish(publications: Sequence[Publication]) -> None:
     written first; if a rename fails after all, what stood there before is put back.
     """
     for one in publications:
+        require_place(one.target, one.report_file)
         text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
         one.candidate.xml.with_name(one.report_file).write_text(text)
     undo: list[tuple[Path, Path]] = []
@@ -90,7 +117,7 @@ def publish(publications: Sequence[Publication]) -> None:
 def _replace(one: Publication, undo: list[tuple[Path, Path]], placed: list[Path]) -> None:
     """Retire the three files at the target (.xml first), then place the new ones (.xml last)."""
     staging = one.candidate.xml.parent
-    places = (one.target.xml, one.target.bin, one.target.xml.with_name(one.report_file))
+    places = _places(one.target, one.report_file)
     for path in places:
         if path.exists():
             retired = staging / f"retired-{path.name}"
@@ -99,6 +126,10 @@ def _replace(one: Publication, undo: list[tuple[Path, Path]], placed: list[Path]
     for path in reversed(places):
         (staging / path.name).rename(path)
         placed.append(path)
+
+
+def _places(target: IRModel, report_file: str) -> tuple[Path, Path, Path]:
+    return target.xml, target.bin, target.xml.with_name(report_file)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ SECONDS = 0.1
 """Of one run; a round is a run of each model. Many short runs tell more than a few long ones: a shared machine changes
 its speed within a second."""
 
+MARGIN = 0.02
+"""Of a model against itself, medians of :data:`ROUNDS` differ by up to so much (measured: 0.979 to 1.027)."""
+
 THROUGHPUT = {"PERFORMANCE_HINT": "THROUGHPUT", **FLOAT32_ONLY}
 """As mixnet-check runs an IR."""
 
@@ -50,6 +53,16 @@ class Paired:
     def ratio(self) -> float:
         """Their median."""
         return statistics.median(self.ratios)
+
+    @property
+    def faster(self) -> bool:
+        """Whether the other is faster beyond chance: by more than :data:`MARGIN`, and in three of four rounds."""
+        return self.ratio > 1 + MARGIN and self.quartiles[0] > 1
+
+    def describe(self) -> str:
+        """For people: the median, and the quartiles in brackets."""
+        low, high = self.quartiles
+        return f"{self.ratio:.3f} x the throughput here ({low:.3f} to {high:.3f})"
 
     @property
     def quartiles(self) -> tuple[float, float]:

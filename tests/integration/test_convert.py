@@ -106,7 +106,7 @@ def test_damaged_files_are_one_clear_error_and_leave_nothing(download: Path, dam
     assert words in error
     assert "mixnet-download" in error
     assert written(download) == set()
-    assert not list(download.rglob(".staging*"))
+    assert not list(download.rglob("*staging*"))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_wrong_conversion_fails_the_proof_and_leaves_the_earlier_ir(
         stage.convert(nano, download, tmp_path / "ir")
     assert {path: path.read_bytes() for path in before} == before
     assert not (tmp_path / "ir/public/mixnet-nano/FP16").exists()
-    assert not list(tmp_path.rglob(".staging*"))
+    assert not list(tmp_path.rglob("*staging*"))
 
 
 def _mutate(monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
@@ -213,12 +213,12 @@ def test_when_the_last_step_fails_the_earlier_irs_are_put_back(
         stage.convert(nano, download, tmp_path, ConversionOptions(verify=False, weights="ema"))
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in before} == before
-    assert not list(tmp_path.rglob(".staging*"))
+    assert not list(tmp_path.rglob("*staging*"))
 
 
 def test_what_a_killed_conversion_left_is_swept(download: Path, tmp_path: Path, nano: ModelDescriptor) -> None:
     folder = tmp_path / "public/mixnet-nano/FP32"
-    old, fresh = folder / ".staging-old", folder / ".staging-fresh"
+    old, fresh = folder / ".mixnet_tools-staging-old", folder / ".mixnet_tools-staging-fresh"
     for place in (old, fresh):
         place.mkdir(parents=True)
         (place / "mixnet-nano.bin").write_bytes(b"x")

@@ -14,6 +14,7 @@ import pytest
 import mixnet_tools
 from mixnet_tools.descriptor import ModelDescriptor
 from mixnet_tools.ir_description import describe
+from mixnet_tools.optimization.primitives import is_tuned, kind_of, wish
 from mixnet_tools.values import IRModel, ir_model
 from tests.support.commands import Outcome, run, run_failing, run_ok
 
@@ -203,6 +204,47 @@ def test_calibration_and_measurement_may_be_of_different_images(
     assert report.passed is None
 
 
+def test_kernels_that_were_tuned_for_floats_are_forgotten(quantized: Quantized, nano_dir: Path, tmp_path: Path) -> None:
+    import openvino
+
+    source = openvino.Core().read_model(ir_of(nano_dir, "FP16").xml)
+    wish(source, {node.get_friendly_name(): "jit_avx2" for node in source.get_ops() if kind_of(node)})
+    source.set_rt_info({"rewrites": "none", "tuned_on": "a processor"}, ["optimization"])
+    tuned = ir_of(tmp_path, "FP16")
+    tuned.xml.parent.mkdir(parents=True)
+    openvino.save_model(source, tuned.xml)
+    run_ok("quantize", "--name", NAME, "-d", tmp_path, "--no_verify", "-q")
+    made = openvino.Core().read_model(ir_of(tmp_path).xml)
+    assert not is_tuned(made)
+    assert not made.has_rt_info(["optimization", "tuned_on"])
+    assert made.get_rt_info(["optimization", "rewrites"]).astype(str) == "none"
+    assert ir_of(tmp_path).bin.read_bytes() == quantized.ir.bin.read_bytes()
+
+
+def test_folders_that_are_no_classes_hold_images(nano_dir: Path, pictures: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(pictures.iterdir())):
+        folder = pictures / f"day-{number % 2}"
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
+    place = ("--name", NAME, "-d", nano_dir, "-o", tmp_path, "-s", pictures)
+    outcome = run_ok("quantize", *place, *QUICK)
+    assert "mixnet-nano: note: its accuracy was not measured" in outcome.err
+
+
+def test_one_model_that_fails_does_not_stop_the_others(nano: ModelDescriptor, nano_dir: Path, tmp_path: Path) -> None:
+    zoo = tmp_path / "zoo/public"
+    shutil.copytree(nano.directory, zoo / NAME)
+    shutil.copytree(nano.directory, zoo / "another")
+    (zoo / "broken").mkdir()
+    (zoo / "broken/model.yml").write_text("framework: [")
+    words = ("--models_dir", tmp_path / "zoo", "--all", "-d", nano_dir, "-o", tmp_path / "out", "--no_verify", "--json")
+    outcome = run("quantize", *words, *QUICK, "-s", nano.directory / "validation")
+    assert outcome.code == 1
+    document = json.loads(outcome.out)
+    assert [one["model"] for one in document["models"]] == [NAME]
+    assert {one["name"] for one in document["failed"]} == {"another", "broken"}
+
+
 def test_clear_errors(quantized: Quantized, nano_dir: Path, pictures: Path, tmp_path: Path) -> None:
     out = ("-o", tmp_path / "out")
     base = ("--name", NAME, "-d", nano_dir, *out)
@@ -215,6 +257,8 @@ def test_clear_errors(quantized: Quantized, nano_dir: Path, pictures: Path, tmp_
     assert "has no such IR" in error
     assert "mixnet-convert --name mixnet-nano" in error
     assert "--ignore nothing" in run_failing("quantize", *base, "--ignore", "nothing", code=2)
+    assert "--ignore leaves no layer to quantize" in run_failing("quantize", *base, "--ignore", "*", code=2)
+    assert "--ignore: an empty name" in run_failing("quantize", *base, "--ignore", ",", code=2)
     assert "nothing would be measured" in run_failing("quantize", *base, "--no_verify", "--max_drop", "1", code=2)
     assert "--annotations without images" in run_failing("quantize", *base, "--annotations", "val.txt", code=2)
     # An INT8 IR where the FP16 one should be.

@@ -28,27 +28,37 @@ from mixnet_tools.values import CalibrationSet
 SALT = "mixnet_tools calibration 1"
 
 
-def has_labels(source: Path, annotations: Path | None = None) -> bool:
+def has_labels(source: Path, annotations: Path | None = None, classes: int | None = None) -> bool:
     """Whether ``source`` says what its images show: anything but a folder of loose images without a file of labels.
 
-    A folder whose labels are broken has labels; :func:`mixnet_tools.accuracy.dataset.open_dataset` says what is wrong.
+    Folders in it are classes where there are as many of them as the model has ``classes`` (or one less: background), or
+    that number is not known. A folder whose labels are broken has labels;
+    :func:`mixnet_tools.accuracy.dataset.open_dataset` says what is wrong.
     """
     if annotations is not None or not source.is_dir() or find_shards(source) is not None:
         return True
     loose = any(is_image(path.name) for path in source.iterdir() if path.is_file())
-    return not loose or find_annotations(source) is not None
+    if find_annotations(source) is not None:
+        return True
+    folders = sum(path.is_dir() and not path.name.startswith(".") for path in source.iterdir())
+    return not loose and (classes is None or folders in (classes, classes - 1))
 
 
-def calibration_images(source: Path, annotations: Path | None = None) -> tuple[LabelledImage, ...]:
-    """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it).
+def calibration_images(
+    source: Path, annotations: Path | None = None, classes: int | None = None
+) -> tuple[LabelledImage, ...]:
+    """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it):
+    see :func:`has_labels`.
 
     Raises :class:`DatasetError` where there are none.
     """
     if not source.exists():
         raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind to -s/--source")
-    if has_labels(source, annotations):
+    if has_labels(source, annotations, classes):
         return open_dataset(source, annotations).images
     paths = sorted(images_below(source))
+    if not paths:
+        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind to -s/--source")
     return tuple(LabelledImage(path.relative_to(source).as_posix(), path, 0) for path in paths)
 
 

@@ -118,17 +118,19 @@ def judge(
     remarks: tuple[str, ...] = (),
     *,
     references: bool = True,
-    int8_tolerance: float = INT8_TOLERANCE,
+    int8_tolerance: float | None = None,
 ) -> Verdict:
     """Hold ``report`` against its own references. ``tolerance`` is in points, 0 to 100; else :class:`UsageError`.
 
-    Quantized IRs may lie lower by ``int8_tolerance``, where that is more.
+    Quantized IRs may lie lower by ``int8_tolerance`` (default: :data:`INT8_TOLERANCE`, or ``tolerance`` where that is
+    more).
 
     ``baseline`` and ``remarks`` are the judgements, which count as well, and the notes of
     :func:`mixnet_tools.accuracy.baseline.compare`. ``references`` is false where the images are another test set, whose
     accuracy the references say nothing about.
     """
-    for name, points in (("tolerance", tolerance), ("int8_tolerance", int8_tolerance)):
+    quantized = max(tolerance, INT8_TOLERANCE) if int8_tolerance is None else int8_tolerance
+    for name, points in (("tolerance", tolerance), ("int8_tolerance", quantized)):
         if not 0 <= points <= 100:
             raise UsageError(f"{name}: expected points from 0 to 100, got {points}")
     data = report.dataset
@@ -136,7 +138,7 @@ def judge(
     judgements: list[Judgement] = []
     notes = list(remarks)
     for result in report.results if references else ():
-        allowed = max(tolerance, int8_tolerance) if "INT8" in (result.precision or "") else tolerance
+        allowed = quantized if "INT8" in (result.precision or "") else tolerance
         pairs: tuple[tuple[Literal["top-1", "top-5"], Accuracy, float | None], ...] = (
             ("top-1", result.top1, result.reference_top1),
             ("top-5", result.top5, result.reference_top5),

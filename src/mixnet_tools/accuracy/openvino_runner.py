@@ -18,7 +18,7 @@ from mixnet_tools.accuracy.runner import CHANNELS, Array, Digest, RunnerInfo
 from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference import FLOAT32_ONLY
-from mixnet_tools.optimization.tuning import Tuned
+from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere
 from mixnet_tools.values import IRModel
 
 PATIENCE = 5.0
@@ -56,10 +56,9 @@ class OpenVinoRunner:
                 f"{ir.xml}: OpenVINO cannot load this IR on {device}: {_last_line(error)}",
                 hint=f"convert the model again: mixnet-convert --name {ir.name}",
             ) from error
+        remarks = tuple(text for text in (tuned.note if tuned else None, tuned_elsewhere(self._model)) if text)
         digests = tuple(Digest(path.name, sha256_of(path)) for path in (ir.xml, ir.bin))
-        self._info = RunnerInfo(
-            "openvino", ir.precision, device, height, width, classes, digests, (tuned.note,) if tuned else ()
-        )
+        self._info = RunnerInfo("openvino", ir.precision, device, height, width, classes, digests, remarks)
 
     @property
     def info(self) -> RunnerInfo:

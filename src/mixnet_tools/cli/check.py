@@ -135,6 +135,8 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
         raise UsageError("--resume without --predictions", hint="say which file to go on with: --predictions FILE")
     if args.predictions and args.predictions.exists() and args.predictions.stat().st_size and not args.resume:
         raise UsageError(f"{args.predictions} exists already", hint="--resume goes on with it; or name another file")
+    if args.tune and args.launcher and "openvino" not in args.launcher:
+        raise UsageError("--tune is for converted models", hint="leave it out, or add --launcher openvino")
     check_usage(args, models)
 
 

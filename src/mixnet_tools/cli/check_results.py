@@ -45,7 +45,7 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
         "--int8_tolerance",
         type=points,
         metavar="POINTS",
-        help="the same for quantized IRs, where it is more (default: 1)",
+        help="the same for quantized IRs (default: 1, or --tolerance where that is more)",
     )
     gate.add_argument(
         "--no_references", action="store_true", help="judge by the baseline only: the images are another test set"
@@ -111,13 +111,10 @@ def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
 
 def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
     from mixnet_tools.accuracy.baseline import compare, read_baseline, write_baseline
-    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, INT8_TOLERANCE, judge
+    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
 
     done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
-    limits: Any = {
-        "references": not args.no_references,
-        "int8_tolerance": INT8_TOLERANCE if args.int8_tolerance is None else args.int8_tolerance,
-    }
+    limits: Any = {"references": not args.no_references, "int8_tolerance": args.int8_tolerance}
     if not args.baseline or args.update_baseline:
         verdict = judge(done.report, tolerance, **limits)
         if args.baseline and verdict.passed:

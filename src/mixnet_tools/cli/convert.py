@@ -106,7 +106,11 @@ def run(args: argparse.Namespace) -> int:
         from mixnet_tools.tensorflow_quietly import import_tensorflow
 
         import_tensorflow()
-    outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), args.jobs)
+    jobs = args.jobs
+    if jobs > 1 and (args.optimize or args.tune):
+        progress.note("speeds are measured: converting one model after the other")
+        jobs = 1
+    outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), jobs)
     outcomes += [_Outcome(name, None, error) for name, error in broken]
     if len(outcomes) == 1 and outcomes[0].error and not args.json:
         raise outcomes[0].error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixnet_tools.cli.options import Parser
+from mixnet_tools.cli.options import Parser, make_progress
 from mixnet_tools.cli.output import print_json
 
 
@@ -22,6 +22,7 @@ def add_arguments(parser: Parser) -> None:
         "--tune", action="store_true", help="choose kernels by trial: the IR is then for this CPU and OpenVINO version"
     )
     parser.add_argument("--no_rewrite", action="store_true", help="leave the graph as it is, with --tune")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
 
 
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.no_rewrite and not args.tune:
         raise UsageError("--no_rewrite without --tune: nothing would be done", hint="leave it out, or add --tune")
+    make_progress(args).note(f"{args.file}: measuring whether it can be made faster")
     done = optimize_ir(args.file, args.output, rewriting=not args.no_rewrite, tuning=args.tune)
     if args.json:
         print_json({"xml": str(done.target.xml), "bin": str(done.target.bin), **done.to_json()})

@@ -27,10 +27,10 @@ from mixnet_tools.cli.options import (
     points,
     positive_int,
     print_all_models,
-    selected_models,
+    readable_models,
 )
 from mixnet_tools.cli.output import print_json
-from mixnet_tools.errors import MixnetToolsError, UsageError
+from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
 
 if TYPE_CHECKING:
@@ -96,16 +96,19 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--annotations without images", hint="give them as well: -s DATASET, or --eval_source DATASET")
     # Pillow's remarks on odd metadata name no file and change no pixel.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    models, progress, options = selected_models(args), make_progress(args), _options(args)
+    options = _options(args)
+    (models, broken), progress = readable_models(args), make_progress(args)
     reports: list[QuantizationReport] = []
-    failed: list[tuple[str, MixnetToolsError]] = []
+    failed: list[tuple[str, MixnetToolsError]] = list(broken)
     for model in models:
         try:
             reports.append(_quantize(args, model, options, progress))
         except MixnetToolsError as error:
-            if len(models) == 1:
-                raise
             failed.append((model.name, error))
+        except OSError as error:
+            failed.append((model.name, _named(error)))
+    if len(failed) == 1 and not reports:
+        raise failed[0][1]
     return _finish(args, reports, failed)
 
 
@@ -161,7 +164,9 @@ def _options(args: argparse.Namespace) -> QuantizationOptions:
     given = {field.name: getattr(args, field.name) for field in fields(QuantizationSettings)}
     given = {name: value for name, value in given.items() if value is not None}
     if "ignore" in given:
-        given["ignore"] = tuple(part.strip() for text in given["ignore"] for part in text.split(",") if part.strip())
+        given["ignore"] = tuple(part.strip() for text in given["ignore"] for part in text.split(","))
+        if "" in given["ignore"]:
+            raise UsageError("--ignore: an empty name", hint="--ignore NAME[,NAME...]")
     return QuantizationOptions(
         settings=QuantizationSettings(**given),
         fixed=frozenset(given) - {"ignore", "subset_size", "seed"},  # a search may leave more layers in float
@@ -219,6 +224,11 @@ def _finish(
     if missed:
         print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0
+
+
+def _named(error: OSError) -> QuantizationError:
+    place = f"{error.filename}: " if error.filename else ""
+    return QuantizationError(f"{place}{error.strerror or error}")
 
 
 def _seed(text: str) -> int:

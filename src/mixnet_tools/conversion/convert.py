@@ -25,7 +25,7 @@ from mixnet_tools.errors import UnsupportedOption, UsageError
 from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
-from mixnet_tools.publishing import Publication, publish, staged
+from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
 
 Freezer = Literal["openvino", "tensorflow"]
@@ -153,6 +153,9 @@ class _Conversion:
 
     def run(self, output_dir: Path) -> ConvertedModel:
         options = self.options
+        targets = target_irs(self.descriptor, output_dir, options.precisions)
+        for target in targets:
+            require_place(target, REPORT_FILE)
         with self.stage("import"):
             import openvino  # noqa: F401
         with self.stage("read"):
@@ -165,7 +168,6 @@ class _Conversion:
         with self.stage("original"):
             reference = self.reference(model) if options.verify else None
             averages = self.averages()
-        targets = target_irs(self.descriptor, output_dir, options.precisions)
         with contextlib.ExitStack() as stack:
             candidates = []
             for target in targets:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.optimization.optimize import Optimized, optimize
-from mixnet_tools.publishing import Publication, publish, staged
+from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
+from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.values import IRModel
 
 REPORT_FILE = "{stem}.optimization.json"
@@ -56,34 +57,55 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
     import openvino
 
     for path in (source, target):
-        if path.suffix.lower() != ".xml":
+        if path.suffix != ".xml":
             raise UsageError(f"{path}: expected an .xml file, got {path.suffix or 'no suffix'}")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the IR to optimize itself", hint="name another file")
     missing = next((path for path in (source, source.with_suffix(".bin")) if not path.is_file()), None)
     if missing is not None:
         raise EvaluationError(f"{missing}: no such file", hint="give the .xml of an IR, its .bin beside it")
+    report_file = REPORT_FILE.format(stem=target.stem)
+    place = IRModel(target.stem, "FP32", target, target.with_suffix(".bin"))
+    require_place(place, report_file)
     try:
         model = openvino.Core().read_model(source)
     except RuntimeError as error:
         reason = (str(error).strip().splitlines() or ["unknown"])[-1]
         raise EvaluationError(f"{source}: OpenVINO cannot read this IR: {reason}") from error
-    precision = "FP16" if _stores_halves(model) else "FP32"
-    done = OptimizedIR(
-        source,
-        IRModel(target.stem, precision, target, target.with_suffix(".bin")),
-        optimize(model, rewriting=rewriting, tuning=tuning),
-    )
-    with staged(done.result.model, done.target) as candidate:
+    if _stores_halves(model):
+        place = replace(place, precision="FP16")
+    done = OptimizedIR(source, place, optimize(model, rewriting=rewriting, tuning=tuning))
+    with staged(done.result.model, place) as candidate:
+        if done.changed and (refused := _refused(model, candidate)):
+            kept = Optimized(
+                model, (*done.result.notes, f"not kept: stored as {place.precision}, {refused}"), {}, None, None
+            )
+            done = replace(done, result=kept)
         if not done.changed:  # to the byte
             shutil.copyfile(source, candidate.xml)
             shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
-        publish([Publication(candidate, done.target, done.to_json(), REPORT_FILE.format(stem=target.stem))])
+        publish([Publication(candidate, place, done.to_json(), report_file)])
     return done
 
 
+def _refused(model: Any, candidate: IRModel) -> str | None:
+    """What speaks against the file as it was saved: rounding to half precision comes after the proof of the graph."""
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"ENABLE_MMAP": False})  # the file may be replaced while it is open
+    tolerance = FP16_TOLERANCE if candidate.precision == "FP16" else TOLERANCE
+    return objection(model, core.read_model(candidate.xml), tolerance)
+
+
 def _stores_halves(model: Any) -> bool:
-    return any(
-        node.get_type_name() == "Constant" and node.get_element_type().get_type_name() == "f16"
-        for node in model.get_ops()
-    )
+    """Whether the weights of all convolutions and matrix products are FP16: one of FP32 must stay what it is."""
+    kinds = set()
+    for node in model.get_ops():
+        if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul"):
+            weights = node.input_value(1).get_node()
+            if weights.get_type_name() == "Convert":
+                weights = weights.input_value(0).get_node()
+            if weights.get_type_name() == "Constant":
+                kinds.add(weights.get_element_type().get_type_name())
+    return kinds == {"f16"}

@@ -16,6 +16,9 @@ CHANNELS = 1
 ACTIVATIONS = ("Relu", "Swish", "Clamp", "HSwish", "HSigmoid", "Sigmoid", "Tanh")
 """Operations that map each number by itself. The first input is the data; others (Swish's beta) are scalars."""
 
+_NUMBERS = ("f16", "f32", "f64", "i32", "i64")
+"""Element types that numpy has as well."""
+
 ARITHMETIC = ("Add", "Multiply", "Subtract", "Divide")
 """Operations that, with a constant per channel as one of their inputs, treat each channel by itself."""
 
@@ -23,16 +26,16 @@ ARITHMETIC = ("Add", "Multiply", "Subtract", "Divide")
 def constant_value(source: Any) -> Array | None:
     """The numbers of ``source``, an Output, where these are fixed: a Constant, or an FP16 one widened to FP32.
 
-    Quantized weights are not among them: they must stay as they are.
+    Quantized weights are not among them: they must stay as they are. Nor are types that numpy does not have (bfloat16).
     """
-    node = source.get_node()
+    node, kind = source.get_node(), source.get_element_type().get_type_name()
     if node.get_type_name() == "Convert" and node.input_value(0).get_node().get_type_name() == "Constant":
-        stored = node.input_value(0).get_node().data
-        if stored.dtype != np.float16 or source.get_element_type().to_dtype() != np.float32:
+        stored = node.input_value(0)
+        if (stored.get_element_type().get_type_name(), kind) != ("f16", "f32"):
             return None
-        widened: Array = np.asarray(stored).astype(np.float32)
+        widened: Array = np.asarray(stored.get_node().data).astype(np.float32)
         return widened
-    if node.get_type_name() == "Constant":
+    if node.get_type_name() == "Constant" and kind in _NUMBERS:
         return np.asarray(node.data)
     return None
 

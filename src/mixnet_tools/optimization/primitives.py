@@ -57,6 +57,14 @@ def is_tuned(model: Any) -> bool:
     return any({ATTRIBUTE, REREAD_ATTRIBUTE} & set(node.get_rt_info()) for node in model.get_ops())
 
 
+def forget(model: Any) -> None:
+    """Take all wishes out of ``model``."""
+    for node in model.get_ops():
+        info = node.get_rt_info()
+        for name in {ATTRIBUTE, REREAD_ATTRIBUTE} & set(info):
+            del info[name]
+
+
 def reread(model: Any) -> Any:
     """``model`` saved and read again, which is when wishes begin to count."""
     import openvino

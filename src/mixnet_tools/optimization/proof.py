@@ -6,6 +6,7 @@ which there is no original at hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,28 +15,40 @@ import numpy.typing as npt
 from mixnet_tools.inference import FLOAT32_ONLY
 from mixnet_tools.throughput import inputs
 
-Values = npt.NDArray[np.float64]
-
 INPUTS = 4
 
 TOLERANCE = 1e-4
 """Largest allowed |difference| in units of an output's range (largest minus smallest value). Another order of the sums
 of a full-size MixNet-L moves a logit by 1e-6 of it; a part of a split in the wrong place by more than 0.1."""
 
+FP16_TOLERANCE = 1e-2
+"""The same where both are stored in half precision, whose rounding moves a logit of MixNet-L by 1e-3 of the range."""
 
-def largest_difference(model: Any, changed: Any) -> float:
-    """The largest |difference| of two ``openvino.Model`` on the CPU in float32, in units of the output's range.
+Values = npt.NDArray[np.float64]
 
-    Infinity where they have other outputs, or where one gives NaN or infinity and the other does not.
+
+def objection(model: Any, changed: Any, tolerance: float = TOLERANCE) -> str | None:
+    """Why ``changed`` must not take the place of ``model`` (both ``openvino.Model``, run on the CPU in float32), in
+    words; None where it may.
     """
+    expected, found = _runs(model), _runs(changed)
     largest = 0.0
-    for expected, found in zip(_outputs(model), _outputs(changed), strict=True):
-        if expected.shape != found.shape or not np.array_equal(np.isfinite(expected), np.isfinite(found)):
-            return float("inf")
-        finite = np.isfinite(expected)
-        if finite.any():
-            largest = max(largest, _share(expected[finite], found[finite]))
-    return largest
+    for run, other in zip(expected, found, strict=True):
+        for one, two in zip(run, other, strict=True):
+            if one.shape != two.shape:
+                return f"the result would have the shape {two.shape} instead of {one.shape}"
+            finite = np.isfinite(one)
+            if not np.array_equal(finite, np.isfinite(two)) or not np.array_equal(
+                one[~finite], two[~finite], equal_nan=True
+            ):
+                return "the result would be NaN or infinite in other places"
+            if finite.any():
+                largest = max(largest, _share(one[finite], two[finite]))
+    if largest > tolerance:
+        return f"the result would differ by {largest:.2g} of its range"
+    if not any(_varies([run[index] for run in expected]) for index in range(len(expected[0]))):
+        return "the model answers all generated inputs alike, so that nothing can be proved"
+    return None
 
 
 def _share(expected: Values, found: Values) -> float:
@@ -44,8 +57,17 @@ def _share(expected: Values, found: Values) -> float:
     return float(np.abs(expected - found).max()) / scale
 
 
-def _outputs(model: Any) -> list[Values]:
-    """Each output for all the inputs, [INPUTS, ...]."""
+def _varies(outputs: Sequence[Values]) -> bool:
+    """Whether what one output gave for the inputs differs, as far as it is finite."""
+    if len({one.shape for one in outputs}) > 1:
+        return True
+    stacked = np.stack(outputs)
+    stacked = stacked[:, np.isfinite(stacked).all(axis=0)]
+    return bool(stacked.size) and float(np.ptp(stacked, axis=0).max()) > 1e-6 * float(np.abs(stacked).max())
+
+
+def _runs(model: Any) -> list[list[Values]]:
+    """For each input, each output."""
     import openvino
 
     request = openvino.Core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()
@@ -53,4 +75,4 @@ def _outputs(model: Any) -> list[Values]:
     for seed in range(1, INPUTS + 1):
         request.infer(dict(enumerate(inputs(model, seed))))
         runs.append([np.array(tensor.data, np.float64) for tensor in request.output_tensors])
-    return [np.stack(one) for one in zip(*runs, strict=True)]
+    return runs

@@ -38,19 +38,22 @@ def rewrite(transpose: Any) -> bool:
     order = constant_value(transpose.input_value(1))
     if order is None or order.tolist() != NHWC_TO_NCHW or not is_static_image(transpose.output(0)):
         return False
-    source, place, last = transpose.input_value(0), transpose.output(0), None
+    source, place = transpose.input_value(0), transpose.output(0)
+    chain: list[Any] = []
     while (node := sole_reader(place)) is not None and node.get_type_name() in ARITHMETIC:
         data = channelwise_data(node)
         if data is None:
             break
         value = constant_value(node.input_value(1 - data))
         assert value is not None  # channelwise_data looked
-        name = node.get_friendly_name()
+        name = f"{node.get_friendly_name()}/nhwc"
         moved = np.transpose(value, NCHW_TO_NHWC) if value.ndim == len(NCHW_TO_NHWC) else value.reshape(())
         inputs = [source, constant(moved, f"{name}/constant")]
         source = copied(node, inputs if data == 0 else inputs[::-1], name)
-        place, last = node.output(0), node
-    if last is None:
+        place = node.output(0)
+        chain.append(node)
+    if not chain:
         return False
-    last.output(0).replace(copied(transpose, [source, transpose.input_value(1)], transpose.get_friendly_name()))
+    # What the last operation put out, the Transpose does now, so it goes by that one's name.
+    place.replace(copied(transpose, [source, transpose.input_value(1)], chain[-1].get_friendly_name()))
     return True

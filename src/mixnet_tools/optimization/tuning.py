@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.optimization.primitives import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
-from mixnet_tools.optimization.proof import TOLERANCE, largest_difference
+from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized
 from mixnet_tools.throughput import THROUGHPUT, Paired, inputs, paired_throughput
+
+SECTION = "optimization"
+"""Of rt_info, where a model says what was done to it for speed."""
 
 ARCHITECTURES = ("x86_64", "AMD64")
 ROUNDS = 40
@@ -80,12 +83,30 @@ def tune(
     wished = reread(wished)
     if slow(granted(_compiled(wished))) - slow(granted(_compiled(model))):
         return unchanged("not tuned: a convolution fell to a reference kernel")
-    if (difference := largest_difference(model, wished)) > TOLERANCE:
-        return unchanged(f"not tuned: the result would differ by {difference:.2g} of its range")
-    ratio = measure(model, wished).ratio
-    if ratio <= 1.0:
-        return unchanged(f"not tuned: not faster here ({ratio:.3f} x)", ratio)
-    return Tuned(wished, f"{len(families)} convolutions tuned for {cpu}: {ratio:.3f} x", families, ratio, cpu, version)
+    if refused := objection(model, wished):
+        return unchanged(f"not tuned: {refused}")
+    paired = measure(model, wished)
+    if not paired.faster:
+        return unchanged(f"not tuned: not faster here: {paired.describe()}", paired.ratio)
+    note = f"{len(families)} convolutions tuned for {cpu}: {paired.describe()}"
+    return Tuned(wished, note, families, paired.ratio, cpu, version)
+
+
+def tuned_elsewhere(model: Any) -> str | None:
+    """A remark where ``model`` says that it was tuned for another processor or version of OpenVINO; else None."""
+    import openvino
+
+    def said(key: str) -> str:
+        return str(model.get_rt_info([SECTION, key]).astype(str)) if model.has_rt_info([SECTION, key]) else ""
+
+    cpu = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
+    for what, then, now in (
+        ("processor", said("tuned_on"), cpu),
+        ("version of OpenVINO", said("tuned_openvino_version"), openvino.get_version()),
+    ):
+        if then and then != now:
+            return f"its kernels were tuned for another {what}, {then}: they may be slow here (convert it anew)"
+    return None
 
 
 def choose(tried: Mapping[str, Layers]) -> dict[str, str]:

@@ -78,9 +78,11 @@ def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, .
             near = get_close_matches(pattern, known, n=1)
             raise UsageError(
                 f"--ignore {pattern}: the model has no layer of this name",
-                hint=f"did you mean {near[0]}?" if near else f"names are such as {known[0]}, patterns such as */se/*",
+                hint=f"did you mean {near[0]}?" if near else f"names are such as {known[0]}, and * stands for any part",
             )
         chosen |= found
+    if chosen and len(chosen) == len(known):
+        raise UsageError("--ignore leaves no layer to quantize", hint="name fewer layers")
     return tuple(name for name in known if name in chosen)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.errors import QuantizationError
+from mixnet_tools.optimization.primitives import forget, is_tuned
+from mixnet_tools.optimization.tuning import SECTION
 from mixnet_tools.quantization.settings import Layer
 from mixnet_tools.values import IRModel
 
@@ -44,6 +46,7 @@ def read_source(ir: IRModel) -> SourceModel:
             hint=f"convert it again: mixnet-convert --name {ir.name}",
         ) from error
     _refuse_quantized(model, ir)
+    _forget_tuning(model)
     if not layers(model):
         raise QuantizationError(f"{ir.xml}: has no convolution and no matrix product: there is nothing to quantize")
     channels_first, height, width = _image(model, ir)
@@ -83,6 +86,16 @@ def _refuse_quantized(model: Any, ir: IRModel) -> None:
             raise QuantizationError(
                 f"{ir.xml}: is quantized already (the weights of {operation.get_friendly_name()})", hint=hint
             )
+
+
+def _forget_tuning(model: Any) -> None:
+    """Kernels that were chosen for float layers: some of them add products of eight bits with saturation."""
+    if not is_tuned(model):
+        return
+    forget(model)
+    if model.has_rt_info([SECTION]):
+        said = {key: model.get_rt_info([SECTION, key]).astype(str) for key in model.get_rt_info()[SECTION]}
+        model.set_rt_info({key: value for key, value in said.items() if not key.startswith("tuned_")}, [SECTION])
 
 
 def _image(model: Any, ir: IRModel) -> tuple[bool, int, int]:

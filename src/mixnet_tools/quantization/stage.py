@@ -18,7 +18,7 @@ from mixnet_tools import __version__
 from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import UsageError
 from mixnet_tools.progress import Progress
-from mixnet_tools.publishing import Publication, publish, staged
+from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.quantization.float_layers import examine
 from mixnet_tools.quantization.nncf_quietly import import_nncf
 from mixnet_tools.quantization.quantize import ignored_names, quantize
@@ -78,6 +78,7 @@ def quantize_ir(
             hint="-s DATASET with labels, or --eval_source DATASET; see mixnet-check --help for the forms",
         )
     import_nncf()
+    require_place(request.target, REPORT_FILE)
     source = read_source(request.source)
     ignored_names([layer.name for layer in layers(source.model)], request.settings.ignore)  # before any image is read
     return _Quantization(request, source, measure, progress).run(calibrate)
