@@ -8,7 +8,7 @@ count from 0. What a label means to a model is the evaluation's subject.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -188,10 +188,16 @@ def _dataset(
 
 def fingerprint_of(images: Sequence[LabelledImage]) -> str:
     """SHA-256 of the names and labels of ``images``, in order, in lower-case hex."""
+    return fingerprint(
+        (image.name, image.accepted if image.accepted is not None else (image.label,)) for image in images
+    )
+
+
+def fingerprint(named: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """:func:`fingerprint_of` images of which only names and labels are known."""
     digest = hashlib.sha256()
-    for image in images:
-        labels = image.accepted if image.accepted is not None else (image.label,)
-        digest.update(_bytes(f"{image.name}\0{','.join(map(str, labels))}\n"))
+    for name, labels in named:
+        digest.update(_bytes(f"{name}\0{','.join(map(str, labels))}\n"))
     return digest.hexdigest()
 
 

@@ -47,11 +47,22 @@ class RunnerInfo:
     width: int
     classes: int
     digests: tuple[Digest, ...]
+    among_devices: bool = False
+    """Whether the same model may run on other devices beside this one: then its label says the device."""
 
     @property
     def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+        """See :func:`label_of`."""
+        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
+
+
+def label_of(launcher: str, precision: str | None, device: str | None) -> str:
+    """A short name for messages, files and tables.
+
+    >>> label_of("tf", None, None), label_of("openvino", "FP16", None), label_of("openvino", "FP16", "GPU")
+    ('tf', 'openvino FP16', 'openvino FP16 on GPU')
+    """
+    return " ".join([launcher, *([precision] if precision else []), *([f"on {device}"] if device is not None else [])])
 
 
 class Runner(Protocol):
