@@ -7,7 +7,6 @@ are gathered and written to a file as they come (:mod:`.tally`), and figures com
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ def evaluate(
     finally:
         if writer:
             writer.close()
-    return finished(plan, found, Timing.of(clock, time.perf_counter() - clock.begun, tally.measured))
+    return finished(plan, found, Timing.of(clock, clock.elapsed, tally.measured))
 
 
 def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: str) -> Evaluation:

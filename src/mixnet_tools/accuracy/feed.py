@@ -43,10 +43,22 @@ class Clock:
     first: float | None = None
     begun: float = field(default_factory=time.perf_counter)
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.begun
+
+    def add(self, other: Clock) -> None:
+        """The times of another machine's threads come on top of these."""
+        self.decode += other.decode
+        self.resize += other.resize
+        self.wait += other.wait
+        self.inference += other.inference
+
     def answered(self) -> None:
         """The answers to a batch are there."""
         if self.first is None:
-            self.first = time.perf_counter() - self.begun
+            self.first = self.elapsed
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,10 @@ class Synchronous:
 class TensorFlowRunner(Synchronous):
     """The original model, as a frozen graph, on the CPU."""
 
-    def __init__(self, frozen: FrozenGraph) -> None:
-        """Load ``frozen``. Raises :class:`EvaluationError` where it is no image classifier."""
+    def __init__(self, frozen: FrozenGraph, *, threads: int | None = None) -> None:
+        """Load ``frozen`` for ``threads`` processors (default: all). Raises :class:`EvaluationError` where it is no
+        image classifier.
+        """
         if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
             raise EvaluationError(
                 f"{frozen.name}: expected a classifier with one input and one output, "
@@ -114,7 +116,7 @@ class TensorFlowRunner(Synchronous):
             raise EvaluationError(
                 f"{frozen.name}: expected an NHWC image input with {CHANNELS} channels, got {list(frozen.input_shape)}"
             )
-        self._graph = TensorFlowGraph(frozen)
+        self._graph = TensorFlowGraph(frozen, threads)
         _, height, width, _ = frozen.input_shape
         # The graph's own shapes may be open: a grey image tells how long the answer is.
         probe = self._graph.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
@@ -136,14 +138,14 @@ class TensorFlowRunner(Synchronous):
 class OnnxRunner(Synchronous):
     """The original model, as an ONNX file, in ONNX Runtime on the CPU."""
 
-    def __init__(self, path: Path) -> None:
-        """Load ``path``. Raises :class:`EvaluationError` where it is no image classifier, :class:`MissingDependency`
-        where ONNX Runtime is not installed.
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load ``path`` for ``threads`` processors (default: all). Raises :class:`EvaluationError` where it is no image
+        classifier, :class:`MissingDependency` where ONNX Runtime is not installed.
         """
         if not path.is_file():
             raise EvaluationError(f"{path}: no such model", hint="fetch it first: mixnet-download")
         try:
-            self._model = OnnxModel(path)
+            self._model = OnnxModel(path, threads=threads)
             import onnx
 
             graph = onnx.load(path, load_external_data=False).graph

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
+from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
 from mixnet_tools.cli.check_tasks import IR_PRECISIONS, Task, load_runners, prepare_all
 from mixnet_tools.cli.options import (
@@ -64,7 +65,10 @@ def add_arguments(parser: Parser) -> None:
         metavar="P[,P]",
         help=f"{', '.join(IR_PRECISIONS)} (default: those that exist)",
     )
-    what.add_argument("--device", default="CPU", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: %(default)s)")
+    what.add_argument("--device", metavar="NAME", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: CPU)")
+    what.add_argument(
+        "--devices", type=_devices, metavar="D[,D]", help="several devices, for example CPU,GPU, each beside the others"
+    )
     going_on = parser.add_argument_group("long runs")
     going_on.add_argument(
         "--predictions", type=Path, metavar="FILE", help="append every answer to FILE (JSON lines) as it comes"
@@ -75,6 +79,7 @@ def add_arguments(parser: Parser) -> None:
     going_on.add_argument(
         "--shard", type=_shard, metavar="I/N", help="measure part I of N only; mixnet-check merge puts them together"
     )
+    add_cluster(parser)
     add_gate(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
@@ -89,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     descriptors = selected_models(args)
     _check_usage(args, len(descriptors))
     tasks = prepare_all(args, descriptors, progress)
+    if args.cluster:
+        return finish(args, measure_on_cluster(args, tasks, _chosen_devices(args), progress))
     return finish(args, [_measure(args, task, progress) for task in tasks])
 
 
@@ -131,6 +138,9 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
         raise UsageError("--resume without --predictions", hint="say which file to go on with: --predictions FILE")
     if args.predictions and args.predictions.exists() and args.predictions.stat().st_size and not args.resume:
         raise UsageError(f"{args.predictions} exists already", hint="--resume goes on with it; or name another file")
+    if args.device and args.devices:
+        raise UsageError("only one of --device and --devices can be given", hint=f"--devices {args.device},...")
+    check_cluster_usage(args)
     check_usage(args, models)
 
 
@@ -143,7 +153,7 @@ def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finish
         task.descriptor.name,
         task.config,
         task.dataset,
-        load_runners(task, args.device),
+        load_runners(task, _chosen_devices(args)),
         profile=args.profile,
         reference_images=task.reference_images,
         progress=progress,
@@ -151,8 +161,18 @@ def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finish
         predictions=args.predictions,
         resume=args.resume,
     )
-    labels = task.descriptor.directory / "labels.txt"
-    return Finished(evaluation, task.dataset, labels if labels.is_file() else None)
+    return Finished(evaluation, task.dataset, task.labels)
+
+
+def _chosen_devices(args: argparse.Namespace) -> tuple[str, ...]:
+    return args.devices or (args.device or "CPU",)
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of devices with commas between them, got {text!r}")
+    return tuple(dict.fromkeys(names))
 
 
 def _shard(text: str) -> Shard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,12 @@ class Task:
     original_launcher: str | None
     irs: tuple[IRModel, ...]
 
+    @property
+    def labels(self) -> Path | None:
+        """The file with the names of the model's classes, where it has one."""
+        path = self.descriptor.directory / "labels.txt"
+        return path if path.is_file() else None
+
 
 def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ...], progress: Progress) -> list[Task]:
     """All problems of all models at once, so that none shows only after hours of another's evaluation."""
@@ -56,8 +63,8 @@ def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ..
     return tasks
 
 
-def load_runners(task: Task, device: str) -> list[Runner]:
-    """The models of ``task``, the original first."""
+def load_runners(task: Task, devices: Sequence[str]) -> list[Runner]:
+    """The models of ``task``, the original first; converted ones on each of ``devices``."""
     from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
     from mixnet_tools.accuracy.runner import OnnxRunner, TensorFlowRunner
 
@@ -68,7 +75,7 @@ def load_runners(task: Task, device: str) -> list[Runner]:
         from mixnet_tools.conversion.freeze import freeze
 
         runners.append(TensorFlowRunner(freeze(task.original)))
-    runners.extend(OpenVinoRunner(ir, device) for ir in task.irs)
+    runners.extend(OpenVinoRunner(ir, device) for device in devices for ir in task.irs)
     return runners
 
 
