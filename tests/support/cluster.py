@@ -134,6 +134,10 @@ class Check:
         """To the command and all its children, as a terminal does it for Ctrl-C."""
         os.killpg(self._process.pid, number)
 
+    def terminate(self) -> None:
+        """SIGTERM to the command alone."""
+        self._process.terminate()
+
     def wait_for_lines(self, path: Path, count: int) -> None:
         """Until the predictions file ``path`` holds ``count`` lines."""
         wait_for(lambda: not self.running() or lines_in(path) >= count, f"{count} lines in {path}")
