@@ -17,6 +17,7 @@ from mixnet_tools.accuracy.calibration import among, calibration_images, calibra
 from mixnet_tools.accuracy.comparison import Comparer
 from mixnet_tools.accuracy.config import load_accuracy_config
 from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.remote import location
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.convert import ConversionOptions
@@ -117,8 +118,8 @@ def evaluate(
     return evaluate_model(
         descriptor,
         Path(ir_dir),
-        source=None if source is None else Path(source),
-        annotations=None if annotations is None else Path(annotations),
+        source=None if source is None else location(os.fspath(source)),
+        annotations=None if annotations is None else location(os.fspath(annotations)),
         num_images=num_images,
         profile=profile,
         precisions=precisions,

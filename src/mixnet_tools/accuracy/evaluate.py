@@ -18,6 +18,7 @@ from mixnet_tools.accuracy.feed import Clock, processors
 from mixnet_tools.accuracy.measuring import measured
 from mixnet_tools.accuracy.planning import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.predictions import Predictions, Setup
+from mixnet_tools.accuracy.reading import readers
 from mixnet_tools.accuracy.records import RecordWriter
 from mixnet_tools.accuracy.report import AccuracyReport, Timing
 from mixnet_tools.accuracy.runner import Runner
@@ -71,14 +72,14 @@ def evaluate(
         predictions=predictions,
         resume=resume,
     )
-    clock = Clock()
+    clock, images = Clock(), plan.images_left()
     writer = RecordWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
     try:
         tally = Tally(plan, max_bad, writer)
         with (
             (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
             closing(
-                measured(plan.lanes, runners, plan.images_left(), workers or processors(), clock, tally.meet)
+                measured(plan.lanes, runners, images, workers or readers(images, processors()), clock, tally.meet)
             ) as answers,
         ):
             counter.advance(plan.done)

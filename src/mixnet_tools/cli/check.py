@@ -101,10 +101,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_images(parser: Parser) -> None:
     data = parser.add_argument_group("images")
-    data.add_argument("-s", "--source", type=Path, metavar="DATASET", help="labelled images, in any of the forms above")
+    data.add_argument(
+        "-s", "--source", metavar="DATASET", help="labelled images, in any of the forms above: a path, or a URL"
+    )
     data.add_argument(
         "--annotations",
-        type=Path,
         metavar="FILE",
         help="labels, or ILSVRC2012_devkit_t12.tar.gz (default: val.txt in DATASET or beside it; the devkit beside it)",
     )

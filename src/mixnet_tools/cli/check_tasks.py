@@ -110,18 +110,20 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
 def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[ImageDataset, int | None]:
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
     from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+    from mixnet_tools.accuracy.remote import location
     from mixnet_tools.accuracy.selection import exclude, with_real_labels
 
     bundled = bundled_source(descriptor.directory)
-    source = args.source or bundled
+    source = location(args.source) if args.source else bundled
+    annotations = location(args.annotations) if args.annotations else None
     if source is None:
         raise UsageError(
             f"{descriptor.name} brings no images of its own: say on which to measure it",
             hint="-s DATASET, for example a folder with the ImageNet validation images",
         )
-    dataset = open_dataset(source, args.annotations, args.first_label)
+    dataset = open_dataset(source, annotations, args.first_label)
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
-    own = bundled is not None and args.annotations is None and source.resolve() == bundled.resolve()
+    own = bundled is not None and annotations is None and source.resolve() == bundled.resolve()
     reference_images = dataset.total if own else None
     if args.exclude:
         dataset = exclude(dataset, args.exclude)

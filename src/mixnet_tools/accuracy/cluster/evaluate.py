@@ -7,7 +7,6 @@ evaluations that have the same ones are decoded once for all of them.
 from __future__ import annotations
 
 import contextlib
-import stat
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +28,12 @@ from mixnet_tools.accuracy.feed import Clock
 from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.lanes import input_sizes
 from mixnet_tools.accuracy.planning import EvaluationPlan, plan_evaluation
+from mixnet_tools.accuracy.reading import sample_size
 from mixnet_tools.accuracy.records import RecordWriter
+from mixnet_tools.accuracy.remote import is_remote
 from mixnet_tools.accuracy.report import Timing
 from mixnet_tools.accuracy.tally import Tally
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 from mixnet_tools.progress import Counter, Progress
 
 
@@ -253,10 +254,10 @@ def _sample(image: LabelledImage) -> Sample | None:
     """What workers must see; None where the image is missing or no file: its own error says so when it is its turn."""
     path = image.path.absolute()
     try:
-        found = path.stat()
-    except OSError:
+        size = sample_size(path)
+    except DatasetError:
         return None
-    return Sample(path, found.st_size) if stat.S_ISREG(found.st_mode) else None
+    return None if size is None and not is_remote(path) else Sample(path, size)
 
 
 def _lost(address: ClusterAddress, run: _Run, predictions: Path | None) -> EvaluationError:

@@ -25,8 +25,9 @@ from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.lanes import Lane
 from mixnet_tools.accuracy.measuring import measured
 from mixnet_tools.accuracy.openvino_runner import require_device
+from mixnet_tools.accuracy.reading import readers, sample_size
 from mixnet_tools.accuracy.runner import Runner
-from mixnet_tools.errors import MixnetToolsError
+from mixnet_tools.errors import DatasetError, MixnetToolsError
 
 _RUNS = 4
 """Assignments that are kept."""
@@ -115,8 +116,6 @@ def roll_call(run: str, expected: Mapping[str, str | None], payload: bytes) -> d
         names = [require_device(device) for device in sorted(devices)]
     except MixnetToolsError as error:
         return {"problem": str(error), "missing": [], "processors": []}
-    except OSError as error:
-        return {"problem": f"{error.filename}: {error.strerror or error}", "missing": [], "processors": []}
     for parcel in assignment.parcels.values():
         if parcel.contents not in _places or not parcels.intact(parcel, _places[parcel.contents]):
             _places.pop(parcel.contents, None)
@@ -163,6 +162,7 @@ def _measure(
     clock: Clock,
 ) -> tuple[ShardAnswers, ...]:
     every = [lane for lanes in group.lanes for lane in lanes]
+    threads = readers(images, threads)
     with closing(measured(every, [one for part in runners for one in part], images, threads, clock)) as found:
         together = packed(found, len(every))
     if len(group.lanes) > 1 and any(not one.of_data for one in together.problems):
@@ -201,12 +201,10 @@ def _assignment(run: str) -> Assignment:
 
 
 def _check(sample: Sample) -> None:
-    """That the image is here, and is the client's. OSError where it cannot be read."""
-    size = sample.path.stat().st_size
-    with sample.path.open("rb") as stream:
-        stream.read(1)
+    """That the image is here, and is the client's. Raises :class:`DatasetError` where not."""
+    size = sample_size(sample.path)
     if sample.size and size and size != sample.size:
-        raise MixnetToolsError(f"{sample.path}: expected a file of {sample.size} bytes, got one of {size}")
+        raise DatasetError(f"{sample.path}: expected a file of {sample.size} bytes, got one of {size}")
 
 
 def _version(name: str) -> str | None:
