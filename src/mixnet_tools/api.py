@@ -103,11 +103,14 @@ def evaluate(
     precisions: Sequence[str] | None = None,
     models_dir: PathLike | Iterable[PathLike] | None = None,
     progress: Progress | None = None,
+    cluster: str | None = None,
 ) -> AccuracyReport:
     """Measure the IRs of ``name`` below ``ir_dir``, and the original too where ``download_dir`` says where it is.
 
-    ``source`` are labelled images in any form that mixnet-check takes (default: those that come with the model);
-    ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that exist). Raises
+    ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
+    the model); ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that
+    exist). ``cluster`` says where to measure, as for mixnet-check: ``tcp://HOST:8786`` or ``local[:N]`` (then the
+    calling program needs the usual ``if __name__ == "__main__":``, for these processes import its module). Raises
     :class:`DatasetError`, :class:`EvaluationError`, :class:`FreezeError`, and what :func:`find_model` raises.
     """
     descriptor = find_model(name, models_dir)
@@ -125,6 +128,7 @@ def evaluate(
         precisions=precisions,
         original=original,
         progress=progress,
+        cluster=cluster,
     )
 
 

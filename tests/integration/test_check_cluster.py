@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,12 @@ def comparable(out: str) -> dict[str, Any]:
     """The document on stdout without what says how long it took, and where."""
     document: dict[str, Any] = json.loads(out)
     for report in document["reports"]:
-        assert report.pop("timing")["images"] + len(report["bad_images"]) == report["dataset"]["evaluated"] or True
-        del report["seconds"]
+        del report["timing"], report["seconds"]
         report["notes"] = [note for note in report["notes"] if "measured by" not in note]
     return document
 
 
-@pytest.mark.parametrize("shard_size", [7, 64, 1000])
+@pytest.mark.parametrize("shard_size", [7, 600])
 def test_predictions_and_report_are_those_of_one_machine(
     cluster: Cluster, nano_dir: Path, local: tuple[bytes, dict[str, Any]], tmp_path: Path, shard_size: int
 ) -> None:
@@ -94,13 +94,15 @@ def test_predictions_and_report_are_those_of_one_machine(
     assert sorted(unpacked) == ["openvino FP16", "openvino FP32", "tf"]
 
 
-def test_two_processes_of_this_machine(nano_dir: Path, local: tuple[bytes, dict[str, Any]], tmp_path: Path) -> None:
-    path = tmp_path / "predictions.jsonl"
-    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--json", "--predictions", path]
-    done = run_ok("check", *common, "--cluster", "local:2", "-q")
-    assert path.read_bytes() == local[0]
-    assert comparable(done.out) == local[1]
-    assert done.err.splitlines() == ["mixnet-nano: note: measured by 2 workers of local:2"]
+@pytest.mark.parametrize("processes", ["local", "local:3"])
+def test_processes_of_this_machine(nano_dir: Path, tmp_path: Path, processes: str) -> None:
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--json"]
+    alone = run_ok("check", *common, "--predictions", here)
+    done = run_ok("check", *common, "--predictions", there, "--cluster", processes, "--shard_size", "32", "-q")
+    assert there.read_bytes() == here.read_bytes()
+    assert comparable(done.out) == comparable(alone.out)
+    assert re.fullmatch(rf"mixnet-nano: note: measured by \d workers? of {processes}\n", done.err)
 
 
 def test_several_devices_and_models_share_one_decoding(cluster: Cluster, nano_dir: Path, tmp_path: Path) -> None:

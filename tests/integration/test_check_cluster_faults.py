@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import SLOW, Check, Cluster, lines_in
+import mixnet_tools
+from mixnet_tools.errors import UsageError
+from tests.support.cluster import SLOW, Check, Cluster, lines_in, wait_for
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
 
@@ -185,10 +187,21 @@ def test_an_interruption_keeps_what_is_done(
         "mixnet-nano: reading models",
         "mixnet check: " + ("interrupted" if number == signal.SIGINT else "terminated"),
     ]
-    assert check.leftovers() == []
+    wait_for(lambda: check.leftovers() == [], "the processes of the cluster to end")
     assert 20 <= lines_in(path) < 601
     run_ok("check", *common, "--predictions", path, "--resume")
     assert path.read_bytes() == local
+
+
+def test_the_python_api_measures_on_a_cluster(nano_dir: Path) -> None:
+    alone, on_cluster = (
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=60, cluster=cluster)
+        for cluster in (None, "local:1")
+    )
+    assert on_cluster.results == alone.results
+    assert on_cluster.notes == (*alone.notes, "measured by 1 worker of local:1")
+    with pytest.raises(UsageError, match="expected the address of a scheduler"):
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, cluster="nowhere")
 
 
 def test_a_run_begun_on_this_machine_goes_on_on_a_cluster(

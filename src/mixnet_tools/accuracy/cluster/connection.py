@@ -87,7 +87,11 @@ def _local_cluster(distributed: Any, wanted: int | None) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C on a terminal reaches every process: those that start meanwhile leave it to this one."""
+    """Ctrl-C on a terminal reaches every process: those that start meanwhile ignore it, and leave it to this one.
+
+    Those that Dask starts anew later do so from :mod:`.preload` on. (Blocking the signal, which they would inherit as
+    well, is undone by multiprocessing.)
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

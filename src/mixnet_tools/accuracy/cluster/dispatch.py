@@ -6,6 +6,7 @@ shard's failure means is decided here. Nothing is taken twice: a shard's first a
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import statistics
 import time
@@ -20,7 +21,7 @@ from mixnet_tools.accuracy.cluster import worker as remote
 from mixnet_tools.accuracy.cluster.roster import Roster
 from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
 from mixnet_tools.accuracy.images import LabelledImage
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, MixnetToolsError
 from mixnet_tools.progress import Progress
 
 PER_WORKER = 2
@@ -42,7 +43,7 @@ FETCHING = 30.0
 """Seconds for an answer to come from its worker, after which the shard is measured anew."""
 
 LOSSES = 5
-"""How often a shard may get lost."""
+"""How often a shard may get lost before it is looked into."""
 
 
 class SchedulerLost(Exception):
@@ -84,7 +85,7 @@ class Dispatcher:
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
         self._sent: dict[str, _Sent] = {}
-        self._lost: Counter[Shard] = Counter()
+        self._lost: Counter[tuple[Shard, bool]] = Counter()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._seconds: deque[float] = deque(maxlen=64)
         self._looked = self._manned = time.monotonic() - INTERVAL
@@ -103,6 +104,13 @@ class Dispatcher:
                 self._look_around()
                 self._send()
                 self._receive()
+        except (MixnetToolsError, SchedulerLost):
+            raise
+        except Exception as error:
+            # Whatever Dask raises of a connection that is gone; a full disk here is something else.
+            if self._client.status != "running" or type(error).__module__.startswith("distributed"):
+                raise SchedulerLost from error
+            raise
         finally:
             self._cancel([one for sent in self._sent.values() for one in sent.futures])
 
@@ -111,14 +119,11 @@ class Dispatcher:
         if now - self._looked < INTERVAL:
             return
         self._looked = now
-        try:
-            self._roster.refresh()
-        except (OSError, TimeoutError, ValueError) as error:  # of Dask's comms; ValueError: a client that is closed
-            raise SchedulerLost from error
+        self._roster.refresh()
         for sent in self._outstanding():
             if not sent.allowed & self._roster.admitted:  # none is left that may have it: Dask would wait for one
                 self._withdraw(sent)
-                self._queue.put_back([sent.shard])
+                self._again(sent)
         if self._roster.admitted:
             self._manned, self._told = now, False
             self._help_out(now)
@@ -126,8 +131,12 @@ class Dispatcher:
             self._without_workers(now - self._manned)
 
     def _without_workers(self, seconds: float) -> None:
-        refused = self._roster.refused
-        if seconds > (min(GRACE, self._wait) if refused else self._wait) and not self._roster.undecided:
+        refused, limit = self._roster.refused, self._wait
+        if self._roster.undecided:
+            limit *= 10  # models are on their way
+        elif refused:
+            limit = min(GRACE, limit)
+        if seconds > limit:
             reasons = "".join(f"\n{address}: {problem}" for address, problem in sorted(refused.items()))
             raise EvaluationError(
                 f"no worker can take part, after {seconds:.0f} s of waiting{reasons}",
@@ -213,33 +222,41 @@ class Dispatcher:
 
         if self._client.status != "running":
             raise SchedulerLost from error
-        # A task that was forgotten, or whose answer did not come, did nothing wrong itself.
-        lost = future.status != "error"
+        failed = future.status == "error"  # else it was forgotten, or its answer did not come
         self._withdraw(sent)
-        shard = sent.shard
-        if lost or isinstance(error, remote.Unprepared):
-            if not lost:
-                self._roster.forget(error.args[0])
-            self._lost[shard] += 1
-            if self._lost[shard] > LOSSES:
-                raise EvaluationError(
-                    f"the cluster lost the same {len(shard)} images {LOSSES} times: {error}"
-                ) from error
-            self._queue.put_back([shard])
-        elif isinstance(error, KilledWorker):
-            if len(shard) > 1:
-                self._queue.put_back(shard.split())
-            elif not sent.alone:
-                self._suspects.append(shard)
-            else:
-                self._take(shard, None)
-        elif len(shard) > 1:
-            self._queue.put_back(shard.split())
+        if failed and isinstance(error, KilledWorker):
+            self._deadly(sent)
+        elif failed and isinstance(error, remote.Unprepared):
+            self._roster.forget(error.args[0])
+            self._again(sent)
+        elif not failed:
+            self._again(sent)
+        elif len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())
         else:
-            (image,) = self._images(shard)
+            (image,) = self._images(sent.shard)
             raise EvaluationError(
                 f"{image.where}: the workers cannot measure this image: {type(error).__name__}: {error}"
             ) from error
+
+    def _again(self, sent: _Sent) -> None:
+        """It got lost. That may be its own fault, where it happens again and again."""
+        self._lost[sent.shard, sent.alone] += 1
+        if self._lost[sent.shard, sent.alone] > LOSSES:
+            self._deadly(sent)
+        elif sent.alone:
+            self._suspects.appendleft(sent.shard)
+        else:
+            self._queue.put_back([sent.shard])
+
+    def _deadly(self, sent: _Sent) -> None:
+        """Workers died that had it, perhaps for the sake of another shard that they had."""
+        if len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())
+        elif not sent.alone:
+            self._suspects.append(sent.shard)
+        else:
+            self._take(sent.shard, None)
 
     def _withdraw(self, sent: _Sent) -> None:
         for future in sent.futures:
@@ -250,7 +267,5 @@ class Dispatcher:
 
     def _cancel(self, futures: list[Any]) -> None:
         if futures and self._client.status == "running":
-            try:
+            with contextlib.suppress(Exception):  # the scheduler is gone, and they are with it
                 self._client.cancel(futures)
-            except (OSError, TimeoutError, ValueError):
-                return  # the scheduler is gone, and they are with it

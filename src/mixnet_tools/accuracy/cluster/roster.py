@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.accuracy.cluster import worker as remote
-from mixnet_tools.accuracy.cluster.parcels import PackedModel
+from mixnet_tools.accuracy.cluster.parcels import ChangedError, PackedModel
 from mixnet_tools.errors import MixnetToolsError
 from mixnet_tools.progress import Progress
+
+ANSWER = 30.0
+"""Seconds for an answer to come from a worker that has it."""
 
 TRIES = 3
 """How often a worker is asked, or sent the models, before it is refused for not answering."""
@@ -110,34 +113,32 @@ class Roster:
 
     def _hear(self, address: str, pending: _Pending) -> None:
         del self._pending[address]
-        if pending.future.status != "finished":
-            error = None if pending.future.cancelled() else pending.future.exception()
-            if isinstance(error, MixnetToolsError):
-                self._refuse(address, str(error))
-            elif pending.tries < TRIES and not isinstance(error, ImportError):
+        try:
+            answer = pending.future.result(timeout=ANSWER)
+            if pending.sending:
+                self.admitted.add(address)
+            elif answer["problem"] is not None:
+                self._refuse(address, answer["problem"])
+            else:
+                self.processors.add(tuple(answer["processors"]))
+                if answer["missing"]:
+                    self._send(address, answer["missing"], pending.tries)
+                else:
+                    self.admitted.add(address)
+        except MixnetToolsError as error:
+            if isinstance(error, ChangedError):
+                raise
+            self._refuse(address, str(error))
+        except Exception as error:  # whatever a task may raise on a worker, and Dask while it is there no more
+            if pending.tries < TRIES and not isinstance(error, ImportError):
                 self._ask(address, pending.tries + 1)
             else:
                 self._refuse(address, f"mixnet_tools cannot run there: {_said(error)}")
-            return
-        if pending.sending:
-            self.admitted.add(address)
-            return
-        answer = pending.future.result()
-        if answer["problem"] is not None:
-            self._refuse(address, answer["problem"])
-            return
-        self.processors.add(tuple(answer["processors"]))
-        if answer["missing"]:
-            self._send(address, answer["missing"], pending.tries)
-        else:
-            self.admitted.add(address)
 
     def _refuse(self, address: str, problem: str) -> None:
         self.refused[address] = problem
         self._progress.note(f"worker {address} takes no part: {problem}")
 
 
-def _said(error: BaseException | None) -> str:
-    if error is None:
-        return "it does not answer"
+def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
