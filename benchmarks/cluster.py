@@ -75,8 +75,8 @@ class Costs:
 def main() -> int:
     """Measure, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=2400, metavar="N")
-    parser.add_argument("--runs", type=int, default=2, metavar="N")
+    parser.add_argument("--images", type=int, default=1200, metavar="N")
+    parser.add_argument("--runs", type=int, default=3, metavar="N")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mixnet-bench-") as scratch:
         place = Path(scratch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -48,7 +49,7 @@ def connected(address: ClusterAddress, progress: Progress) -> Iterator[Any]:
             _require_listener(target)
         try:
             client = distributed.Client(target, timeout=PATIENCE, set_as_default=False)
-        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+        except (OSError, TimeoutError, asyncio.TimeoutError, ValueError, RuntimeError) as error:
             raise EvaluationError(
                 f"{address}: no Dask scheduler answers there: {_first_line(error)}",
                 hint="start one with: dask scheduler (and workers with: dask worker HOST:8786)",
