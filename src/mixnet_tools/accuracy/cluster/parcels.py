@@ -49,10 +49,6 @@ class Parcel:
         return f"{self.info.launcher}-{self.info.device}-{self.contents}"
 
 
-class ChangedError(EvaluationError):
-    """A model's file here is not what it was when the evaluation began."""
-
-
 @dataclass(frozen=True)
 class PackedModel:
     """A parcel, and how its files' bytes are read when they have to travel."""
@@ -61,11 +57,11 @@ class PackedModel:
     read: Callable[[], tuple[bytes, ...]]
 
     def data(self) -> tuple[bytes, ...]:
-        """The bytes of each file. Raises :class:`ChangedError`."""
+        """The bytes of each file. Raises :class:`EvaluationError` where one is not what it was any more."""
         found = self.read()
         for file, data in zip(self.parcel.files, found, strict=True):
             if hashlib.sha256(data).hexdigest() != file.sha256:
-                raise ChangedError(f"{file.path or file.name}: was changed while the evaluation ran")
+                raise EvaluationError(f"{file.path or file.name}: was changed while the evaluation ran")
         return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.accuracy.cluster import worker as remote
-from mixnet_tools.accuracy.cluster.parcels import ChangedError, PackedModel
+from mixnet_tools.accuracy.cluster.parcels import PackedModel
 from mixnet_tools.errors import MixnetToolsError
 from mixnet_tools.progress import Progress
 
@@ -18,6 +18,14 @@ ANSWER = 30.0
 
 TRIES = 3
 """How often a worker is asked, or sent the models, before it is refused for not answering."""
+
+
+class _Unreadable(Exception):
+    """A model's file cannot be sent, for a ``reason`` that is on this side."""
+
+    def __init__(self, reason: MixnetToolsError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass
@@ -92,7 +100,10 @@ class Roster:
         for key in missing:
             # The bytes go to one worker; the others have them from it, or from each other.
             if key not in self._scattered or self._scattered[key].status != "finished":
-                data = self._models[key].data()
+                try:
+                    data = self._models[key].data()
+                except MixnetToolsError as error:
+                    raise _Unreadable(error) from error
                 self._scattered[key] = self._client.scatter([data], workers=[address], hash=False)[0]
         files = [self._scattered[key] for key in missing]
         self._pending[address] = _Pending(self._submit(address, remote.take_in, missing, *files), True, tries)
@@ -125,9 +136,9 @@ class Roster:
                     self._send(address, answer["missing"], pending.tries)
                 else:
                     self.admitted.add(address)
-        except MixnetToolsError as error:
-            if isinstance(error, ChangedError):
-                raise
+        except _Unreadable as error:
+            raise error.reason from error
+        except MixnetToolsError as error:  # of the worker
             self._refuse(address, str(error))
         except Exception as error:  # whatever a task may raise on a worker, and Dask while it is there no more
             if pending.tries < TRIES and not isinstance(error, ImportError):
