@@ -41,6 +41,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.convert
 	$(BIN)/python -m benchmarks.check
 	$(BIN)/python -m benchmarks.infer
+	$(BIN)/python -m benchmarks.cluster
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ from mixnet_tools.accuracy.calibration import among, calibration_images, calibra
 from mixnet_tools.accuracy.comparison import Comparer
 from mixnet_tools.accuracy.config import load_accuracy_config
 from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.remote import location
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.convert import ConversionOptions
@@ -103,11 +104,14 @@ def evaluate(
     precisions: Sequence[str] | None = None,
     models_dir: PathLike | Iterable[PathLike] | None = None,
     progress: Progress | None = None,
+    cluster: str | None = None,
 ) -> AccuracyReport:
     """Measure the IRs of ``name`` below ``ir_dir``, and the original too where ``download_dir`` says where it is.
 
-    ``source`` are labelled images in any form that mixnet-check takes (default: those that come with the model);
-    ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that exist). Raises
+    ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
+    the model); ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that
+    exist). ``cluster`` says where to measure, as for mixnet-check: ``tcp://HOST:8786`` or ``local[:N]`` (then the
+    calling program needs the usual ``if __name__ == "__main__":``, for these processes import its module). Raises
     :class:`DatasetError`, :class:`EvaluationError`, :class:`FreezeError`, and what :func:`find_model` raises.
     """
     descriptor = find_model(name, models_dir)
@@ -118,13 +122,14 @@ def evaluate(
     return evaluate_model(
         descriptor,
         Path(ir_dir),
-        source=None if source is None else Path(source),
-        annotations=None if annotations is None else Path(annotations),
+        source=None if source is None else location(os.fspath(source)),
+        annotations=None if annotations is None else location(os.fspath(annotations)),
         num_images=num_images,
         profile=profile,
         precisions=precisions,
         original=original,
         progress=progress,
+        cluster=cluster,
     )
 
 

@@ -26,6 +26,8 @@ A message says what went wrong, where (file and key, or URL), what was expected 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MixnetToolsError(Exception):
     """A known failure. ``str(error)`` is the message; ``error.hint`` is the next thing to try, or None."""
@@ -35,6 +37,16 @@ class MixnetToolsError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint if hint is not None else self.default_hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes: with all that they say, whatever their constructors ask for."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[MixnetToolsError], args: tuple[Any, ...], state: dict[str, Any]) -> MixnetToolsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(MixnetToolsError):

@@ -39,7 +39,8 @@ class Model(Protocol):
 class TensorFlowGraph:
     """A frozen graph on the CPU, in a session of its own."""
 
-    def __init__(self, frozen: FrozenGraph) -> None:
+    def __init__(self, frozen: FrozenGraph, threads: int | None = None) -> None:
+        """Load ``frozen``; it computes with ``threads`` processors (default: all)."""
         tensorflow = import_tensorflow()
         graph_def = tensorflow.compat.v1.GraphDef()
         graph_def.ParseFromString(frozen.graph_def)
@@ -51,7 +52,10 @@ class TensorFlowGraph:
             raise EvaluationError(f"{frozen.name}: TensorFlow cannot load the graph: {_last_line(error)}") from error
         self._failures = tensorflow.errors.OpError
         self._name, self._inputs, self._outputs = frozen.name, frozen.inputs, frozen.outputs
-        self._session: Any = tensorflow.compat.v1.Session(graph=graph)
+        config = tensorflow.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
+        )
+        self._session: Any = tensorflow.compat.v1.Session(graph=graph, config=config if threads else None)
 
     def run(self, images: Array) -> Array:
         """The first output [N, ...] of ``images`` [N, ...], in the order of axes and channels of the graph."""
@@ -67,9 +71,11 @@ class TensorFlowGraph:
 
 
 class OnnxModel:
-    """An ONNX file on the CPU, in ONNX Runtime. ``outputs`` are the tensors to compute (empty: the model's own)."""
+    """An ONNX file on the CPU, in ONNX Runtime. ``outputs`` are the tensors to compute (empty: the model's own);
+    ``threads`` is the number of processors to compute with (default: all).
+    """
 
-    def __init__(self, path: Path, outputs: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, outputs: Sequence[str] = (), threads: int | None = None) -> None:
         try:
             import onnx
             import onnxruntime
@@ -89,6 +95,8 @@ class OnnxModel:
                 model.graph.output.add().name = name
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -12,7 +12,7 @@ import mixnet_tools
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
 STAGES = ("downloading", "conversion", "accuracy", "quantization")
-HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google"}
+HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec", "upath"}
 MOST_LINES = 320
 
 

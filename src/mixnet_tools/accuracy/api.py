@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mixnet_tools.accuracy.cluster.address import parse_address
+from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, evaluate_on_cluster
+from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir
 from mixnet_tools.accuracy.config import load_accuracy_config
 from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
 from mixnet_tools.accuracy.evaluate import evaluate
 from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
+from mixnet_tools.accuracy.remote import is_remote
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.accuracy.runner import Runner, TensorFlowRunner
 from mixnet_tools.descriptor import ModelDescriptor
@@ -35,13 +39,14 @@ def evaluate_model(
     predictions: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    cluster: str | None = None,
 ) -> AccuracyReport:
     """Measure the IRs of ``descriptor`` below ``ir_dir`` (mixnet-convert's output folder).
 
     ``source`` are labelled images in any form that :func:`mixnet_tools.accuracy.dataset.open_dataset` knows (default:
     those that come with the model). ``precisions`` are folders such as FP32 (default: of FP32 and FP16 those that
     exist). ``original`` is measured beside them on the same images. For ``max_bad``, ``predictions`` and ``resume`` see
-    :func:`mixnet_tools.accuracy.evaluate.evaluate`.
+    :func:`mixnet_tools.accuracy.evaluate.evaluate`. ``cluster`` is the address of a Dask scheduler, or ``local[:N]``.
 
     Raises :class:`UsageError` where no images are given or known, and what opening data sets, loading models and
     evaluating raise.
@@ -51,7 +56,8 @@ def evaluate_model(
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own", hint="give some: source=Path(...)")
     dataset = open_dataset(images, annotations)
-    own = bundled is not None and annotations is None and images.resolve() == bundled.resolve()
+    local = bundled is not None and annotations is None and not is_remote(images)
+    own = bundled is not None and local and images.resolve() == bundled.resolve()
     irs = [
         ir_model(ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
         for precision in precisions or IR_PRECISIONS
@@ -62,15 +68,30 @@ def evaluate_model(
         raise EvaluationError(
             f"{missing}: {descriptor.name} has no such IR", hint=f"convert it: mixnet-convert --name {descriptor.name}"
         )
+    config = load_accuracy_config(descriptor.accuracy_path)
+    chosen = dataset.subset(num_images) if num_images else dataset
+    reference_images = dataset.total if own else None
+    if cluster is not None:
+        models = [*([pack_graph(original)] if original else []), *(pack_ir(ir, device) for ir in present)]
+        (done,) = evaluate_on_cluster(
+            [ClusterTask(descriptor.name, config, chosen, tuple(models), reference_images)],
+            ClusterOptions(parse_address(cluster)),
+            profile=profile,
+            progress=progress,
+            max_bad=max_bad,
+            predictions=predictions,
+            resume=resume,
+        )
+        return done.report
     runners: list[Runner] = [TensorFlowRunner(original)] if original else []
     runners += [OpenVinoRunner(ir, device) for ir in present]
     return evaluate(
         descriptor.name,
-        load_accuracy_config(descriptor.accuracy_path),
-        dataset.subset(num_images) if num_images else dataset,
+        config,
+        chosen,
         runners,
         profile=profile,
-        reference_images=dataset.total if own else None,
+        reference_images=reference_images,
         progress=progress,
         max_bad=max_bad,
         predictions=predictions,

@@ -8,7 +8,7 @@ count from 0. What a label means to a model is the evaluation's subject.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,12 +22,14 @@ from mixnet_tools.accuracy.folders import (
     listed_labels,
     read_annotations,
     read_class_folders,
+    sorted_into_classes,
 )
 from mixnet_tools.accuracy.images import LabelledImage, with_unique_names
 from mixnet_tools.accuracy.parquet import parquet_images
 from mixnet_tools.accuracy.predictions import DatasetForm, Shard
-from mixnet_tools.accuracy.shards import Shards, find_shards
-from mixnet_tools.accuracy.tars import Member, imagenet_tar, is_webdataset, members, webdataset
+from mixnet_tools.accuracy.remote import child, has_file, is_remote, names_below, refuse_tfrecords
+from mixnet_tools.accuracy.shards import Shards, choose_shards, find_shards, is_shard
+from mixnet_tools.accuracy.tars import Member, imagenet_tar, is_image, is_webdataset, members, webdataset
 from mixnet_tools.accuracy.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
 
@@ -86,10 +88,12 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
     malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
     needs a package that is not installed.
     """
-    if not source.exists():
+    if not is_remote(source) and not source.exists():
         raise DatasetError(f"{source}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
-    if annotations is not None and not annotations.is_file():
+    if annotations is not None and not is_remote(annotations) and not annotations.is_file():
         raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
+    if is_remote(source):
+        return _open_remote(source, annotations, first_label)
     # A folder whose labels are listed is one of images, whatever else lies in it.
     listed = source.is_dir() and (
         (source / ANNOTATION_FILE).is_file() or bool(annotations and not is_devkit(annotations))
@@ -115,8 +119,39 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
     return _dataset(source, "class_folders", None, names, images)
 
 
+def _open_remote(source: Path, annotations: Path | None, first_label: int | None) -> ImageDataset:
+    """:func:`open_dataset` for what is behind a URL. Servers need not have lists of their files, so what can be known
+    without one is: what a name says, and what an annotation file says of its folder.
+    """
+    if is_shard(source.name):
+        shards = choose_shards(source, [source])
+        assert shards is not None, source
+        return _shards(source, shards, annotations, first_label)
+    listed = annotations is not None and not is_devkit(annotations)
+    if annotations is None and has_file(child(source, ANNOTATION_FILE)):
+        annotations, listed = child(source, ANNOTATION_FILE), True
+    if listed and annotations is not None:
+        # An image that is not there is found when it is its turn, as one that cannot be read.
+        labels = listed_labels(source, annotations, first_label or 0, lambda name: True)
+        images = tuple(LabelledImage(name, child(source, name), label) for name, label in labels.items())
+        return _dataset(source, "annotations", annotations, None, images)
+    names = names_below(source)
+    shards = choose_shards(source, [child(source, name) for name in names if "/" not in name])
+    if shards is not None:
+        return _shards(source, shards, annotations, first_label)
+    if annotations is not None:
+        label_of = _labels_by_number(annotations)
+        images = tuple(LabelledImage(name, child(source, name), label_of(name)) for name in filter(is_image, names))
+        return _dataset(source, "annotations", annotations, None, images)
+    if first_label:
+        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
+    folders, images = sorted_into_classes(source, [(name, child(source, name)) for name in names])
+    return _dataset(source, "class_folders", None, folders, images)
+
+
 def _shards(source: Path, shards: Shards, annotations: Path | None, first_label: int | None) -> ImageDataset:
     if shards.form == "tfrecord":
+        refuse_tfrecords(shards.paths)
         images = tfrecords(shards.paths, first_label)
     elif shards.form == "parquet":
         images = parquet_images(shards.paths, first_label or 0)
@@ -126,7 +161,8 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
             images = webdataset(found, first_label or 0)
             shards = Shards("webdataset", shards.paths)
         else:
-            annotations = annotations or find_devkit(shards.paths[0]) or _beside(shards.paths[0])
+            if annotations is None and not is_remote(shards.paths[0]):
+                annotations = find_devkit(shards.paths[0]) or _beside(shards.paths[0])
             if annotations is None or len(shards.paths) != 1:
                 raise DatasetError(
                     f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's devkit or "
@@ -188,10 +224,16 @@ def _dataset(
 
 def fingerprint_of(images: Sequence[LabelledImage]) -> str:
     """SHA-256 of the names and labels of ``images``, in order, in lower-case hex."""
+    return fingerprint(
+        (image.name, image.accepted if image.accepted is not None else (image.label,)) for image in images
+    )
+
+
+def fingerprint(named: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """:func:`fingerprint_of` images of which only names and labels are known."""
     digest = hashlib.sha256()
-    for image in images:
-        labels = image.accepted if image.accepted is not None else (image.label,)
-        digest.update(_bytes(f"{image.name}\0{','.join(map(str, labels))}\n"))
+    for name, labels in named:
+        digest.update(_bytes(f"{name}\0{','.join(map(str, labels))}\n"))
     return digest.hexdigest()
 
 

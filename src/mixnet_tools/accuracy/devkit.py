@@ -67,12 +67,12 @@ def devkit_labels(path: Path) -> tuple[int, ...]:
 def _read(path: Path) -> tuple[bytes, bytes]:
     wanted = {_TRUTH: b"", _META: b""}
     try:
-        with tarfile.open(path) as archive:
+        with path.open("rb") as stream, tarfile.open(fileobj=stream) as archive:
             for member in archive:
                 key = next((name for name in wanted if member.name.endswith(name)), None)
-                stream = archive.extractfile(member) if key else None
-                if key and stream:
-                    wanted[key] = stream.read()
+                inside = archive.extractfile(member) if key else None
+                if key and inside:
+                    wanted[key] = inside.read()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}", hint="fetch the devkit again") from error
     missing = [name for name, data in wanted.items() if not data]

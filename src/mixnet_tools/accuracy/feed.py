@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -32,7 +32,8 @@ AHEAD = 2 * BATCH
 @dataclass
 class Clock:
     """Where the time went, in seconds: ``decode`` and ``resize`` summed over threads, ``wait`` for prepared images and
-    ``inference`` (waiting for models) on the main thread; ``first`` until the first answer.
+    ``inference`` (waiting for models) on the main thread; ``first`` until the first answer. ``begun`` is when it
+    began, on the clock of :func:`time.perf_counter`.
     """
 
     decode: float = 0.0
@@ -40,6 +41,24 @@ class Clock:
     wait: float = 0.0
     inference: float = 0.0
     first: float | None = None
+    begun: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.begun
+
+    def add(self, other: Clock) -> None:
+        """The times of another machine's threads come on top of these."""
+        self.decode += other.decode
+        self.resize += other.resize
+        self.wait += other.wait
+        self.inference += other.inference
+
+    def answered(self) -> None:
+        """The answers to a batch are there."""
+        if self.first is None:
+            self.first = self.elapsed
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.remote import is_remote, read
 from mixnet_tools.accuracy.tars import is_image
 from mixnet_tools.errors import DatasetError
 
@@ -39,7 +40,8 @@ def find_annotations(source: Path) -> Path | None:
 def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
     """(line number, name, label) of each line that is not empty. The label is what follows the last blank."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        data = read(path) if is_remote(path) else path.read_bytes()
+        lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(f"{path}: cannot read the annotations: {reason}") from error
@@ -120,10 +122,7 @@ def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledIma
     folders = sorted(name for name, is_folder in found if is_folder)
     loose = sorted(name for name, is_folder in found if not is_folder and is_image(name))
     if loose:
-        raise DatasetError(
-            f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
-            hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
-        )
+        _refuse_loose(source, loose)
     names = _in_label_order(source, folders)
     images = [
         LabelledImage(path.relative_to(source).as_posix(), path, label)
@@ -133,6 +132,38 @@ def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledIma
     if not images:
         raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the folder of the images to -s/--source")
     return names, tuple(images)
+
+
+def sorted_into_classes(
+    source: Path, files: Sequence[tuple[str, Path]]
+) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
+    """:func:`read_class_folders` of ``files`` (names below ``source``, and where they are) that are known already."""
+    found = [(name, path) for name, path in files if is_image(name)]
+    loose = [name for name, _ in found if "/" not in name]
+    if loose:
+        _refuse_loose(source, loose)
+    names = _in_label_order(source, sorted({name.partition("/")[0] for name, _ in found}))
+    labels = {name: label for label, name in enumerate(names)}
+    images = sorted(
+        (LabelledImage(name, path, labels[name.partition("/")[0]]) for name, path in found),
+        key=lambda image: (image.label, _as_walked(image.name)),
+    )
+    if not images:
+        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the place of the images to -s/--source")
+    return names, tuple(images)
+
+
+def _as_walked(name: str) -> list[tuple[bool, str]]:
+    """A key that puts a folder's files before those of its subfolders, as :func:`images_below` does."""
+    *folders, bare = name.split("/")
+    return [*((True, folder) for folder in folders), (False, bare)]
+
+
+def _refuse_loose(source: Path, loose: Sequence[str]) -> NoReturn:
+    raise DatasetError(
+        f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
+        hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
+    )
 
 
 def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from platform import python_version
 
@@ -18,7 +18,7 @@ from mixnet_tools.accuracy.config import AccuracyConfig, Measurement
 from mixnet_tools.accuracy.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.predictions import DatasetSummary, LaneSetup, Setup, Versions
 from mixnet_tools.accuracy.preprocess import Operations, Plan, make_plan
-from mixnet_tools.accuracy.runner import Runner, RunnerInfo
+from mixnet_tools.accuracy.runner import RunnerInfo
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 
 
@@ -26,16 +26,21 @@ from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 class Lane:
     """One model's way through the evaluation."""
 
-    runner: Runner
     info: RunnerInfo
     measurement: Measurement
     plan: Plan
 
 
-def make_lane(runner: Runner, config: AccuracyConfig, profile: str) -> Lane:
-    """``runner`` with the preprocessing that ``config`` and ``profile`` give it; errors of both."""
-    measurement = config.measurement(runner.info.launcher, profile)
-    return Lane(runner, runner.info, measurement, make_plan(measurement))
+def make_lane(info: RunnerInfo, config: AccuracyConfig, profile: str) -> Lane:
+    """The model ``info`` with the preprocessing that ``config`` and ``profile`` give it; errors of both."""
+    measurement = config.measurement(info.launcher, profile)
+    return Lane(info, measurement, make_plan(measurement))
+
+
+def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
+    """``infos``, where labels say the device if converted models run on several devices."""
+    devices = {info.device for info in infos if info.precision}
+    return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)
 
 
 def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
@@ -128,6 +133,7 @@ def make_setup(
             reference_top1=lane.measurement.reference_top1 if own else None,
             reference_top5=lane.measurement.reference_top5 if own else None,
             digests=lane.info.digests,
+            among_devices=lane.info.among_devices,
         )
         for lane in lanes
     )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mixnet_tools.accuracy.dataset import fingerprint
 from mixnet_tools.accuracy.evaluate import Evaluation
-from mixnet_tools.accuracy.predictions import Gathering
+from mixnet_tools.accuracy.predictions import Gathering, Setup
 from mixnet_tools.accuracy.records import RecordFile, read_records, same_setup
 from mixnet_tools.accuracy.report import Timing
 from mixnet_tools.accuracy.summary import summarize
@@ -39,9 +40,27 @@ def merge(paths: Sequence[Path]) -> Evaluation:
             raise EvaluationError(f"{seen[again]} and {file.path} both hold {again}")
         seen.update(dict.fromkeys(file.order, file.path))
         gathered.extend(file.predictions)
+    _check_order(setup, ordered)
     found = gathered.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
     return Evaluation(setup, found, summarize(setup, found, timing))
+
+
+def _check_order(setup: Setup, files: Sequence[RecordFile]) -> None:
+    """That the files hold the images in the data set's order, which shows in the fingerprint of names and labels.
+
+    A run on a cluster that was killed before it put its file in order leaves it in another.
+    """
+    named = [pair for file in files for pair in zip(file.order, file.accepted, strict=True)]
+    if not all(accepted for _, accepted in named):
+        return  # labels of bad images are not in files of earlier versions
+    offset = setup.dataset.label_offset
+    found = fingerprint((name, [label - offset for label in accepted]) for name, accepted in named)
+    if found != setup.dataset.chosen_fingerprint:
+        raise EvaluationError(
+            f"{', '.join(str(file.path) for file in files)}: the images do not stand in the data set's order",
+            hint="the same commands with --resume, which measure nothing anew, put them in order",
+        )
 
 
 def _read(path: Path) -> RecordFile:

@@ -55,8 +55,8 @@ def top_classes(logits: npt.NDArray[np.float32]) -> tuple[Integers, Floats]:
     """The five best classes of each row of ``logits`` [N, classes] (finite), and their probabilities: both [N, 5].
 
     Equal logits stand in the order of their classes. Probabilities are the softmax of the row, or the row itself where
-    all rows are probabilities already, rounded to six digits, as they are written to files. A model with fewer classes
-    leaves -1 and 0.
+    it holds probabilities already, rounded to six digits, as they are written to files: a row's answer depends on no
+    other row. A model with fewer classes leaves -1 and 0.
 
     >>> classes, scores = top_classes(np.array([[0.0, 3.0, 3.0]], dtype=np.float32))
     >>> classes.tolist(), scores.tolist()
@@ -108,7 +108,6 @@ def is_near_chance(top1: Accuracy, classes: int) -> bool:
 
 def _probabilities(logits: npt.NDArray[np.float32]) -> Floats:
     rows = logits.astype(np.float64)
-    if (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 1e-3).all():
-        return rows
+    own = (rows >= 0).all(axis=1, keepdims=True) & (np.abs(rows.sum(axis=1, keepdims=True) - 1) < 1e-3)
     powers = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(np.where(own, rows, powers / powers.sum(axis=1, keepdims=True)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,33 +33,35 @@ class OpenVinoRunner:
     NHWC from NCHW), and one output [1, classes].
     """
 
-    def __init__(self, ir: IRModel, device: str = "CPU", *, tune: Callable[[Any, str], Tuned] | None = None) -> None:
+    def __init__(
+        self,
+        ir: IRModel,
+        device: str = "CPU",
+        *,
+        threads: int | None = None,
+        tune: Callable[[Any, str], Tuned] | None = None,
+    ) -> None:
         """Load ``ir`` for ``device`` (``CPU``, ``GPU``, ``AUTO``, ...).
 
-        ``tune`` (:func:`mixnet_tools.optimization.tuning.tune`) looks for faster kernels first, where it is given.
-
-        Raises :class:`EvaluationError` that names the file where it cannot be read or is no such classifier, and names
-        the available devices where ``device`` is none of them.
+        ``threads`` is the number of processors to compute with, when this process does not have the machine to itself
+        (default: all). ``tune`` (:func:`mixnet_tools.optimization.tuning.tune`) looks for faster kernels, where given.
+        Raises :class:`EvaluationError` that names the file where it cannot be read or is no such
+        classifier, and names the available devices where ``device`` is none of them.
         """
         import openvino
 
         self._core, self._ir, self._device = openvino.Core(), ir, device
         _check_device(self._core, device)
-        try:
-            model = self._core.read_model(ir.xml)
-            self._channels_first, height, width = _image_input(model, ir.xml)
-            tuned = tune(model, device) if tune else None
-            self._model = tuned.model if tuned else model
-            classes = _classes(model.output(0).get_partial_shape(), ir.xml)
+        if threads:
+            # Other processes of this machine have the other processors: pinned threads would meet on the same one.
+            self._core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False})
+        with _loading(ir, device):
+            self._model, self._channels_first, self._info = _read(self._core, ir, device)
+            if tune:
+                tuned = tune(self._model, device)
+                self._model = tuned.model
+                self._info = replace(self._info, remarks=(*self._info.remarks, tuned.note))
             self._load(np.uint8)
-        except RuntimeError as error:
-            raise EvaluationError(
-                f"{ir.xml}: OpenVINO cannot load this IR on {device}: {_last_line(error)}",
-                hint=f"convert the model again: mixnet-convert --name {ir.name}",
-            ) from error
-        remarks = tuple(text for text in (tuned.note if tuned else None, tuned_elsewhere(self._model)) if text)
-        digests = tuple(Digest(path.name, sha256_of(path)) for path in (ir.xml, ir.bin))
-        self._info = RunnerInfo("openvino", ir.precision, device, height, width, classes, digests, remarks)
 
     @property
     def info(self) -> RunnerInfo:
@@ -117,6 +120,55 @@ class OpenVinoRunner:
         self._element = np.dtype(element)
         self._queue: Any = openvino.AsyncInferQueue(self._core.compile_model(model, self._device, config))
         self._queue.set_callback(_store)
+
+
+def read_info(ir: IRModel, device: str) -> RunnerInfo:
+    """What :class:`OpenVinoRunner` would be, for a ``device`` that this machine need not have; nothing is compiled.
+
+    Raises :class:`EvaluationError` where ``ir`` cannot be read or is no such classifier.
+    """
+    import openvino
+
+    with _loading(ir, device):
+        return _read(openvino.Core(), ir, device)[2]
+
+
+def require_device(device: str) -> str:
+    """That OpenVINO has ``device`` here; returns the name of the processor behind it, as far as it is known.
+
+    Raises :class:`EvaluationError` that names the available devices where it has not.
+    """
+    import openvino
+
+    core = openvino.Core()
+    _check_device(core, device)
+    with contextlib.suppress(RuntimeError):
+        return str(core.get_property(device, "FULL_DEVICE_NAME")).strip()
+    return device
+
+
+@contextlib.contextmanager
+def _loading(ir: IRModel, device: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise EvaluationError(
+            f"{ir.xml}: OpenVINO cannot load this IR on {device}: {_last_line(error)}",
+            hint=f"convert the model again: mixnet-convert --name {ir.name}",
+        ) from error
+
+
+def _read(core: Any, ir: IRModel, device: str) -> tuple[Any, bool, RunnerInfo]:
+    """The model with a batch of 1, whether its channels come before height and width, and what is known of it."""
+    model = core.read_model(ir.xml)
+    channels_first, height, width = _image_input(model, ir.xml)
+    classes = _classes(model.output(0).get_partial_shape(), ir.xml)
+    digests = tuple(Digest(path.name, sha256_of(path)) for path in (ir.xml, ir.bin))
+    remark = tuned_elsewhere(model)
+    info = RunnerInfo(
+        "openvino", ir.precision, device, height, width, classes, digests, remarks=(remark,) if remark else ()
+    )
+    return model, channels_first, info
 
 
 class _Job:

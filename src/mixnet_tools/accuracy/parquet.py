@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.accuracy.images import Cell, LabelledImage
+from mixnet_tools.accuracy.remote import is_remote
 from mixnet_tools.errors import DatasetError, MissingDependency
 
 _KEPT = 2
@@ -65,24 +66,22 @@ def read_cell(path: Path, cell: Cell) -> bytes:
 
 def _open(path: Path) -> Any:
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingDependency(
             f"{path}: Parquet files are read with pyarrow, which is not installed",
             hint="pip install 'mixnet-tools[datasets]'",
         ) from error
     try:
-        return parquet.ParquetFile(path)
-    except (ArrowException, OSError) as error:
+        return parquet.ParquetFile(path.open("rb") if is_remote(path) else path)
+    except Exception as error:  # of pyarrow and the file system, and of what reads URLs
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}", hint="fetch the shard again") from error
 
 
 def _read(path: Path, table: Any, group: int, columns: list[str]) -> Any:
-    from pyarrow import ArrowException
-
     try:
         return table.read_row_group(group, columns=columns)
-    except (ArrowException, OSError) as error:
+    except Exception as error:
         raise DatasetError(
             f"{path}: row group {group} cannot be read: {error}", hint="fetch the shard again"
         ) from error

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mixnet_tools.accuracy.metrics import TOP, Floats, Integers, ranks
-from mixnet_tools.accuracy.runner import Digest
+from mixnet_tools.accuracy.runner import Digest, label_of
 
 DatasetForm = Literal["annotations", "class_folders", "imagenet_tar", "tfrecord", "parquet", "webdataset"]
 
@@ -71,11 +71,12 @@ class LaneSetup:
     reference_top1: float | None
     reference_top5: float | None
     digests: tuple[Digest, ...]
+    among_devices: bool = False
 
     @property
     def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+        """See :func:`mixnet_tools.accuracy.runner.label_of`."""
+        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Predictions:
-    """All answers to N images, in the data set's order.
+    """All answers to N images, in the data set's order (while they come in: in the order in which they come).
 
     ``accepted`` are the model's classes that count as right for each image; ``answers`` has one entry per model, in the
     order of :attr:`Setup.lanes`. ``bad`` images are in none of these. ``odd`` maps what was odd about images to names.
@@ -137,6 +138,23 @@ class Predictions:
     def ranks(self, lane: int) -> Integers:
         """See :func:`mixnet_tools.accuracy.metrics.ranks`; for the model at index ``lane``."""
         return ranks(self.answers[lane].classes, self.accepted)
+
+    def in_order(self, names: Sequence[str]) -> Predictions:
+        """The same, in the order of ``names``, which has every image."""
+        place = {name: index for index, name in enumerate(names)}
+        rows = sorted(range(len(self.names)), key=lambda row: place[self.names[row]])
+        if rows != list(range(len(rows))):
+            chosen = np.array(rows, dtype=np.int64)
+            answers = tuple(Answers(one.classes[chosen], one.scores[chosen]) for one in self.answers)
+        else:
+            answers = self.answers
+        return Predictions(
+            names=tuple(self.names[row] for row in rows),
+            accepted=tuple(self.accepted[row] for row in rows),
+            answers=answers,
+            bad=tuple(sorted(self.bad, key=lambda one: place[one.name])),
+            odd=tuple((kind, tuple(sorted(found, key=place.__getitem__))) for kind, found in self.odd),
+        )
 
 
 class Gathering:

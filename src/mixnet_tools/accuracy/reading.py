@@ -1,14 +1,19 @@
-"""The bytes of one image: a file of its own, or a part of one."""
+"""The bytes of one image: a file of its own, or a part of one; here, or behind a URL."""
 
 from __future__ import annotations
 
 import io
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from mixnet_tools.accuracy.images import Cell, LabelledImage
 from mixnet_tools.accuracy.parquet import read_cell
+from mixnet_tools.accuracy.remote import is_remote, read, size_of
 from mixnet_tools.errors import DatasetError
+
+REMOTE_READERS = 4
+"""Threads for each processor that read images from behind a URL."""
 
 
 def open_image(image: LabelledImage) -> Path | io.BytesIO:
@@ -19,6 +24,8 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     """
     if isinstance(image.part, Cell):
         return io.BytesIO(read_cell(image.path, image.part))
+    if is_remote(image.path):
+        return io.BytesIO(read(image.path, image.part))
     try:
         if image.part is None:
             if not stat.S_ISREG(image.path.stat().st_mode):
@@ -32,3 +39,26 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     if len(data) != image.part.size:
         raise DatasetError(f"{image.where}: the file ends before the image does")
     return io.BytesIO(data)
+
+
+def readers(images: Sequence[LabelledImage], processors: int) -> int:
+    """How many threads are to decode ``images``: those that come over a network are waited for most of the time."""
+    return processors * REMOTE_READERS if images and is_remote(images[0].path) else processors
+
+
+def sample_size(path: Path) -> int | None:
+    """The size of the file that ``path`` is, None where it is not known or no regular file.
+
+    Raises :class:`DatasetError` where it is not there.
+    """
+    if is_remote(path):
+        return size_of(path)
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            with path.open("rb") as stream:
+                stream.read(1)
+            return found.st_size
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return None

@@ -2,7 +2,7 @@
 
 The first line says what was measured (a :class:`Setup`); each further line is an image: its name, its right classes
 and each model's five best classes with their scores, or why it could not be measured. A file whose writer was killed
-may end in a torn line, which is dropped.
+may end in a torn line, which is dropped. Images may come in any order; a finished file is put into the data set's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -34,13 +34,15 @@ _SETUP = TypeAdapter(Setup)
 class RecordFile:
     """A file that was read: ``size`` bytes, of which the first ``whole_bytes`` are whole lines.
 
-    ``order`` are the names of all images, the bad ones among them, as they stand in the file.
+    ``order`` are the names of all images, the bad ones among them, as they stand in the file; ``accepted`` are the
+    classes that are right for each (empty for bad ones in files of earlier versions).
     """
 
     path: Path
     setup: Setup
     predictions: Predictions
     order: tuple[str, ...]
+    accepted: tuple[tuple[int, ...], ...]
     whole_bytes: int
     size: int
 
@@ -59,7 +61,8 @@ class RecordWriter:
         Raises :class:`UsageError` where it exists, where another run writes to it, and where it grew since it was read;
         :class:`EvaluationError` where it cannot be written.
         """
-        self._labels = [lane.label for lane in setup.lanes]
+        self._path, self._labels = path, [lane.label for lane in setup.lanes]
+        self._order = list(resumed.order) if resumed else []
         expected = resumed.size if resumed else 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +71,8 @@ class RecordWriter:
             raise EvaluationError(f"{path}: cannot be written: {error.strerror or error}") from error
         try:
             _lock(self._stream, path)
-            if os.fstat(self._stream.fileno()).st_size != expected:
+            opened = os.fstat(self._stream.fileno())
+            if opened.st_size != expected or not os.path.samestat(opened, path.stat()):
                 if resumed is None:
                     raise UsageError(f"{path} exists already", hint="--resume goes on with it; or name another file")
                 raise UsageError(f"{path}: another run wrote to it just now", hint="the same command again goes on")
@@ -89,14 +93,46 @@ class RecordWriter:
             for label, a in zip(self._labels, answers, strict=True)
         }
         self._write({"image": name, "label": list(accepted), "answers": found, **({"odd": list(odd)} if odd else {})})
+        self._order.append(name)
 
-    def bad(self, image: BadImage) -> None:
+    def bad(self, image: BadImage, accepted: tuple[int, ...] = ()) -> None:
         """One image that could not be measured."""
-        self._write({"image": image.name, "error": image.reason})
+        self._write({"image": image.name, **({"label": list(accepted)} if accepted else {}), "error": image.reason})
+        self._order.append(image.name)
 
     def flush(self) -> None:
         """Hand everything to the operating system, so that a killed process loses nothing of it."""
         self._stream.flush()
+
+    def put_in_order(self, names: Sequence[str]) -> None:
+        """Put the images into the order of ``names``, which are all of the file's; at once, or not at all.
+
+        Raises :class:`EvaluationError` where the file cannot be written; then it stands as it was.
+        """
+        if self._order == list(names):
+            return
+        self.flush()
+        target = self._path.resolve()
+        staged = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with staged.open("wb") as sorted_, target.open("rb") as stream:
+                _lock(sorted_, self._path)  # before others can see it: they must not write to it either
+                sorted_.write(stream.readline())
+                places = dict(zip(self._order, _line_places(stream), strict=True))
+                for name in names:
+                    stream.seek(places[name])
+                    sorted_.write(stream.readline())
+                sorted_.flush()
+                os.fsync(sorted_.fileno())
+                staged.replace(target)
+        except OSError as error:
+            raise EvaluationError(
+                f"{self._path}: cannot be put in order: {error.strerror or error}",
+                hint="all answers are in it: the same command with --resume puts it in order",
+            ) from error
+        finally:
+            staged.unlink(missing_ok=True)
+        self._order = list(names)
 
     def close(self) -> None:
         """Finish the file."""
@@ -121,18 +157,21 @@ def read_records(path: Path) -> RecordFile | None:
     setup = _header(path, lines[0])
     gathered = Gathering(len(lines) - 1, len(setup.lanes))
     order: dict[str, int] = {}
+    accepted: list[tuple[int, ...]] = []
     for number, line in enumerate(lines[1:], 2):
         try:
-            name = _add(gathered, json.loads(line.decode("utf-8", "surrogateescape")), setup)
+            name, right = _add(gathered, json.loads(line.decode("utf-8", "surrogateescape")), setup)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise EvaluationError(f"{path}: line {number}: no record of an image: {error}") from error
         if name in order:
             raise EvaluationError(f"{path}: line {number}: {name} stands in line {order[name]} already")
         order[name] = number
+        accepted.append(right)
     planned = setup.dataset.evaluated
     if len(order) > planned:
         raise EvaluationError(f"{path}: holds {len(order)} images, but {planned} were to be measured")
-    return RecordFile(path, setup, gathered.predictions(), tuple(order), len(data) - len(torn), len(data))
+    found = gathered.predictions()
+    return RecordFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data))
 
 
 def same_setup(one: Setup, other: Setup) -> str | None:
@@ -173,7 +212,15 @@ def _header(path: Path, line: bytes) -> Setup:
         ) from error
 
 
-def _lock(stream: IO[str], path: Path) -> None:
+def _line_places(stream: IO[bytes]) -> Iterator[int]:
+    """Where each of the lines that are left begins."""
+    place = stream.tell()
+    for line in stream:
+        yield place
+        place += len(line)
+
+
+def _lock(stream: IO[Any], path: Path) -> None:
     """Keep other runs away until ``stream`` is closed. A file system without locks goes without."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -183,12 +230,12 @@ def _lock(stream: IO[str], path: Path) -> None:
         return
 
 
-def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> str:
-    """Add what a line says; returns the image's name. ValueError and the like where it is no record."""
+def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> tuple[str, tuple[int, ...]]:
+    """Add what a line says; returns the image's name and right classes. ValueError and the like where it is none."""
     name = str(record["image"])
     if "error" in record:
         gathered.add_bad(BadImage(name, str(record["error"])))
-        return name
+        return name, tuple(_class(label, setup) for label in record.get("label", ()))
     answers = []
     for lane in setup.lanes:
         pairs = record["answers"][lane.label]
@@ -203,7 +250,7 @@ def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> str:
         raise ValueError("no class is right")
     gathered.add(name, accepted, answers, 0)
     gathered.add_odd(name, [str(oddity) for oddity in record.get("odd", ())])
-    return name
+    return name, accepted
 
 
 def _class(value: object, setup: Setup, least: int = 0) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from mixnet_tools.accuracy.feed import Clock
 from mixnet_tools.accuracy.metrics import Accuracy
 from mixnet_tools.accuracy.predictions import BadImage, DatasetSummary, Versions
-from mixnet_tools.accuracy.runner import Digest
+from mixnet_tools.accuracy.runner import Digest, label_of
 from mixnet_tools.accuracy.statistics import Calibration, ClassCount, Confusion, PairedTest
 
 SCHEMA = 1
@@ -93,10 +93,12 @@ class ModelResult:
     per_class: tuple[ClassCount, ...] = ()
     confusions: tuple[Confusion, ...] = ()
 
+    among_devices: bool = False
+
     @property
     def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+        """See :func:`mixnet_tools.accuracy.runner.label_of`."""
+        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
     references = (result.reference_top1, result.reference_top5)
     return (
         report.model,
-        result.launcher,
+        label_of(result.launcher, None, result.device if result.among_devices else None),
         result.precision or "-",
         f"{result.top1.percent:.2f}",
         f"{result.top5.percent:.2f}",

@@ -48,12 +48,23 @@ class RunnerInfo:
     width: int
     classes: int
     digests: tuple[Digest, ...]
+    among_devices: bool = False
+    """Whether the same model may run on other devices beside this one: then its label says the device."""
     remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+        """See :func:`label_of`."""
+        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
+
+
+def label_of(launcher: str, precision: str | None, device: str | None) -> str:
+    """A short name for messages, files and tables.
+
+    >>> label_of("tf", None, None), label_of("openvino", "FP16", None), label_of("openvino", "FP16", "GPU")
+    ('tf', 'openvino FP16', 'openvino FP16 on GPU')
+    """
+    return " ".join([launcher, *([precision] if precision else []), *([f"on {device}"] if device is not None else [])])
 
 
 class Runner(Protocol):
@@ -94,8 +105,10 @@ class Synchronous:
 class TensorFlowRunner(Synchronous):
     """The original model, as a frozen graph, on the CPU."""
 
-    def __init__(self, frozen: FrozenGraph) -> None:
-        """Load ``frozen``. Raises :class:`EvaluationError` where it is no image classifier."""
+    def __init__(self, frozen: FrozenGraph, *, threads: int | None = None) -> None:
+        """Load ``frozen`` for ``threads`` processors (default: all). Raises :class:`EvaluationError` where it is no
+        image classifier.
+        """
         if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
             raise EvaluationError(
                 f"{frozen.name}: expected a classifier with one input and one output, "
@@ -105,7 +118,7 @@ class TensorFlowRunner(Synchronous):
             raise EvaluationError(
                 f"{frozen.name}: expected an NHWC image input with {CHANNELS} channels, got {list(frozen.input_shape)}"
             )
-        self._graph = TensorFlowGraph(frozen)
+        self._graph = TensorFlowGraph(frozen, threads)
         _, height, width, _ = frozen.input_shape
         # The graph's own shapes may be open: a grey image tells how long the answer is.
         probe = self._graph.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
@@ -127,14 +140,14 @@ class TensorFlowRunner(Synchronous):
 class OnnxRunner(Synchronous):
     """The original model, as an ONNX file, in ONNX Runtime on the CPU."""
 
-    def __init__(self, path: Path) -> None:
-        """Load ``path``. Raises :class:`EvaluationError` where it is no image classifier, :class:`MissingDependency`
-        where ONNX Runtime is not installed.
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load ``path`` for ``threads`` processors (default: all). Raises :class:`EvaluationError` where it is no image
+        classifier, :class:`MissingDependency` where ONNX Runtime is not installed.
         """
         if not path.is_file():
             raise EvaluationError(f"{path}: no such model", hint="fetch it first: mixnet-download")
         try:
-            self._model = OnnxModel(path)
+            self._model = OnnxModel(path, threads=threads)
             import onnx
 
             graph = onnx.load(path, load_external_data=False).graph

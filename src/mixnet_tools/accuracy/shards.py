@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,11 @@ _KINDS: tuple[tuple[ShardForm, Callable[[str], bool]], ...] = (
 )
 
 
+def is_shard(name: str) -> bool:
+    """Whether a file of this name may hold many images."""
+    return any(known(name) for _, known in _KINDS)
+
+
 @dataclass(frozen=True)
 class Shards:
     """Files of one ``form``, sorted by name. ``imagenet_tar`` stands for any tar: what is in it tells more."""
@@ -37,7 +42,14 @@ def find_shards(source: Path) -> Shards | None:
     Where some are called validation or val..., only these are taken. Raises :class:`DatasetError` where a folder holds
     shards of several forms.
     """
-    candidates = [source] if source.is_file() else sorted(path for path in source.iterdir() if path.is_file())
+    return choose_shards(
+        source, [source] if source.is_file() else [path for path in source.iterdir() if path.is_file()]
+    )
+
+
+def choose_shards(source: Path, files: Iterable[Path]) -> Shards | None:
+    """The same for a ``source`` whose ``files`` are known (itself, where it is one)."""
+    candidates = sorted(files, key=lambda path: path.name)
     found = {form: [path for path in candidates if known(path.name)] for form, known in _KINDS}
     forms = [form for form, paths in found.items() if paths]
     if not forms:
@@ -48,7 +60,7 @@ def find_shards(source: Path) -> Shards | None:
     paths = [path for path in found[forms[0]] if "devkit" not in path.name]
     validation = [path for path in paths if path.name.startswith("val")]
     chosen = validation or paths
-    if source.is_dir():
+    if candidates != [source]:
         _check_complete(source, chosen)
     return Shards(forms[0], tuple(chosen)) if chosen else None
 

@@ -67,6 +67,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         reference_top5=lane.reference_top5,
         agreement=agreement,
         digests=lane.digests,
+        among_devices=lane.among_devices,
         against_original=paired,
         differing=differing,
         calibration=statistics.calibration(answers.scores[:, 0], right),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mixnet_tools.accuracy.images import LabelledImage, Span
+from mixnet_tools.accuracy.remote import is_remote, open_in_blocks, size_of
 from mixnet_tools.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
@@ -23,10 +24,11 @@ LABEL_SUFFIX = ".cls"
 
 @dataclass(frozen=True)
 class Member:
-    """A file in a tar: its ``name`` (POSIX), and where its bytes are."""
+    """A file in a tar: its ``name`` (POSIX), and where its bytes are; what begins a file of a label is ``text``."""
 
     name: str
     span: Span
+    text: bytes = b""
 
 
 @dataclass
@@ -42,39 +44,38 @@ def members(path: Path) -> list[Member]:
     keep the last, reading in place both.
     """
     try:
-        with tarfile.open(path, "r:") as archive:
-            every = list(archive)
-            found = [
-                Member(one.name.removeprefix("./"), Span(one.offset_data, one.size)) for one in every if one.isreg()
-            ]
+        with open_in_blocks(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+            found, last = [], 0
+            for entry in archive:
+                last = max(last, entry.offset_data + (entry.size if entry.isreg() else 0))
+                if entry.isreg():
+                    text = b""
+                    if entry.name.lower().endswith(LABEL_SUFFIX):
+                        stream.seek(entry.offset_data)
+                        text = stream.read(min(entry.size, 64))
+                    found.append(Member(entry.name.removeprefix("./"), Span(entry.offset_data, entry.size), text))
+            end = -(-last // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            stream.seek(end)
+            behind = stream.read(tarfile.BLOCKSIZE)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(
             f"{path}: cannot be read as an uncompressed tar: {error}",
             hint="a compressed tar cannot be read in place: unpack it once (gunzip, unzstd)",
         ) from error
-    size = path.stat().st_size
-    cut = next((one for one in found if one.span.offset + one.span.size > size), None)
+    size = size_of(path) if is_remote(path) else path.stat().st_size
+    cut = next((one for one in found if size is not None and one.span.offset + one.span.size > size), None)
     if cut is not None:
         raise DatasetError(f"{path}: ends in the middle of {cut.name}", hint="fetch the file again")
-    _check_end(path, max((one.offset_data + (one.size if one.isreg() else 0) for one in every), default=0))
+    # After the last member, padded to whole blocks, a tar has a block of zeros. tarfile takes anything else there for
+    # the end as well, so that a tar cut between members would seem whole.
+    if behind != bytes(tarfile.BLOCKSIZE):
+        raise DatasetError(f"{path}: is cut or damaged at byte {end}", hint="fetch the file again")
     names: set[str] = set()
     for one in found:
         if one.name in names:
             raise DatasetError(f"{path}: holds {one.name} twice", hint="pack the files anew")
         names.add(one.name)
     return found
-
-
-def _check_end(path: Path, last: int) -> None:
-    """After the last member, padded to whole blocks, a tar has a block of zeros.
-
-    tarfile takes anything else there for the end as well, so that a tar cut between members would seem whole.
-    """
-    place = -(-last // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-    with path.open("rb") as stream:
-        stream.seek(place)
-        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise DatasetError(f"{path}: is cut or damaged at byte {place}", hint="fetch the file again")
 
 
 def is_webdataset(found: Sequence[Member]) -> bool:
@@ -140,9 +141,7 @@ def _keyed(found: Sequence[Member]) -> Iterator[tuple[Member, str, str]]:
 
 
 def _label(path: Path, member: Member) -> int:
-    with path.open("rb") as stream:
-        stream.seek(member.span.offset)
-        text = stream.read(min(member.span.size, 64)).decode("ascii", "replace").strip()
+    text = member.text.decode("ascii", "replace").strip()
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise DatasetError(f"{path}: {member.name}: expected a label of 0 or more, got {text!r}")
     return int(text)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
+from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
 from mixnet_tools.cli.check_tasks import Task, load_runners, prepare_all
 from mixnet_tools.cli.options import (
@@ -65,7 +66,10 @@ def add_arguments(parser: Parser) -> None:
         metavar="P[,P]",
         help=f"{', '.join(IR_PRECISIONS)} (default: those that exist)",
     )
-    what.add_argument("--device", default="CPU", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: %(default)s)")
+    what.add_argument("--device", metavar="NAME", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: CPU)")
+    what.add_argument(
+        "--devices", type=_devices, metavar="D[,D]", help="several devices, for example CPU,GPU, each beside the others"
+    )
     what.add_argument(
         "--tune", action="store_true", help="look for faster kernels first (CPU; 10 to 20 s an IR, for long runs)"
     )
@@ -79,6 +83,7 @@ def add_arguments(parser: Parser) -> None:
     going_on.add_argument(
         "--shard", type=_shard, metavar="I/N", help="measure part I of N only; mixnet-check merge puts them together"
     )
+    add_cluster(parser)
     add_gate(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
@@ -93,15 +98,18 @@ def run(args: argparse.Namespace) -> int:
     descriptors = selected_models(args)
     _check_usage(args, len(descriptors))
     tasks = prepare_all(args, descriptors, progress)
+    if args.cluster:
+        return finish(args, measure_on_cluster(args, tasks, _chosen_devices(args), progress))
     return finish(args, [_measure(args, task, progress) for task in tasks])
 
 
 def _add_images(parser: Parser) -> None:
     data = parser.add_argument_group("images")
-    data.add_argument("-s", "--source", type=Path, metavar="DATASET", help="labelled images, in any of the forms above")
+    data.add_argument(
+        "-s", "--source", metavar="DATASET", help="labelled images, in any of the forms above: a path, or a URL"
+    )
     data.add_argument(
         "--annotations",
-        type=Path,
         metavar="FILE",
         help="labels, or ILSVRC2012_devkit_t12.tar.gz (default: val.txt in DATASET or beside it; the devkit beside it)",
     )
@@ -137,6 +145,9 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
         raise UsageError(f"{args.predictions} exists already", hint="--resume goes on with it; or name another file")
     if args.tune and args.launcher and "openvino" not in args.launcher:
         raise UsageError("--tune is for converted models", hint="leave it out, or add --launcher openvino")
+    if args.device and args.devices:
+        raise UsageError("only one of --device and --devices can be given", hint=f"--devices {args.device},...")
+    check_cluster_usage(args)
     check_usage(args, models)
 
 
@@ -149,7 +160,7 @@ def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finish
         task.descriptor.name,
         task.config,
         task.dataset,
-        load_runners(task, args.device, tuned=args.tune),
+        load_runners(task, _chosen_devices(args), tuned=args.tune),
         profile=args.profile,
         reference_images=task.reference_images,
         progress=progress,
@@ -157,8 +168,18 @@ def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finish
         predictions=args.predictions,
         resume=args.resume,
     )
-    labels = task.descriptor.directory / "labels.txt"
-    return Finished(evaluation, task.dataset, labels if labels.is_file() else None)
+    return Finished(evaluation, task.dataset, task.labels)
+
+
+def _chosen_devices(args: argparse.Namespace) -> tuple[str, ...]:
+    return args.devices or (args.device or "CPU",)
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of devices with commas between them, got {text!r}")
+    return tuple(dict.fromkeys(names))
 
 
 def _shard(text: str) -> Shard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,12 @@ class Task:
     original_launcher: str | None
     irs: tuple[IRModel, ...]
 
+    @property
+    def labels(self) -> Path | None:
+        """The file with the names of the model's classes, where it has one."""
+        path = self.descriptor.directory / "labels.txt"
+        return path if path.is_file() else None
+
 
 def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ...], progress: Progress) -> list[Task]:
     """All problems of all models at once, so that none shows only after hours of another's evaluation."""
@@ -54,8 +61,10 @@ def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ..
     return tasks
 
 
-def load_runners(task: Task, device: str, *, tuned: bool) -> list[Runner]:
-    """The models of ``task``, the original first; IRs on the fastest kernels for this CPU where ``tuned``."""
+def load_runners(task: Task, devices: Sequence[str], *, tuned: bool) -> list[Runner]:
+    """The models of ``task``, the original first; converted ones on each of ``devices``, on the fastest kernels for
+    this CPU where ``tuned``.
+    """
     from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
     from mixnet_tools.accuracy.runner import OnnxRunner, TensorFlowRunner
     from mixnet_tools.optimization.tuning import tune
@@ -67,7 +76,7 @@ def load_runners(task: Task, device: str, *, tuned: bool) -> list[Runner]:
         from mixnet_tools.conversion.freeze import freeze
 
         runners.append(TensorFlowRunner(freeze(task.original)))
-    runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for ir in task.irs)
+    runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for device in devices for ir in task.irs)
     return runners
 
 
@@ -102,18 +111,20 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
 def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[ImageDataset, int | None]:
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
     from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+    from mixnet_tools.accuracy.remote import location
     from mixnet_tools.accuracy.selection import exclude, with_real_labels
 
     bundled = bundled_source(descriptor.directory)
-    source = args.source or bundled
+    source = location(args.source) if args.source else bundled
+    annotations = location(args.annotations) if args.annotations else None
     if source is None:
         raise UsageError(
             f"{descriptor.name} brings no images of its own: say on which to measure it",
             hint="-s DATASET, for example a folder with the ImageNet validation images",
         )
-    dataset = open_dataset(source, args.annotations, args.first_label)
+    dataset = open_dataset(source, annotations, args.first_label)
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
-    own = bundled is not None and args.annotations is None and source.resolve() == bundled.resolve()
+    own = bundled is not None and annotations is None and source.resolve() == bundled.resolve()
     reference_images = dataset.total if own else None
     if args.exclude:
         dataset = exclude(dataset, args.exclude)

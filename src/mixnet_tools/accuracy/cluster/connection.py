@@ -1,0 +1,125 @@
+"""Reaching a cluster: a scheduler that runs somewhere, or processes of this machine for the length of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from mixnet_tools.accuracy.cluster.address import ClusterAddress
+from mixnet_tools.accuracy.cluster.dask_quietly import import_distributed, quietly
+from mixnet_tools.accuracy.feed import processors
+from mixnet_tools.errors import EvaluationError
+from mixnet_tools.progress import Progress
+
+PATIENCE = 10.0
+"""Seconds for a scheduler to answer."""
+
+_SETTINGS = {
+    "distributed.comm.timeouts.connect": "5s",
+    # A scheduler of our own: the worker that a shard kills is started anew once, then the shard is looked into.
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.admin.low-level-log-length": 0,
+    "distributed.worker.profile.enabled": False,
+}
+
+
+@contextlib.contextmanager
+def connected(address: ClusterAddress, progress: Progress) -> Iterator[Any]:
+    """A ``distributed.Client`` of the cluster at ``address`` while the block lasts.
+
+    Raises :class:`MissingDependency` without Dask, :class:`EvaluationError` where the cluster cannot be reached.
+    """
+    distributed = import_distributed()
+    import dask
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(quietly())
+        stack.enter_context(dask.config.set(_SETTINGS))
+        if address.scheduler is None:
+            target = stack.enter_context(_local_cluster(distributed, address.processes))
+        else:
+            target = address.scheduler
+            _require_listener(target)
+        try:
+            client = distributed.Client(target, timeout=PATIENCE, set_as_default=False)
+        except (OSError, TimeoutError, asyncio.TimeoutError, ValueError, RuntimeError) as error:
+            raise EvaluationError(
+                f"{address}: no Dask scheduler answers there: {_first_line(error)}",
+                hint="start one with: dask scheduler (and workers with: dask worker HOST:8786)",
+            ) from error
+        stack.callback(_close, client)
+        if "dashboard" in client.scheduler_info().get("services", {}):
+            progress.note(f"dashboard: {client.dashboard_link}")
+        yield client
+
+
+@contextlib.contextmanager
+def _local_cluster(distributed: Any, wanted: int | None) -> Iterator[Any]:
+    """``wanted`` processes that share this machine's processors (default: a process for each)."""
+    cores = processors()
+    processes = wanted or cores
+    with _without_interrupts():
+        try:
+            cluster = distributed.LocalCluster(
+                n_workers=processes,
+                threads_per_worker=max(1, cores // processes),
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+                preload=["mixnet_tools.accuracy.cluster.preload"],
+            )
+        except (OSError, RuntimeError) as error:
+            raise EvaluationError(f"--cluster local: its processes cannot be started: {_first_line(error)}") from error
+    try:
+        yield cluster
+    finally:
+        with contextlib.suppress(Exception):  # what is left of a cluster that broke is ended with this process
+            cluster.close(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C on a terminal reaches every process: those that start meanwhile ignore it, and leave it to this one.
+
+    Those that Dask starts anew later do so from :mod:`.preload` on. (Blocking the signal, which they would inherit as
+    well, is undone by multiprocessing.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _require_listener(address: str) -> None:
+    """Dask tries again and again until its patience is over; a port that is closed is known at once."""
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE):
+            pass
+    except OSError as error:
+        raise EvaluationError(
+            f"{address}: cannot be reached: {error.strerror or error}",
+            hint="is the scheduler running (dask scheduler), and the port open?",
+        ) from error
+
+
+def _close(client: Any) -> None:
+    with contextlib.suppress(Exception):  # the scheduler may be gone
+        client.close(timeout=2)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

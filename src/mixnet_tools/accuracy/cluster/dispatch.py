@@ -1,0 +1,271 @@
+"""Shards out, answers in, until every image is done: what happens to each, whatever happens to the workers.
+
+A bounded number of shards is with Dask, which decides where they run, and runs those of a dead worker elsewhere. What a
+shard's failure means is decided here. Nothing is taken twice: a shard's first answer counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import statistics
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mixnet_tools.accuracy.cluster import shards
+from mixnet_tools.accuracy.cluster import worker as remote
+from mixnet_tools.accuracy.cluster.roster import Roster
+from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
+from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.errors import EvaluationError, MixnetToolsError
+from mixnet_tools.progress import Progress
+
+PER_WORKER = 2
+"""Shards that a worker has: one at work, the next at hand."""
+
+RETRIES = 2
+"""How often Dask tries a task again that raised something unknown."""
+
+INTERVAL = 0.5
+"""Seconds between two looks at who is there."""
+
+GRACE = 5.0
+"""Seconds to wait for other workers where all that are there were refused."""
+
+SLOW = 4.0
+"""A shard that takes so many times as long as others is given to an idle worker as well, when no other is left."""
+
+FETCHING = 30.0
+"""Seconds for an answer to come from its worker, after which the shard is measured anew."""
+
+LOSSES = 5
+"""How often a shard may get lost before it is looked into."""
+
+
+class SchedulerLost(Exception):
+    """The scheduler does not answer any more."""
+
+
+@dataclass
+class _Sent:
+    """A shard that is with Dask: its ``futures`` (the second is a copy for another worker), and who may have it."""
+
+    shard: Shard
+    alone: bool
+    allowed: frozenset[str]
+    since: float
+    futures: list[Any] = field(default_factory=list)
+
+
+class Dispatcher:
+    """One run: ``groups`` are the images of each group; ``take`` is given each shard's answers, once (None: of a single
+    image that no worker survives).
+
+    ``wait`` is for how many seconds a run goes on without a worker.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        run: str,
+        roster: Roster,
+        groups: Sequence[Sequence[LabelledImage]],
+        shard_size: int,
+        take: Callable[[Shard, remote.Measured | None], None],
+        *,
+        wait: float,
+        progress: Progress,
+    ) -> None:
+        self._client, self._run, self._roster, self._groups, self._take = client, run, roster, groups, take
+        self._wait, self._progress = wait, progress
+        self._queue = ShardQueue([len(images) for images in groups], shard_size)
+        self._suspects: deque[Shard] = deque()
+        self._sent: dict[str, _Sent] = {}
+        self._lost: Counter[tuple[Shard, bool]] = Counter()
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._seconds: deque[float] = deque(maxlen=64)
+        self._looked = self._manned = time.monotonic() - INTERVAL
+        self._told = False
+        roster.notify = self._events.put
+
+    def run(self) -> None:
+        """Measure everything.
+
+        Raises :class:`SchedulerLost`, :class:`EvaluationError` where no worker can take part or an image cannot be
+        measured, and what ``take`` raises. Whatever ends it, nothing is left with Dask.
+        """
+        self._manned = time.monotonic()
+        try:
+            while self._queue or self._sent or self._suspects:
+                self._look_around()
+                self._send()
+                self._receive()
+        except (MixnetToolsError, SchedulerLost):
+            raise
+        except Exception as error:
+            # Whatever Dask raises of a connection that is gone; a full disk here is something else.
+            if self._client.status != "running" or type(error).__module__.startswith("distributed"):
+                raise SchedulerLost from error
+            raise
+        finally:
+            self._cancel([one for sent in self._sent.values() for one in sent.futures])
+
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < INTERVAL:
+            return
+        self._looked = now
+        self._roster.refresh()
+        for sent in self._outstanding():
+            if not sent.allowed & self._roster.admitted:  # none is left that may have it: Dask would wait for one
+                self._withdraw(sent)
+                self._again(sent)
+        if self._roster.admitted:
+            self._manned, self._told = now, False
+            self._help_out(now)
+        else:
+            self._without_workers(now - self._manned)
+
+    def _without_workers(self, seconds: float) -> None:
+        refused, limit = self._roster.refused, self._wait
+        if self._roster.undecided:
+            limit *= 10  # models are on their way
+        elif refused:
+            limit = min(GRACE, limit)
+        if seconds > limit:
+            reasons = "".join(f"\n{address}: {problem}" for address, problem in sorted(refused.items()))
+            raise EvaluationError(
+                f"no worker can take part, after {seconds:.0f} s of waiting{reasons}",
+                hint="start workers with the software of this machine: dask worker HOST:8786"
+                if not refused
+                else "give the workers what they lack, or this machine what they have",
+            )
+        if seconds > 2 and not self._told:
+            self._told = True
+            self._progress.note(f"waiting up to {self._wait:.0f} s for workers")
+
+    def _help_out(self, now: float) -> None:
+        """What is left over when nothing is waiting any more, and takes long, is given to idle workers as well."""
+        if self._queue or not self._sent or len(self._seconds) < 3:
+            return
+        limit = max(2.0, SLOW * statistics.median(self._seconds))
+        late = [one for one in self._outstanding() if len(one.futures) == 1 and now - one.since > limit]
+        if not late:
+            return
+        busy = self._client.processing()
+        idle = [address for address in sorted(self._roster.admitted) if not busy.get(address)]
+        for sent, address in zip(sorted(late, key=lambda one: one.since), idle, strict=False):
+            self._submit(sent, [address])
+
+    def _send(self) -> None:
+        admitted = frozenset(self._roster.admitted)
+        while admitted and self._queue and len(self._outstanding()) < PER_WORKER * len(admitted):
+            self._submit(_Sent(self._queue.pop(), False, admitted, time.monotonic()), sorted(admitted))
+        if admitted and self._suspects and not self._queue and not self._sent:
+            # By itself, so that it is known whose fault it is when a worker dies.
+            self._submit(_Sent(self._suspects.popleft(), True, admitted, time.monotonic()), sorted(admitted))
+
+    def _outstanding(self) -> list[_Sent]:
+        return list({id(one): one for one in self._sent.values()}.values())
+
+    def _submit(self, sent: _Sent, workers: list[str]) -> None:
+        future = self._client.submit(
+            remote.measure,
+            self._run,
+            sent.shard.group,
+            shards.sent(self._images(sent.shard)),
+            key=f"mixnet-measure-{uuid.uuid4().hex}",
+            workers=workers,
+            allow_other_workers=False,
+            retries=RETRIES,
+            pure=False,
+        )
+        sent.futures.append(future)
+        self._sent[future.key] = sent
+        future.add_done_callback(self._events.put)
+
+    def _images(self, shard: Shard) -> Sequence[LabelledImage]:
+        return self._groups[shard.group][shard.start : shard.stop]
+
+    def _receive(self) -> None:
+        """Wait a moment for something to be done, then see to all that is, so that workers wait for nothing."""
+        try:
+            self._hear(self._events.get(timeout=INTERVAL / 2))
+            while not self._events.empty():
+                self._hear(self._events.get())
+                self._send()
+        except queue.Empty:
+            return
+
+    def _hear(self, future: Any) -> None:
+        sent = self._sent.get(future.key)
+        if sent is None:  # a worker's answer to the roster; or a copy that came second, or one that was withdrawn
+            self._looked -= INTERVAL
+            return
+        try:
+            found: remote.Measured = future.result(timeout=FETCHING)
+        except Exception as error:
+            self._failed(sent, future, error)
+            return
+        self._withdraw(sent)
+        if found.error is not None:
+            raise found.error
+        self._seconds.append(found.seconds)
+        self._take(sent.shard, found)
+
+    def _failed(self, sent: _Sent, future: Any, error: Exception) -> None:
+        from distributed import KilledWorker
+
+        if self._client.status != "running":
+            raise SchedulerLost from error
+        failed = future.status == "error"  # else it was forgotten, or its answer did not come
+        self._withdraw(sent)
+        if failed and isinstance(error, KilledWorker):
+            self._deadly(sent)
+        elif failed and isinstance(error, remote.Unprepared):
+            self._roster.forget(error.args[0])
+            self._again(sent)
+        elif not failed:
+            self._again(sent)
+        elif len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())
+        else:
+            (image,) = self._images(sent.shard)
+            raise EvaluationError(
+                f"{image.where}: the workers cannot measure this image: {type(error).__name__}: {error}"
+            ) from error
+
+    def _again(self, sent: _Sent) -> None:
+        """It got lost. That may be its own fault, where it happens again and again."""
+        self._lost[sent.shard, sent.alone] += 1
+        if self._lost[sent.shard, sent.alone] > LOSSES:
+            self._deadly(sent)
+        elif sent.alone:
+            self._suspects.appendleft(sent.shard)
+        else:
+            self._queue.put_back([sent.shard])
+
+    def _deadly(self, sent: _Sent) -> None:
+        """Workers died that had it, perhaps for the sake of another shard that they had."""
+        if len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())
+        elif not sent.alone:
+            self._suspects.append(sent.shard)
+        else:
+            self._take(sent.shard, None)
+
+    def _withdraw(self, sent: _Sent) -> None:
+        for future in sent.futures:
+            self._sent.pop(future.key, None)
+        self._cancel([future for future in sent.futures if not future.done()])
+        for future in sent.futures:
+            future.release()
+
+    def _cancel(self, futures: list[Any]) -> None:
+        if futures and self._client.status == "running":
+            with contextlib.suppress(Exception):  # the scheduler is gone, and they are with it
+                self._client.cancel(futures)

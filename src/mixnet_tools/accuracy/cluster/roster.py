@@ -1,0 +1,155 @@
+"""Who takes part: workers come and go; each new one answers a roll call, gets the models, is admitted or refused."""
+
+from __future__ import annotations
+
+import pickle
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixnet_tools.accuracy.cluster import worker as remote
+from mixnet_tools.accuracy.cluster.parcels import PackedModel
+from mixnet_tools.errors import MixnetToolsError
+from mixnet_tools.progress import Progress
+
+ANSWER = 30.0
+"""Seconds for an answer to come from a worker that has it."""
+
+TRIES = 3
+"""How often a worker is asked, or sent the models, before it is refused for not answering."""
+
+
+class _Unreadable(Exception):
+    """A model's file cannot be sent, for a ``reason`` that is on this side."""
+
+    def __init__(self, reason: MixnetToolsError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass
+class _Pending:
+    """A worker that was asked something: the roll call, or (``sending``) to take in models."""
+
+    future: Any
+    sending: bool
+    tries: int
+
+
+class Roster:
+    """The workers of ``client``'s cluster, as far as the run ``run`` is concerned."""
+
+    def __init__(
+        self,
+        client: Any,
+        run: str,
+        assignment: remote.Assignment,
+        models: Mapping[str, PackedModel],
+        expected: Mapping[str, str | None],
+        progress: Progress,
+    ) -> None:
+        """``models`` are those of ``assignment`` by their parcels' keys, ``expected`` is the software that counts."""
+        self.notify: Callable[[Any], None] = lambda future: None
+        """Called, in a thread of Dask's, when a worker has answered."""
+        self._client, self._run, self._progress = client, run, progress
+        self._payload = pickle.dumps(assignment)
+        self._models, self._expected = models, dict(expected)
+        self._pending: dict[str, _Pending] = {}
+        self._scattered: dict[str, Any] = {}
+        self.admitted: set[str] = set()
+        self.refused: dict[str, str] = {}
+        self.processors: set[tuple[str, ...]] = set()
+
+    @property
+    def undecided(self) -> bool:
+        """Whether workers have still to answer."""
+        return bool(self._pending)
+
+    def refresh(self) -> None:
+        """See who is there, ask those who are new, and hear those who were asked.
+
+        Raises what Dask does where the scheduler cannot be reached.
+        """
+        present = set(self._client.nthreads())
+        for known in (self.admitted, self.refused, self._pending):
+            for address in [one for one in known if one not in present]:
+                self._leave(address)
+        for address in sorted(present - self.admitted - self.refused.keys() - self._pending.keys()):
+            self._ask(address, 1)
+        for address, pending in list(self._pending.items()):
+            if pending.future.done():
+                self._hear(address, pending)
+
+    def forget(self, address: str) -> None:
+        """Ask this worker again: it is another process than the one that was admitted."""
+        self._leave(address)
+
+    def _leave(self, address: str) -> None:
+        self.admitted.discard(address)
+        self.refused.pop(address, None)
+        pending = self._pending.pop(address, None)
+        if pending:
+            pending.future.cancel()
+
+    def _ask(self, address: str, tries: int) -> None:
+        future = self._submit(address, remote.roll_call, self._expected, self._payload)
+        self._pending[address] = _Pending(future, False, tries)
+
+    def _send(self, address: str, missing: list[str], tries: int) -> None:
+        for key in missing:
+            # The bytes go to one worker; the others have them from it, or from each other.
+            if key not in self._scattered or self._scattered[key].status != "finished":
+                try:
+                    data = self._models[key].data()
+                except MixnetToolsError as error:
+                    raise _Unreadable(error) from error
+                self._scattered[key] = self._client.scatter([data], workers=[address], hash=False)[0]
+        files = [self._scattered[key] for key in missing]
+        self._pending[address] = _Pending(self._submit(address, remote.take_in, missing, *files), True, tries)
+
+    def _submit(self, address: str, function: Any, *arguments: Any) -> Any:
+        future = self._client.submit(
+            function,
+            self._run,
+            *arguments,
+            key=f"mixnet-{function.__name__}-{uuid.uuid4().hex}",
+            workers=[address],
+            allow_other_workers=False,
+            pure=False,
+            priority=10,
+        )
+        future.add_done_callback(self.notify)
+        return future
+
+    def _hear(self, address: str, pending: _Pending) -> None:
+        del self._pending[address]
+        try:
+            answer = pending.future.result(timeout=ANSWER)
+            if pending.sending:
+                self.admitted.add(address)
+            elif answer["problem"] is not None:
+                self._refuse(address, answer["problem"])
+            else:
+                self.processors.add(tuple(answer["processors"]))
+                if answer["missing"]:
+                    self._send(address, answer["missing"], pending.tries)
+                else:
+                    self.admitted.add(address)
+        except _Unreadable as error:
+            raise error.reason from error
+        except MixnetToolsError as error:  # of the worker
+            self._refuse(address, str(error))
+        except Exception as error:  # whatever a task may raise on a worker, and Dask while it is there no more
+            if pending.tries < TRIES and not isinstance(error, ImportError):
+                self._ask(address, pending.tries + 1)
+            else:
+                self._refuse(address, f"mixnet_tools cannot run there: {_said(error)}")
+
+    def _refuse(self, address: str, problem: str) -> None:
+        self.refused[address] = problem
+        self._progress.note(f"worker {address} takes no part: {problem}")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -1,0 +1,219 @@
+"""``mixnet-check --cluster`` while workers and schedulers die, come late or hang: the same figures, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import mixnet_tools
+from mixnet_tools.errors import UsageError
+from tests.support.cluster import SLOW, Check, Cluster, lines_in, wait_for
+from tests.support.commands import run, run_failing, run_ok
+from tests.support.images import pattern, save
+
+SLOWLY = SLOW.format(seconds=0.25)
+
+OTHER_VERSION = """
+import mixnet_tools
+mixnet_tools.__version__ = "9.9.9"
+"""
+
+DEADLY = """
+import os
+from mixnet_tools.accuracy import feed
+plain_decode = feed.decoding.decode
+def deadly(source, *, orient=True, name=None):
+    if name.endswith("13.png"):
+        os._exit(11)
+    return plain_decode(source, orient=orient, name=name)
+feed.decoding.decode = deadly
+"""
+
+STUCK = """
+import time
+from mixnet_tools.accuracy.cluster import worker
+plain_measure = worker._measure
+measured = []
+def stuck(*arguments):
+    measured.append(1)
+    if len(measured) > 2:
+        time.sleep(1000)
+    return plain_measure(*arguments)
+worker._measure = stuck
+"""
+
+
+@pytest.fixture(scope="module")
+def common(nano_dir: Path) -> list[str | Path]:
+    return ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--precisions", "FP32"]
+
+
+@pytest.fixture(scope="module")
+def local(common: list[str | Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The predictions of a run on this machine."""
+    path = tmp_path_factory.mktemp("local") / "predictions.jsonl"
+    run_ok("check", *common, "--predictions", path)
+    return path.read_bytes()
+
+
+def test_a_worker_is_killed_midway_and_another_joins_late(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        for _ in range(2):
+            cluster.add_worker(SLOWLY)
+        check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "20")
+        check.wait_for_lines(path, 100)
+        cluster.kill_worker(0)
+        cluster.add_worker()
+        done = check.ok()
+    assert path.read_bytes() == local
+    assert "measured by 3 workers" in done.err
+
+
+def test_the_only_worker_is_killed_and_another_joins(common: list[str | Path], local: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(SLOWLY)
+        check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "20")
+        check.wait_for_lines(path, 60)
+        cluster.kill_worker(0)
+        cluster.add_worker()
+        check.ok()
+    assert path.read_bytes() == local
+
+
+def test_a_worker_that_hangs_is_not_waited_for(common: list[str | Path], local: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(STUCK)
+        cluster.add_worker(SLOWLY)
+        check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "40")
+        done = check.ok()
+    assert path.read_bytes() == local
+    assert "measured by 2 workers" in done.err
+
+
+def test_a_worker_with_other_software_is_refused(common: list[str | Path], local: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(OTHER_VERSION)
+        arguments: list[str | Path] = [*common, "--predictions", path, "--cluster", cluster.address]
+        message = run_failing("check", *arguments, "--cluster_wait", "30")
+        assert "no worker can take part" in message
+        assert "expected mixnet_tools 0.1.0, got mixnet_tools 9.9.9" in message
+        cluster.add_worker()
+        done = run_ok("check", *arguments, "--resume", "--shard_size", "50")
+        assert "takes no part: expected mixnet_tools 0.1.0, got mixnet_tools 9.9.9" in done.err
+        assert "measured by 1 worker of" in done.err
+    assert path.read_bytes() == local
+
+
+def test_a_run_without_workers_ends(common: list[str | Path], tmp_path: Path) -> None:
+    with Cluster(tmp_path / "cluster") as cluster:
+        message = run_failing("check", *common, "--cluster", cluster.address, "--cluster_wait", "3")
+    assert "waiting up to 3 s for workers" in message
+    assert "no worker can take part, after 3 s of waiting" in message
+
+
+def test_an_image_that_kills_workers_is_named(common: list[str | Path], tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for number in range(30):
+        save(folder / f"{number:02}.png", pattern(70, 80, number))
+    (folder / "val.txt").write_text("".join(f"{number:02}.png {number % 30}\n" for number in range(30)))
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.kill_scheduler()
+        cluster.start_scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+        cluster.add_worker(DEADLY, nanny=True)
+        cluster.add_worker(DEADLY, nanny=True)
+        options: list[str | Path] = ["-s", folder, "--cluster", cluster.address, "--shard_size", "10"]
+        options += ["--no_references", "--max_bad", "1", "--json"]
+        done = run("check", *common, *options)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)["reports"][0]
+    reason = "the worker died while it measured this image"
+    assert report["bad_images"] == [{"name": "13.png", "reason": reason}]
+    assert report["dataset"]["evaluated"] == 29
+
+
+def test_a_run_goes_on_after_the_scheduler_was_killed(common: list[str | Path], local: bytes, tmp_path: Path) -> None:
+    path, copy = tmp_path / "predictions.jsonl", tmp_path / "copy.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(SLOWLY)
+        arguments: list[str | Path] = [*common, "--cluster", cluster.address, "--shard_size", "20"]
+        check = Check(*arguments, "--predictions", path)
+        check.wait_for_lines(path, 100)
+        cluster.kill_scheduler()
+        stopped = check.outcome()
+        assert stopped.code == 1
+        assert "Traceback" not in stopped.err
+        done = lines_in(path) - 1
+        assert (
+            f"the connection to the scheduler was lost; {done} of 600 images were done, and are in {path}"
+            in stopped.err
+        )
+        assert "--resume" in stopped.err
+        assert 0 < done < 600
+        copy.write_bytes(path.read_bytes())
+        cluster.start_scheduler()
+        cluster.add_worker()
+        resumed = run_ok("check", *arguments, "--predictions", path, "--resume")
+        assert f"{done} of the images were measured by an earlier run" in resumed.err
+    assert path.read_bytes() == local
+    # The same file goes on without a cluster just as well.
+    run_ok("check", *common, "--predictions", copy, "--resume")
+    assert copy.read_bytes() == local
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_what_is_done(
+    common: list[str | Path], local: bytes, tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    check = Check(*common, "--predictions", path, "--cluster", "local:2", "--shard_size", "4")
+    check.wait_for_lines(path, 20)
+    if number == signal.SIGINT:
+        check.signal_group(number)  # as a terminal does it: the workers get it as well
+    else:
+        check.terminate()
+    stopped = check.outcome()
+    assert stopped.code == 128 + number
+    assert [line for line in stopped.err.splitlines() if "dashboard" not in line and " of 600 images" not in line] == [
+        "mixnet-nano: reading models",
+        "mixnet check: " + ("interrupted" if number == signal.SIGINT else "terminated"),
+    ]
+    wait_for(lambda: check.leftovers() == [], "the processes of the cluster to end")
+    assert 20 <= lines_in(path) < 601
+    run_ok("check", *common, "--predictions", path, "--resume")
+    assert path.read_bytes() == local
+
+
+def test_the_python_api_measures_on_a_cluster(nano_dir: Path) -> None:
+    alone, on_cluster = (
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=60, cluster=cluster)
+        for cluster in (None, "local:1")
+    )
+    assert on_cluster.results == alone.results
+    assert on_cluster.notes == (*alone.notes, "measured by 1 worker of local:1")
+    with pytest.raises(UsageError, match="expected the address of a scheduler"):
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, cluster="nowhere")
+
+
+def test_a_run_begun_on_this_machine_goes_on_on_a_cluster(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    lines = local.splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *lines[400:450], *lines[7:90]]) + b'{"image": "val_')
+    done = run_ok("check", *common, "--predictions", path, "--resume", "--cluster", "local:1", "-q")
+    assert "133 of the images were measured by an earlier run" in done.err
+    assert path.read_bytes() == local
+    # Nothing is left to do: the cluster is not even asked.
+    again = run_ok("check", *common, "--predictions", path, "--resume", "--cluster", "tcp://127.0.0.1:1")
+    assert "600 of the images were measured by an earlier run" in again.err
+    assert os.path.getsize(path) == len(local)

@@ -1,0 +1,169 @@
+"""Data sets behind URLs: every form over a real HTTP server, here and from the workers of a cluster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mixnet_tools.accuracy import remote
+from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.reading import open_image
+from mixnet_tools.accuracy.remote import location
+from mixnet_tools.errors import DatasetError, MissingDependency, MixnetToolsError, UsageError
+from tests.support import forms
+from tests.support.commands import run_failing, run_ok
+from tests.support.file_server import FileServer
+from tests.support.images import write_class_folders
+
+BUNDLED = Path(__file__).parents[2] / "models/public/mixnet-nano/validation"
+COUNT = 45
+
+
+@pytest.fixture(scope="module")
+def encoded() -> list[tuple[bytes, int]]:
+    lines = (BUNDLED / "val.txt").read_text().splitlines()[:COUNT]
+    return [((BUNDLED / name).read_bytes(), int(label)) for name, label in (line.split() for line in lines)]
+
+
+@pytest.fixture(scope="module")
+def place(encoded: list[tuple[bytes, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images in every form."""
+    folder = tmp_path_factory.mktemp("forms")
+    flat = forms.write_flat(folder / "flat", encoded)
+    (flat / "odd #1 %41.JPEG").write_bytes(encoded[0][0])
+    with (flat / "val.txt").open("a") as stream:
+        stream.write(f"odd #1 %41.JPEG {encoded[0][1]}\n")
+    forms.write_webdataset(folder / "wds", encoded)
+    forms.write_parquet(folder / "parquet", encoded)
+    forms.write_imagenet_tar(folder / "tar", encoded, 30)
+    write_class_folders(folder / "classes", [index % 3 for index in range(9)], ["ant", "bee", "cat"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[FileServer]:
+    with FileServer(place) as found:
+        yield found
+
+
+def contents(dataset: ImageDataset) -> list[tuple[str, int, bytes]]:
+    found = []
+    for image in dataset.images:
+        source = open_image(image)
+        found.append((image.name, image.label, source.read_bytes() if isinstance(source, Path) else source.getvalue()))
+    return found
+
+
+@pytest.mark.parametrize(
+    "form", ["flat", "wds", "wds/set-000001.tar", "parquet", "classes", "tar/ILSVRC2012_img_val.tar"]
+)
+def test_every_form_is_what_it_is_in_a_folder(place: Path, server: FileServer, form: str) -> None:
+    devkit = place / "tar/ILSVRC2012_devkit_t12.tar.gz" if form.startswith("tar/") else None
+    here = open_dataset(place / form, devkit)
+    there = open_dataset(location(f"{server.url}/{form}"), devkit)
+    assert contents(there) == contents(here)
+    assert (there.form, there.fingerprint, there.class_names) == (here.form, here.fingerprint, here.class_names)
+    assert str(there.source) == f"{server.url}/{form}"
+
+
+def test_only_the_parts_that_are_needed_are_asked_for(place: Path, server: FileServer, tmp_path: Path) -> None:
+    path = forms.write_tar(
+        tmp_path / "big.tar",
+        [("a.jpg", bytes(3_000_000)), ("a.cls", b"1"), ("b.jpg", b"x" * 2_000_000), ("b.cls", b"2")],
+    )
+    with FileServer(tmp_path) as own:
+        dataset = open_dataset(location(f"{own.url}/big.tar"))
+        asked = [one for method, _, one in own.requests if method == "GET" and one]
+        sizes = [int(last) - int(first) for first, last in (one.removeprefix("bytes=").split("-") for one in asked)]
+        assert [image.label for image in dataset.images] == [1, 2]
+        assert sum(sizes) < 600_000 < path.stat().st_size
+        own.requests.clear()
+        source = open_image(dataset.images[1])
+        assert not isinstance(source, Path)
+        assert source.getvalue() == b"x" * 2_000_000
+        assert len(own.requests) == 1
+
+
+def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    name = forms.name_of(3)
+    with FileServer(place / "flat", failing={name: 2}) as own:
+        dataset = open_dataset(location(own.url))
+        assert contents(dataset) == contents(open_dataset(place / "flat"))
+        own.failing[name] = 3
+        with pytest.raises(DatasetError, match=rf"{name}: cannot be read: 503"):
+            open_image(dataset.images[2])
+
+
+def test_what_is_not_there_or_does_not_fit_is_named(place: Path, server: FileServer, tmp_path: Path) -> None:
+    forms.write_tfrecords(tmp_path / "records", [(b"x", 1), (b"y", 2)], {"label": 0})
+    with FileServer(tmp_path) as own, FileServer(place, ranges=False) as old:
+        for url, message in (
+            (f"{server.url}/nowhere", "no images here"),
+            (f"{server.url}/nowhere/set.tar", "set.tar"),
+            (f"{own.url}/records", "TFRecords are read from files only"),
+            (f"{own.url}/records/validation-00000-of-00002", "TFRecords are read from files only"),
+            (f"{server.url}/tar/ILSVRC2012_img_val.tar", "images without labels"),
+        ):
+            with pytest.raises(DatasetError, match=message):
+                open_dataset(location(url))
+        listed = tmp_path / "val.txt"
+        listed.write_text("gone.jpg 1\n")
+        dataset = open_dataset(location(f"{server.url}/flat"), listed)
+        with pytest.raises(DatasetError, match=r"/flat/gone\.jpg: no such file"):
+            open_image(dataset.images[0])
+        with pytest.raises(MixnetToolsError):
+            contents(open_dataset(location(f"{old.url}/wds/set-000001.tar")))
+    with pytest.raises(DatasetError, match=r"127\.0\.0\.1:1/val\.txt"):
+        open_dataset(location("http://127.0.0.1:1"))
+
+
+def test_locations() -> None:
+    assert location("a/b") == Path("a/b")
+    assert location("file:///a/b%20c") == Path("/a/b c")
+    with pytest.raises(UsageError, match="nosuch"):
+        location("nosuch://bucket/x")
+    with pytest.raises(MissingDependency) as caught:
+        location("s3://bucket/x")
+    assert caught.value.hint == "pip install s3fs"
+
+
+def test_images_behind_a_url_are_measured_as_those_in_a_folder(
+    place: Path, server: FileServer, nano_dir: Path, tmp_path: Path
+) -> None:
+    """By the workers of a cluster: the client asks for no image but the first one's size."""
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--no_references"]
+    here, there, far = (tmp_path / name for name in ("here.jsonl", "there.jsonl", "far.jsonl"))
+    run_ok("check", *common, "-s", place / "flat", "--predictions", here)
+    run_ok("check", *common, "-s", f"{server.url}/flat", "--predictions", there)
+    done = run_ok(
+        "check", *common, "-s", f"{server.url}/flat", "--predictions", far, "--cluster", "local:2", "--shard_size", "8"
+    )
+    assert there.read_bytes() == far.read_bytes()
+    assert there.read_bytes().splitlines()[1:] == here.read_bytes().splitlines()[1:]
+    assert f"images of {server.url}/flat" in done.out
+    assert "nosuch" in run_failing("check", *common, "-s", "nosuch://x", code=2)
+    assert "pip install gcsfs" in run_failing("check", *common, "-s", "gs://bucket/x")
+
+
+def test_threads_read_at_the_same_time(place: Path, server: FileServer) -> None:
+    dataset = open_dataset(location(f"{server.url}/wds"))
+    found: list[int] = []
+
+    def read() -> None:
+        for image in dataset.images:
+            source = open_image(image)
+            assert not isinstance(source, Path)
+            found.append(len(source.getvalue()))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for one in threads:
+        one.start()
+    deadline = time.monotonic() + 120
+    for one in threads:
+        one.join(timeout=max(0, deadline - time.monotonic()))
+    assert len(found) == 8 * COUNT

@@ -1,0 +1,191 @@
+"""A real Dask cluster on loopback: a scheduler and workers, each a process of its own, started and killed by tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.commands import Outcome
+
+PATIENCE = 120.0
+"""Seconds for something to happen on a busy machine, before a test gives up."""
+
+SLOW = """
+import time
+from mixnet_tools.accuracy.cluster import worker
+plain_measure = worker._measure
+def slowly(*arguments):
+    time.sleep({seconds})
+    return plain_measure(*arguments)
+worker._measure = slowly
+"""
+"""A preload script: each shard takes so many seconds more."""
+
+
+ONCE = """
+import builtins
+if not hasattr(builtins, "preloaded"):
+    builtins.preloaded = True
+"""
+"""Dask loads a preload script twice: under its name, and as a copy."""
+
+
+class Cluster:
+    """Use as a context manager: it ends every process that it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler: subprocess.Popen[bytes] | None = None
+
+    def start_scheduler(self, **settings: str) -> Cluster:
+        """Start the scheduler (anew), and wait until it listens. ``settings`` are environment variables."""
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--dashboard-address", "127.0.0.1:0"]
+        self.scheduler = self._start("scheduler", options, settings)
+        wait_for(self._listens, "the scheduler to listen")
+        return self
+
+    def add_worker(self, preload: str | None = None, *, nanny: bool = False, threads: int = 1) -> int:
+        """Start a worker whose process first runs ``preload``; returns its number. It may take a moment to appear."""
+        number = len(self.workers)
+        place = self.folder / f"worker-{number}"
+        place.mkdir()
+        options = [self.address, "--nworkers", "1", "--nthreads", str(threads), "--no-dashboard"]
+        options += ["--local-directory", str(place), "--nanny" if nanny else "--no-nanny", "--memory-limit", "0"]
+        options += ["--name", f"worker-{number}", "--death-timeout", "60"]
+        if preload is not None:
+            script = place / "preload.py"
+            script.write_text(ONCE + textwrap.indent(preload, "    "))
+            options += ["--preload", str(script)]
+        self.workers.append(self._start("worker", options, {}, cwd=place))
+        return number
+
+    def kill_worker(self, number: int) -> None:
+        """SIGKILL, as the kernel does it to a process that takes too much memory."""
+        end(self.workers[number])
+
+    def kill_scheduler(self) -> None:
+        """SIGKILL to the scheduler, and to all workers."""
+        assert self.scheduler is not None
+        for process in (self.scheduler, *self.workers):
+            end(process)
+
+    def _start(
+        self, kind: str, options: list[str], settings: dict[str, str], cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{kind}-{len(self.workers)}.log").open("ab")
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "dask", kind, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=cwd or self.folder,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **settings},
+                start_new_session=True,
+            )
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+    def __enter__(self) -> Cluster:
+        return self.start_scheduler()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill_scheduler()
+
+
+class Check:
+    """A mixnet-check that runs while the test does something to its world."""
+
+    def __init__(self, *arguments: str | Path, cwd: Path | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mixnet_tools.cli.main", "check", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """To the command and all its children, as a terminal does it for Ctrl-C."""
+        os.killpg(self._process.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM to the command alone."""
+        self._process.terminate()
+
+    def wait_for_lines(self, path: Path, count: int) -> None:
+        """Until the predictions file ``path`` holds ``count`` lines."""
+        wait_for(lambda: not self.running() or lines_in(path) >= count, f"{count} lines in {path}")
+        assert self.running(), self.outcome().err
+
+    def outcome(self) -> Outcome:
+        """Wait for its end."""
+        try:
+            out, err = self._process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            end(self._process)
+            out, err = self._process.communicate()
+            raise AssertionError(f"mixnet-check hangs\n{out[-3000:]}\n{err[-3000:]}") from None
+        return Outcome(self._process.returncode, out, err)
+
+    def ok(self) -> Outcome:
+        """The same, and it must have succeeded."""
+        done = self.outcome()
+        assert done.code == 0, f"exit code {done.code}\n{done.out}\n{done.err}"
+        assert "Traceback" not in done.err
+        return done
+
+    def leftovers(self) -> list[int]:
+        """Processes of its session that still run."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError, IndexError):
+                    state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+                    if int(session) == self._process.pid and state != "Z":
+                        found.append(int(entry.name))
+        return found
+
+
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """SIGKILL to ``process`` and its children, which are in a session of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=PATIENCE)
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Until ``condition`` holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
