@@ -8,8 +8,8 @@ and whose runtime runs the result (in a process of its own, waiting while others
     python3 -m venv omz && omz/bin/pip install 'openvino-dev==2024.6.0' 'tensorflow<2.18'
 
 Batch 1, float32 (but for INT8), random weights. Each is run beside the plain IR, and beside the Model Optimizer's, in
-turn: the tables give the medians of the ratios pair by pair, with their quartiles. TensorFlow and ONNX Runtime get an
-image at a time, with all cores for it.
+turn, both started anew several times: the tables give the medians of the ratios pair by pair, with their quartiles.
+TensorFlow and ONNX Runtime get an image at a time, with all cores for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -38,6 +39,7 @@ from mixnet_tools.values import FrozenGraph
 PLAIN, OLD = "plain IR", "Model Optimizer's IR on 2024.6"
 HINTS = ("THROUGHPUT", "LATENCY")
 CALIBRATION_IMAGES = 30
+STARTS = 4
 
 WORKER = """
 import sys, time, numpy, openvino
@@ -110,16 +112,32 @@ def quantized(model: Any) -> Any:
     return nncf.quantize(model, data, subset_size=CALIBRATION_IMAGES)
 
 
-def compare(runners: dict[str, Runs], base: str, rounds: int, seconds: float) -> dict[str, Paired]:
-    """Each of ``runners`` beside ``base``, pair after pair: ratios of runs that follow each other."""
-    return {
-        name: Paired(*in_turn([runners[base], runner], rounds, seconds))
-        for name, runner in runners.items()
-        if name != base
-    }
+Start = Callable[[], Runs]
 
 
-def rows(runners: dict[str, Runs], limit: float, rounds: int, seconds: float) -> Iterator[tuple[str, ...]]:
+def compare(runners: dict[str, Start], base: str, rounds: int, seconds: float) -> dict[str, Paired]:
+    """Each of ``runners`` beside ``base``, pair after pair: ratios of runs that follow each other.
+
+    Both are started anew :data:`STARTS` times, since one and the same model is up to a tenth faster or slower each time
+    it is compiled, depending on where its memory lies.
+    """
+    found = {}
+    for name, start in runners.items():
+        if name == base:
+            continue
+        rates: tuple[list[float], list[float]] = ([], [])
+        for _ in range(STARTS):
+            pair = [runners[base](), start()]
+            for index, measured in enumerate(in_turn(pair, rounds // STARTS, seconds)):
+                rates[index].extend(measured)
+            for one in pair:
+                if isinstance(one, Process):
+                    one.close()
+        found[name] = Paired(tuple(rates[0]), tuple(rates[1]))
+    return found
+
+
+def rows(runners: dict[str, Start], limit: float, rounds: int, seconds: float) -> Iterator[tuple[str, ...]]:
     """A row of the table for each: its ratios with their quartiles, and its best run as a share of the limit."""
     plain = compare(runners, PLAIN, rounds, seconds)
     old = compare(runners, OLD, rounds, seconds) if OLD in runners else {}
@@ -187,19 +205,16 @@ def main() -> None:
         old = model_optimizer(args.omz, root, folder.name) if args.omz else None
         to_onnx(plain, root / "model.onnx")
         image = natural_images(1, 224, 224)
-        others = {
-            "ONNX Runtime": Framework(OnnxModel(root / "model.onnx"), image),
-            "TensorFlow": Framework(TensorFlowGraph(frozen), image),
-        }
+        onnx = Framework(OnnxModel(root / "model.onnx"), image)
+        tensorflow = Framework(TensorFlowGraph(frozen), image)
+        others: dict[str, Start] = {"ONNX Runtime": lambda: onnx, "TensorFlow": lambda: tensorflow}
         limit = machine_limit() / count(done.irs[0].ir.xml).multiply_adds
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
-            runners: dict[str, Runs] = {name: Load(model, config) for name, model in models.items()}
-            process = Process(args.omz, old, hint) if old else None
-            runners |= {OLD: process} if process else {}
+            runners: dict[str, Start] = {name: partial(Load, model, config) for name, model in models.items()}
+            if old:
+                runners[OLD] = partial(Process, args.omz, old, hint)
             table = list(rows(runners | others, limit, args.rounds, args.seconds))
-            if process:
-                process.close()
             headers = (hint.lower(), "x plain IR", *(["x 2024.6"] if old else []), "of the limit")
             print(tabulate(table, headers=headers, disable_numparse=True), end="\n\n")
         cpu = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
