@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,27 @@ def deadly(source, *, orient=True, name=None):
         os._exit(11)
     return plain_decode(source, orient=orient, name=name)
 feed.decoding.decode = deadly
+"""
+
+UNMOUNTED = """
+from mixnet_tools.accuracy import feed
+from mixnet_tools.errors import DatasetError
+plain_open = feed.open_image
+opened = []
+def unmounted(image):
+    opened.append(image)
+    if len(opened) > 30:
+        raise DatasetError(f"{image.where}: cannot be read: Stale file handle")
+    return plain_open(image)
+feed.open_image = unmounted
+"""
+
+UNABLE = """
+from mixnet_tools.accuracy.cluster import parcels
+from mixnet_tools.errors import EvaluationError
+def unable(*arguments):
+    raise EvaluationError("out of memory")
+parcels.load = unable
 """
 
 STUCK = """
@@ -99,12 +123,76 @@ def test_a_worker_that_hangs_is_not_waited_for(common: list[str | Path], local: 
     assert "measured by 2 workers" in done.err
 
 
+def test_a_hanging_worker_is_not_waited_for_though_hardly_anything_was_measured(
+    nano_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.dispatch.UNKNOWN", 1.0)
+    with Cluster(tmp_path / "cluster") as cluster:
+        for _ in range(2):  # two hang: a copy may come to the second of them
+            cluster.add_worker(STUCK.replace("> 2", "> 0"))
+        cluster.add_worker()
+        report = mixnet_tools.evaluate(
+            "mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=200, cluster=cluster.address
+        )
+    assert report.dataset.evaluated == 200
+
+
+def test_a_worker_that_loses_the_images_does_not_make_them_bad(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(UNMOUNTED)
+        cluster.add_worker(SLOWLY)
+        words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20", "--max_bad", "500"]
+        done = run_ok("check", *common, "--predictions", path, *words)
+    assert path.read_bytes() == local
+    assert "takes no part: it cannot measure what another worker can: " in done.err
+    assert "Stale file handle" in done.err
+
+
+def test_a_worker_that_cannot_load_a_model_takes_no_part(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(UNABLE)
+        cluster.add_worker(SLOWLY)
+        words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20"]
+        done = run_ok("check", *common, "--predictions", path, *words)
+    assert path.read_bytes() == local
+    assert "takes no part: out of memory" in done.err
+    with Cluster(tmp_path / "all") as cluster:
+        for _ in range(2):
+            cluster.add_worker(UNABLE)
+        assert "out of memory" in run_failing("check", *common, "--cluster", cluster.address)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_listens_but_is_no_scheduler(common: list[str | Path], answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            kept = []
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    kept.append(connection)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        message = run_failing("check", *common, "--cluster", f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        assert "no Dask scheduler answers there" in message
+        message = run_failing("check", *common, "--cluster", f"tls://127.0.0.1:{server.getsockname()[1]}")
+        assert "distributed.comm.tls" in message
+
+
 def test_a_worker_with_other_software_is_refused(common: list[str | Path], local: bytes, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(OTHER_VERSION)
         arguments: list[str | Path] = [*common, "--predictions", path, "--cluster", cluster.address]
-        message = run_failing("check", *arguments, "--cluster_wait", "30")
+        message = run_failing("check", *arguments, "--cluster_wait", "3")
         assert "no worker can take part" in message
         assert "expected mixnet_tools 0.1.0, got mixnet_tools 9.9.9" in message
         cluster.add_worker()
@@ -185,6 +273,7 @@ def test_an_interruption_keeps_what_is_done(
     assert stopped.code == 128 + number
     assert [line for line in stopped.err.splitlines() if "dashboard" not in line and " of 600 images" not in line] == [
         "mixnet-nano: reading models",
+        "starting the cluster's processes",
         "mixnet check: " + ("interrupted" if number == signal.SIGINT else "terminated"),
     ]
     wait_for(lambda: check.leftovers() == [], "the processes of the cluster to end")

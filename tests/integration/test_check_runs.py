@@ -142,6 +142,22 @@ def test_a_file_of_another_evaluation_is_refused(config: AccuracyConfig, images:
         go(config, images, predictions=path, resume=True)
 
 
+def test_a_file_that_cannot_be_put_in_order_costs_no_figure(
+    config: AccuracyConfig, images: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    whole = go(config, images, predictions=path)
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(header + b"".join(lines[99::-1]))
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.mkstemp", lambda **_: os.open(tmp_path / "gone" / "x", os.O_RDONLY))
+        resumed = go(config, images, predictions=path, resume=True).report
+    assert any("cannot be put in order" in note and "--resume" in note for note in resumed.notes)
+    assert resumed.results == whole.report.results
+    go(config, images, predictions=path, resume=True)
+    assert path.read_bytes().splitlines(keepends=True) == [header, *lines]
+
+
 def test_a_damaged_line_is_named(config: AccuracyConfig, images: ImageDataset, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     go(config, images, predictions=path)

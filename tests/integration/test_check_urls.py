@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,10 +18,12 @@ from mixnet_tools.accuracy import remote
 from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
 from mixnet_tools.accuracy.reading import open_image
 from mixnet_tools.accuracy.remote import location
+from mixnet_tools.accuracy.threads import DaemonThreads
 from mixnet_tools.errors import DatasetError, MissingDependency, MixnetToolsError, UsageError
 from tests.support import forms
 from tests.support.commands import run_failing, run_ok
 from tests.support.file_server import FileServer
+from tests.support.http_server import Answer, FaultyServer
 from tests.support.images import write_class_folders
 
 BUNDLED = Path(__file__).parents[2] / "models/public/mixnet-nano/validation"
@@ -150,6 +157,26 @@ def test_images_behind_a_url_are_measured_as_those_in_a_folder(
     assert "pip install gcsfs" in run_failing("check", *common, "-s", "gs://bucket/x")
 
 
+def test_threads_that_are_closed_are_waited_for_no_longer_than_said() -> None:
+    silent, begun = threading.Event(), threading.Event()
+
+    def read() -> None:
+        begun.set()
+        silent.wait(60)
+
+    threads = DaemonThreads(2, "reader")
+    assert threads.submit(lambda: 5).result(timeout=10) == 5
+    failed = threads.submit(lambda: 1 // 0)
+    assert isinstance(failed.exception(timeout=10), ZeroDivisionError)
+    reads = [threads.submit(read) for _ in range(9)]
+    assert begun.wait(10)
+    before = time.monotonic()
+    threads.close(0.1)
+    assert time.monotonic() - before < 5
+    assert sum(one.cancelled() for one in reads) >= 7
+    silent.set()
+
+
 def test_threads_read_at_the_same_time(place: Path, server: FileServer) -> None:
     dataset = open_dataset(location(f"{server.url}/wds"))
     found: list[int] = []
@@ -167,3 +194,102 @@ def test_threads_read_at_the_same_time(place: Path, server: FileServer) -> None:
     for one in threads:
         one.join(timeout=max(0, deadline - time.monotonic()))
     assert len(found) == 8 * COUNT
+
+
+SECRETS = ("alice", "s3cret", "abc%2F")
+
+
+def test_credentials_are_sent_and_never_shown(place: Path, server: FileServer, nano_dir: Path, tmp_path: Path) -> None:
+    login = f"http://alice:s3cret@{server.url.removeprefix('http://')}"
+    dataset = open_dataset(location(f"{login}/flat"), location(f"{login}/flat/val.txt"))
+    sent = remote.sealed(dataset.images[0].path).storage_options["headers"]  # type: ignore[attr-defined]
+    assert sent == {"Authorization": "Basic " + base64.b64encode(b"alice:s3cret").decode()}
+    assert dataset.images[0].where.startswith(f"{server.url}/flat/")
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--no_references"]
+    page, records = tmp_path / "page.html", tmp_path / "records.jsonl"
+    done = run_ok("check", *common, "-s", f"{login}/flat", "--json", "--html", page, "--predictions", records)
+    failed = [
+        run_failing("check", *common, "-s", f"{login}/nowhere"),
+        run_failing("check", *common, "-s", f"{login}/nowhere/x.tar"),
+        run_failing("check", *common, "-s", f"{login}/flat", "--annotations", f"{login}/gone.txt"),
+        run_failing("check", *common, "-s", f"{login}/nowhere?sig=abc%2F"),
+        run_failing("check", *common, "-s", "nosuch://alice:s3cret@host/x", code=2),
+    ]
+    for text in (done.out, done.err, page.read_text(), records.read_text(), *failed):
+        assert not [secret for secret in SECRETS if secret in text]
+    assert f"{server.url}/flat" in records.read_text()
+
+
+def test_credentials_reach_the_server_that_asks_for_them(encoded: list[tuple[bytes, int]]) -> None:
+    with FaultyServer() as own:
+        own.put("/val.txt", b"a.jpg 1\n")
+        own.put("/a.jpg", encoded[0][0])
+        (image,) = open_dataset(location(own.url.replace("//", "//alice:p%40ss@"))).images
+        open_image(image)
+        expected = "Basic " + base64.b64encode(b"alice:p@ss").decode()
+        assert {one.headers.get("authorization") for one in own.requests} == {expected}
+
+
+@pytest.mark.parametrize("shard", ["wds/set-000001.tar", "parquet"])
+def test_a_presigned_url_is_that_of_its_file(place: Path, server: FileServer, shard: str) -> None:
+    file = place / shard
+    file = next(file.glob("*.parquet")) if file.is_dir() else file
+    url = f"{server.url}/{file.relative_to(place)}?X-Amz-Signature=abc%2F&X-Amz-Date=1"
+    server.requests.clear()
+    there = open_dataset(location(url))
+    assert contents(there) == contents(open_dataset(file))
+    assert {path.partition("?")[2] for _, path, _ in server.requests} == {"X-Amz-Signature=abc/&X-Amz-Date=1"}
+    assert "abc" not in str(there.source) + "".join(image.where for image in there.images)
+
+
+def test_a_folder_has_no_query(server: FileServer) -> None:
+    with pytest.raises(DatasetError, match="a URL with a query") as caught:
+        open_dataset(location(f"{server.url}/flat?sig=abc"))
+    assert "abc" not in str(caught.value)
+
+
+def test_a_refusal_shows_no_signature() -> None:
+    with FaultyServer() as own:
+        url = own.put("/set.tar", b"", Answer(status=403))
+        with pytest.raises(DatasetError, match="403") as caught:
+            remote.read(location(f"{url}?sig=abc"))
+    assert "abc" not in str(caught.value)
+
+
+def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "SILENCE", 0.2)
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    with FaultyServer() as own:
+        url = own.put("/val.txt", b"a.jpg 1\n" * 1000, Answer(stall_at=100))
+        begun = time.monotonic()
+        with pytest.raises(DatasetError, match=r"val\.txt: cannot be read: the server does not answer"):
+            open_dataset(location(own.url))
+        assert own.paths() == ["/val.txt"] * remote.TRIES, url
+    assert time.monotonic() - begun < 10
+
+
+def test_a_run_that_waits_for_a_silent_server_ends_at_once_when_interrupted(
+    encoded: list[tuple[bytes, int]], nano_dir: Path
+) -> None:
+    with FaultyServer() as own:
+        own.put("/val.txt", b"".join(b"%d.jpg 1\n" % number for number in range(100)))
+        for number in range(100):
+            own.put(f"/{number}.jpg", encoded[0][0], Answer(stall_at=10))
+        arguments = ["--name", "mixnet-nano", "-d", str(nano_dir), "--launcher", "openvino", "-s", own.url]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mixnet_tools.cli.main", "check", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ},
+        )
+        deadline = time.monotonic() + 60
+        while len(own.paths()) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert time.monotonic() - begun < 10
+    assert process.returncode == 130, told
+    assert "interrupted" in told
+    assert "Traceback" not in told

@@ -228,6 +228,23 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_termination_that_an_import_made_an_error_of_is_still_one() -> None:
+    """As pybind11 and NumPy do where SystemExit comes while they are being imported."""
+    program = (
+        "import os, signal, sys\n"
+        "from mixnet_tools.cli import cache, main\n"
+        "def run(args):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except SystemExit as error:\n"
+        "        raise ImportError('initialization failed') from error\n"
+        "cache.run = run\n"
+        "sys.exit(main.mixnet(['cache', 'ls', '--cache_dir', '.']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (143, "mixnet cache: terminated\n")
+
+
 def _mixnet(arguments: list[str], code: int) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "mixnet_tools.cli.main", *arguments], capture_output=True, text=True, check=False

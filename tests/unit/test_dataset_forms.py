@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 
 from mixnet_tools.accuracy.dataset import ImageDataset, open_dataset
 from mixnet_tools.accuracy.decoding import decode
+from mixnet_tools.accuracy.images import Cell
+from mixnet_tools.accuracy.parquet import read_cell
 from mixnet_tools.accuracy.predictions import Shard
 from mixnet_tools.accuracy.reading import open_image
 from mixnet_tools.accuracy.selection import exclude, with_real_labels
@@ -128,6 +131,15 @@ def test_broken_tfrecords_are_named(tmp_path: Path) -> None:
     shard.write_bytes(forms.record_header(10) + bytes(14))
     with pytest.raises(DatasetError, match="record 0: no TFRecord"):
         open_dataset(folder)
+
+
+def test_a_parquet_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    (first, *_) = open_dataset(forms.write_parquet(tmp_path / "parquet", IMAGES)).images
+    assert isinstance(first.part, Cell)
+    before = read_cell(first.path, first.part)
+    shutil.rmtree(tmp_path / "parquet")
+    forms.write_parquet(tmp_path / "parquet", [(data + b"!", label) for data, label in IMAGES])
+    assert read_cell(first.path, first.part) == before + b"!"
 
 
 def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:

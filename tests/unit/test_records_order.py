@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +68,34 @@ def test_a_file_is_put_in_order_to_the_byte(tmp_path: Path, seed: int) -> None:
     assert path.read_bytes() == plain
     assert path.stat().st_ino != inode  # written elsewhere, and renamed
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_putting_in_order_keeps_the_mode_and_works_for_the_longest_names(tmp_path: Path) -> None:
+    path = write(tmp_path / f"{'x' * 247}.jsonl", shuffled(2))
+    path.chmod(0o640)
+    writer = RecordWriter(path, setup(), resumed=read_records(path))
+    writer.put_in_order(NAMES)
+    writer.close()
+    assert writer.disorder is None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.read_bytes() == write(tmp_path / "plain.jsonl", NAMES).read_bytes()
+
+
+def test_a_file_that_cannot_be_put_in_order_stands_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "other.jsonl", shuffled(2))
+    before = path.read_bytes()
+    writer = RecordWriter(path, setup(), resumed=read_records(path))
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    writer.put_in_order(NAMES)
+    writer.close()
+    assert writer.disorder is not None
+    assert "other.jsonl: cannot be put in order: No space left on device" in writer.disorder
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_in_order_is_left_alone(tmp_path: Path) -> None:

@@ -27,11 +27,12 @@ from mixnet_tools.accuracy.folders import (
 from mixnet_tools.accuracy.images import LabelledImage, with_unique_names
 from mixnet_tools.accuracy.parquet import parquet_images
 from mixnet_tools.accuracy.predictions import DatasetForm, Shard
-from mixnet_tools.accuracy.remote import child, has_file, is_remote, names_below, refuse_tfrecords
+from mixnet_tools.accuracy.remote import child, has_file, has_query, is_remote, names_below, refuse_tfrecords, sealed
 from mixnet_tools.accuracy.shards import Shards, choose_shards, find_shards, is_shard
 from mixnet_tools.accuracy.tars import Member, imagenet_tar, is_image, is_webdataset, members, webdataset
 from mixnet_tools.accuracy.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.urls import shown
 
 BUNDLED_FOLDER = "validation"
 """Folder beside a model's model.yml with images and :data:`ANNOTATION_FILE`, where a model brings its own."""
@@ -88,10 +89,11 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
     malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
     needs a package that is not installed.
     """
+    source, annotations = sealed(source), None if annotations is None else sealed(annotations)
     if not is_remote(source) and not source.exists():
-        raise DatasetError(f"{source}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
+        raise DatasetError(f"{shown(source)}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
     if annotations is not None and not is_remote(annotations) and not annotations.is_file():
-        raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
+        raise DatasetError(f"{shown(annotations)}: no such annotation file", hint="give a file of 'name label' lines")
     if is_remote(source):
         return _open_remote(source, annotations, first_label)
     # A folder whose labels are listed is one of images, whatever else lies in it.
@@ -102,7 +104,7 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
     if shards is not None:
         return _shards(source, shards, annotations, first_label)
     if not source.is_dir():
-        raise DatasetError(f"{source}: not a folder, and no known file: {FORMS}")
+        raise DatasetError(f"{shown(source)}: not a folder, and no known file: {FORMS}")
     if annotations is None:
         annotations = find_annotations(source)
     if annotations is not None and is_devkit(annotations):
@@ -114,7 +116,7 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
         images = read_annotations(source, annotations, first_label or 0)
         return _dataset(source, "annotations", annotations, None, images)
     if first_label:
-        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
+        raise DatasetError(f"{shown(source)}: class folders have no numbers that could count from {first_label}")
     names, images = read_class_folders(source)
     return _dataset(source, "class_folders", None, names, images)
 
@@ -127,6 +129,12 @@ def _open_remote(source: Path, annotations: Path | None, first_label: int | None
         shards = choose_shards(source, [source])
         assert shards is not None, source
         return _shards(source, shards, annotations, first_label)
+    if has_query(source):
+        raise DatasetError(
+            f"{shown(source)}: a URL with a query (?...) must be that of a tar or Parquet file: a query is for "
+            "one file, and a folder has many",
+            hint="give the folder without a query, or the URL of a shard",
+        )
     listed = annotations is not None and not is_devkit(annotations)
     if annotations is None and has_file(child(source, ANNOTATION_FILE)):
         annotations, listed = child(source, ANNOTATION_FILE), True
@@ -144,7 +152,7 @@ def _open_remote(source: Path, annotations: Path | None, first_label: int | None
         images = tuple(LabelledImage(name, child(source, name), label_of(name)) for name in filter(is_image, names))
         return _dataset(source, "annotations", annotations, None, images)
     if first_label:
-        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
+        raise DatasetError(f"{shown(source)}: class folders have no numbers that could count from {first_label}")
     folders, images = sorted_into_classes(source, [(name, child(source, name)) for name in names])
     return _dataset(source, "class_folders", None, folders, images)
 
@@ -165,8 +173,8 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
                 annotations = find_devkit(shards.paths[0]) or _beside(shards.paths[0])
             if annotations is None or len(shards.paths) != 1:
                 raise DatasetError(
-                    f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's devkit or "
-                    f"{ANNOTATION_FILE} beside it",
+                    f"{shown(source)}: images without labels: neither .cls members in the tar, nor ImageNet's "
+                    f"devkit or {ANNOTATION_FILE} beside it",
                     hint="--annotations ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines",
                 )
             tar = shards.paths[0]
@@ -174,7 +182,9 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
             images = imagenet_tar(tar, found[tar], label_of)
             return _dataset(source, "imagenet_tar", annotations, None, images)
     if annotations is not None:
-        raise DatasetError(f"{annotations}: {source} has labels of its own: --annotations has no place here")
+        raise DatasetError(
+            f"{shown(annotations)}: {shown(source)} has labels of its own: --annotations has no place here"
+        )
     return _dataset(source, shards.form, None, None, images)
 
 
@@ -190,7 +200,7 @@ def _labels_by_number(devkit: Path) -> Callable[[str], int]:
         number = validation_number(name)
         if number is None or not 1 <= number <= len(labels):
             raise DatasetError(
-                f"{devkit}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
+                f"{shown(devkit)}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
             )
         return labels[number - 1]
 
@@ -205,7 +215,7 @@ def _label_function(tar: Path, found: Sequence[Member], annotations: Path, first
 
     def label_of(name: str) -> int:
         if name not in labels:
-            raise DatasetError(f"{annotations}: has no line for {name}, which is in {tar}")
+            raise DatasetError(f"{shown(annotations)}: has no line for {name}, which is in {shown(tar)}")
         return labels[name]
 
     return label_of

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.errors import DatasetError, MissingDependency
+from mixnet_tools.urls import shown
 
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
@@ -49,7 +50,7 @@ def devkit_labels(path: Path) -> tuple[int, ...]:
         from scipy.io import loadmat
     except ImportError as error:
         raise MissingDependency(
-            f"{path}: ImageNet's devkit is read with SciPy, which is not installed",
+            f"{shown(path)}: ImageNet's devkit is read with SciPy, which is not installed",
             hint="pip install 'mixnet-tools[datasets]'",
         ) from error
     truth, meta = _read(path)
@@ -61,7 +62,7 @@ def devkit_labels(path: Path) -> tuple[int, ...]:
         order = {wnid: label for label, wnid in enumerate(sorted(leaves.values()))}
         return tuple(order[leaves[number]] for number in ids)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DatasetError(f"{path}: {_META} and {_TRUTH} do not fit each other: {error!r}") from error
+        raise DatasetError(f"{shown(path)}: {_META} and {_TRUTH} do not fit each other: {error!r}") from error
 
 
 def _read(path: Path) -> tuple[bytes, bytes]:
@@ -74,8 +75,8 @@ def _read(path: Path) -> tuple[bytes, bytes]:
                 if key and inside:
                     wanted[key] = inside.read()
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}", hint="fetch the devkit again") from error
+        raise DatasetError(f"{shown(path)}: cannot be read: {error}", hint="fetch the devkit again") from error
     missing = [name for name, data in wanted.items() if not data]
     if missing:
-        raise DatasetError(f"{path}: holds no {missing[0]}: expected ILSVRC2012_devkit_t12.tar.gz")
+        raise DatasetError(f"{shown(path)}: holds no {missing[0]}: expected ILSVRC2012_devkit_t12.tar.gz")
     return wanted[_TRUTH], wanted[_META]

@@ -90,7 +90,7 @@ def evaluate(
     finally:
         if writer:
             writer.close()
-    return finished(plan, found, Timing.of(clock, clock.elapsed, tally.measured))
+    return finished(plan, found, Timing.of(clock, clock.elapsed, tally.measured), *tally.notes)
 
 
 def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: str) -> Evaluation:

@@ -12,6 +12,7 @@ from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.accuracy.remote import is_remote, read
 from mixnet_tools.accuracy.tars import is_image
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.urls import shown
 
 ANNOTATION_FILE = "val.txt"
 
@@ -44,7 +45,7 @@ def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
         lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{path}: cannot read the annotations: {reason}") from error
+        raise DatasetError(f"{shown(path)}: cannot read the annotations: {reason}") from error
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(maxsplit=1)
         if parts:
@@ -64,22 +65,23 @@ def listed_labels(source: Path, annotations: Path, first_label: int, exists: Cal
     ``exists`` tells whether ``source`` has an image of that name. Raises :class:`DatasetError` that names each line
     that cannot be read, names an image for the second time, or one that ``source`` has not.
     """
+    file = shown(annotations)
     problems: list[str] = []
     labels: dict[str, int] = {}
     seen: dict[str, int] = {}
     for number, name, label in annotation_lines(annotations):
-        where = f"{annotations}: line {number}"
+        where = f"{file}: line {number}"
         if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
             problems.append(
                 f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
                 f"'{name} {label}'"
             )
         elif name.startswith("/") or ".." in name.split("/"):
-            problems.append(f"{where}: expected a path inside {source}, got {name!r}")
+            problems.append(f"{where}: expected a path inside {shown(source)}, got {name!r}")
         elif name in seen:
             problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
         elif not exists(name):
-            problems.append(f"{where}: {name!r}: no such image in {source}")
+            problems.append(f"{where}: {name!r}: no such image in {shown(source)}")
         else:
             labels[name] = int(label) - first_label
         seen.setdefault(name, number)
@@ -90,7 +92,7 @@ def listed_labels(source: Path, annotations: Path, first_label: int, exists: Cal
             hint="give what the names start from to -s/--source, and the file to --annotations",
         )
     if not labels:
-        raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
+        raise DatasetError(f"{file}: names no images; expected 'relative/name.jpg label' lines")
     return labels
 
 
@@ -130,7 +132,9 @@ def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledIma
         for path in images_below(source / name)
     ]
     if not images:
-        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the folder of the images to -s/--source")
+        raise DatasetError(
+            f"{shown(source)}: no images here: {FORMS}", hint="give the folder of the images to -s/--source"
+        )
     return names, tuple(images)
 
 
@@ -149,7 +153,9 @@ def sorted_into_classes(
         key=lambda image: (image.label, _as_walked(image.name)),
     )
     if not images:
-        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the place of the images to -s/--source")
+        raise DatasetError(
+            f"{shown(source)}: no images here: {FORMS}", hint="give the place of the images to -s/--source"
+        )
     return names, tuple(images)
 
 
@@ -161,7 +167,8 @@ def _as_walked(name: str) -> list[tuple[bool, str]]:
 
 def _refuse_loose(source: Path, loose: Sequence[str]) -> NoReturn:
     raise DatasetError(
-        f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
+        f"{shown(source)}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), "
+        "but no labels",
         hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
     )
 
@@ -173,8 +180,8 @@ def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:
     numbered = sorted(folders, key=int)
     if [int(name) for name in numbered] != list(range(len(numbered))):
         raise DatasetError(
-            f"{source}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} classes, "
-            f"got {numbered[0]} to {numbered[-1]}",
+            f"{shown(source)}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} "
+            f"classes, got {numbered[0]} to {numbered[-1]}",
             hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines, labels from 0",
         )
     return tuple(numbered)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mixnet_tools.urls import shown
+
 
 @dataclass(frozen=True)
 class Span:
@@ -43,7 +45,8 @@ class LabelledImage:
     @property
     def where(self) -> str:
         """The image as messages name it."""
-        return str(self.path) if self.part is None else f"{self.path}: {self.name}"
+        where = shown(self.path)
+        return where if self.part is None else f"{where}: {self.name}"
 
     @property
     def bare_name(self) -> str:

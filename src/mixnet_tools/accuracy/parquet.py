@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.accuracy.images import Cell, LabelledImage
-from mixnet_tools.accuracy.remote import is_remote
+from mixnet_tools.accuracy.remote import is_remote, reason
 from mixnet_tools.errors import DatasetError, MissingDependency
 
 _KEPT = 2
 """Row groups in memory: images are asked for nearly in order."""
 
-_groups: OrderedDict[tuple[Path, int], Any] = OrderedDict()
+_groups: OrderedDict[tuple[Path, int, tuple[int, ...]], Any] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -51,7 +51,7 @@ def parquet_images(paths: Sequence[Path], first_label: int) -> tuple[LabelledIma
 def read_cell(path: Path, cell: Cell) -> bytes:
     """The bytes of one image. Safe to call from several threads."""
     with _lock:
-        key = (path, cell.group)
+        key = (path, cell.group, _stamp(path))
         if key not in _groups:
             _groups[key] = _read(path, _open(path), cell.group, ["image.bytes"]).column("image")
             while len(_groups) > _KEPT:
@@ -62,6 +62,23 @@ def read_cell(path: Path, cell: Cell) -> bytes:
     if not isinstance(data, bytes):
         raise DatasetError(f"{path}: row {cell.row} of group {cell.group}: holds no bytes of an image")
     return data
+
+
+def forget() -> None:
+    """Read anew what is asked for from now on: files behind URLs do not say when they change."""
+    with _lock:
+        _groups.clear()
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What tells a file from another that took its place; nothing for URLs."""
+    if is_remote(path):
+        return ()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _open(path: Path) -> Any:
@@ -75,7 +92,9 @@ def _open(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path.open("rb") if is_remote(path) else path)
     except Exception as error:  # of pyarrow and the file system, and of what reads URLs
-        raise DatasetError(f"{path}: cannot be read as Parquet: {error}", hint="fetch the shard again") from error
+        raise DatasetError(
+            f"{path}: cannot be read as Parquet: {reason(error)}", hint="fetch the shard again"
+        ) from error
 
 
 def _read(path: Path, table: Any, group: int, columns: list[str]) -> Any:
@@ -83,5 +102,5 @@ def _read(path: Path, table: Any, group: int, columns: list[str]) -> Any:
         return table.read_row_group(group, columns=columns)
     except Exception as error:
         raise DatasetError(
-            f"{path}: row group {group} cannot be read: {error}", hint="fetch the shard again"
+            f"{path}: row group {group} cannot be read: {reason(error)}", hint="fetch the shard again"
         ) from error

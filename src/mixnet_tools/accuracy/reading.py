@@ -11,6 +11,7 @@ from mixnet_tools.accuracy.images import Cell, LabelledImage
 from mixnet_tools.accuracy.parquet import read_cell
 from mixnet_tools.accuracy.remote import is_remote, read, size_of
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.urls import shown
 
 REMOTE_READERS = 4
 """Threads for each processor that read images from behind a URL."""
@@ -60,5 +61,5 @@ def sample_size(path: Path) -> int | None:
                 stream.read(1)
             return found.st_size
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise DatasetError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
     return None

@@ -7,10 +7,13 @@ may end in a torn line, which is dropped. Images may come in any order; a finish
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
 import os
+import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +66,8 @@ class RecordWriter:
         """
         self._path, self._labels = path, [lane.label for lane in setup.lanes]
         self._order = list(resumed.order) if resumed else []
+        self.disorder: str | None = None
+        """Why the images could not be put in order, for people; None where nothing went wrong."""
         expected = resumed.size if resumed else 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,36 +112,43 @@ class RecordWriter:
     def put_in_order(self, names: Sequence[str]) -> None:
         """Put the images into the order of ``names``, which are all of the file's; at once, or not at all.
 
-        Raises :class:`EvaluationError` where the file cannot be written; then it stands as it was.
+        Where the file cannot be written, it stands as it was, and :attr:`disorder` says so: no figure depends on it.
         """
         if self._order == list(names):
             return
         self.flush()
-        target = self._path.resolve()
-        staged = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            with staged.open("wb") as sorted_, target.open("rb") as stream:
-                _lock(sorted_, self._path)  # before others can see it: they must not write to it either
-                sorted_.write(stream.readline())
-                places = dict(zip(self._order, _line_places(stream), strict=True))
-                for name in names:
-                    stream.seek(places[name])
-                    sorted_.write(stream.readline())
-                sorted_.flush()
-                os.fsync(sorted_.fileno())
-                staged.replace(target)
+            self._rewrite(self._path.resolve(), names)
         except OSError as error:
-            raise EvaluationError(
-                f"{self._path}: cannot be put in order: {error.strerror or error}",
-                hint="all answers are in it: the same command with --resume puts it in order",
-            ) from error
-        finally:
-            staged.unlink(missing_ok=True)
+            self.disorder = (
+                f"{self._path}: cannot be put in order: {error.strerror or error}; all answers are in it, and the same "
+                "command with --resume puts it in order"
+            )
+            return
         self._order = list(names)
 
     def close(self) -> None:
         """Finish the file."""
         self._stream.close()
+
+    def _rewrite(self, target: Path, names: Sequence[str]) -> None:
+        number, name = tempfile.mkstemp(prefix=".mixnet_tools-", dir=target.parent)
+        staged = Path(name)
+        try:
+            with os.fdopen(number, "wb") as sorted_, target.open("rb") as stream:
+                _lock(sorted_, self._path)  # before others can see it: they must not write to it either
+                with contextlib.suppress(OSError):  # not every file system has modes
+                    os.fchmod(sorted_.fileno(), stat.S_IMODE(os.fstat(stream.fileno()).st_mode))
+                sorted_.write(stream.readline())
+                places = dict(zip(self._order, _line_places(stream), strict=True))
+                for one in names:
+                    stream.seek(places[one])
+                    sorted_.write(stream.readline())
+                sorted_.flush()
+                os.fsync(sorted_.fileno())
+                staged.replace(target)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def _write(self, record: dict[str, Any]) -> None:
         self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -6,6 +6,7 @@ between processes, and so stands where a Path is asked for. A local place stays 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import tarfile
@@ -13,10 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.accuracy.images import Span
 from mixnet_tools.errors import DatasetError, MissingDependency, UsageError
+from mixnet_tools.urls import redact_within, shown
 
 TRIES = 3
 """How often bytes are asked for, where the failure is one that may pass."""
@@ -26,6 +28,12 @@ PAUSE = 0.5
 
 BLOCK = 1 << 16
 """Bytes of a remote file that are read at once where most of it is skipped."""
+
+SILENCE = 30
+"""Seconds without a byte after which a read over HTTP has failed."""
+
+LONGEST = 300
+"""Seconds after which a read over HTTP has failed in any case."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -41,7 +49,9 @@ def location(text: str | Path) -> Path:
     Raises :class:`MissingDependency` where a package for this kind of URL is missing, :class:`UsageError` where no
     package knows it.
     """
-    match = None if isinstance(text, Path) else _URL.match(text)
+    if isinstance(text, Path):
+        return text
+    match = _URL.match(text)
     if match is None:
         return Path(text)
     if match[1].lower() in ("file", "local"):
@@ -50,18 +60,46 @@ def location(text: str | Path) -> Path:
         from upath import UPath
     except ImportError as error:
         raise MissingDependency(
-            f"{text}: URLs are read with universal_pathlib, which is not installed ({error.name})",
+            f"{shown(text)}: URLs are read with universal_pathlib, which is not installed ({error.name})",
             hint="pip install 'mixnet-tools[cluster]'",
         ) from error
     try:
-        place = UPath(text)
-        place.fs  # noqa: B018 - imports what reads such URLs
+        place = sealed(cast(Path, UPath(text)))
+        _known(place).fs  # noqa: B018 - imports what reads such URLs
     except ImportError as error:
         package = _PACKAGES.get(match[1].lower())
-        raise MissingDependency(f"{text}: {error}", hint=f"pip install {package}" if package else None) from error
+        hint = f"pip install {package}" if package else None
+        raise MissingDependency(f"{shown(text)}: {error}", hint=hint) from error
     except ValueError as error:
-        raise UsageError(f"{text}: {error}", hint="give a folder or file, or a URL that fsspec knows") from error
-    return cast(Path, place)
+        raise UsageError(f"{shown(text)}: {error}", hint="give a folder or file, or a URL that fsspec knows") from error
+    return place
+
+
+def sealed(path: Path) -> Path:
+    """``path``, where user name, password and query of a URL of HTTP stay out of its name and its text: they are with
+    what its file system sends. Reads from there have a time limit.
+    """
+    if not is_remote(path) or _known(path).protocol not in ("http", "https"):
+        return path
+    from aiohttp import ClientTimeout
+
+    options = {**_known(path).storage_options}
+    limit = ClientTimeout(total=LONGEST, sock_connect=SILENCE, sock_read=SILENCE)
+    options["client_kwargs"] = {"timeout": limit, **options.get("client_kwargs", {})}
+    parts = urlsplit(str(path))
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if at:
+        name, _, password = userinfo.partition(":")
+        encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        options["headers"] = {**options.get("headers", {}), "Authorization": f"Basic {encoded}"}
+    if parts.query:
+        options["params"] = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    return type(path)(urlunsplit((parts.scheme, host, parts.path, "", "")), **options)
+
+
+def has_query(path: Path) -> bool:
+    """Whether a place that is :func:`sealed` was given with a query."""
+    return is_remote(path) and bool(_known(path).storage_options.get("params"))
 
 
 def is_remote(path: Path) -> bool:
@@ -104,7 +142,7 @@ def read(path: Path, span: Span | None = None) -> bytes:
     data = cast(bytes, _asked(path, lambda system, place: system.cat_file(place, start=first, end=last)))
     if len(data) != span.size:
         raise DatasetError(
-            f"{path}: asked for {span.size} bytes at {first}, got {len(data)}",
+            f"{shown(path)}: asked for {span.size} bytes at {first}, got {len(data)}",
             hint="does the server answer range requests, and is the file what it was?",
         )
     return data
@@ -124,11 +162,12 @@ def open_in_blocks(path: Path) -> Iterator[IO[bytes]]:
     try:
         with _known(path).open("rb", block_size=BLOCK) as stream:
             yield stream
-    except (OSError, EOFError, tarfile.TarError):
+    except (EOFError, tarfile.TarError):
         raise
     except Exception as error:  # each kind of server has its own
         raise DatasetError(
-            f"{path}: cannot be read: {_reason(error)}", hint="parts of a file need a server that knows range requests"
+            f"{shown(path)}: cannot be read: {reason(error)}",
+            hint="parts of a file need a server that knows range requests",
         ) from error
 
 
@@ -142,7 +181,7 @@ def names_below(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except Exception as error:  # each kind of server has its own
-        raise DatasetError(f"{folder}: cannot be listed: {_reason(error)}") from error
+        raise DatasetError(f"{shown(folder)}: cannot be listed: {reason(error)}") from error
     encoded = str(folder).startswith("http")
     names = [one.removeprefix(root) for one in found if one.startswith(root)]
     return sorted(unquote(name) if encoded else name for name in names)
@@ -152,7 +191,7 @@ def refuse_tfrecords(paths: Sequence[Path]) -> None:
     """Raises :class:`DatasetError` where ``paths`` are remote: TFRecords are mapped into memory."""
     if any(map(is_remote, paths)):
         raise DatasetError(
-            f"{paths[0]}: TFRecords are read from files only, not through URLs",
+            f"{shown(paths[0])}: TFRecords are read from files only, not through URLs",
             hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
         )
 
@@ -171,18 +210,21 @@ def _asked(path: Path, ask: Any) -> Any:
             # Asked for a file's size, fsspec says so for whatever went wrong.
             cause = error.__cause__
             if cause is None or (getattr(cause, "status", 404) == 404 and not isinstance(cause, OSError)):
-                raise _NotThere(f"{path}: no such file") from error
+                raise _NotThere(f"{shown(path)}: no such file") from error
             if not left:
-                raise DatasetError(f"{path}: cannot be read: {_reason(cause)}") from error
+                raise DatasetError(f"{shown(path)}: cannot be read: {reason(cause)}") from error
         except PermissionError as error:
-            raise DatasetError(f"{path}: cannot be read: {_reason(error)}") from error
+            raise DatasetError(f"{shown(path)}: cannot be read: {reason(error)}") from error
         except Exception as error:  # each kind of server has its own
             if not left:
-                raise DatasetError(f"{path}: cannot be read: {_reason(error)}") from error
+                raise DatasetError(f"{shown(path)}: cannot be read: {reason(error)}") from error
         time.sleep(pause)
         pause *= 2
     raise AssertionError("unreachable")
 
 
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def reason(error: BaseException) -> str:
+    """The first line of what ``error`` says, without the secrets of a URL in it."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "the server does not answer"
+    return redact_within((str(error).strip().splitlines() or [type(error).__name__])[0])

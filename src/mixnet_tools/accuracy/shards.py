@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.urls import shown
 
 ShardForm = Literal["imagenet_tar", "webdataset", "tfrecord", "parquet"]
 
@@ -56,7 +57,7 @@ def choose_shards(source: Path, files: Iterable[Path]) -> Shards | None:
         return None
     if len(forms) > 1:
         names = ", ".join(found[form][0].name for form in forms)
-        raise DatasetError(f"{source}: shards of several forms: {names}", hint="give one of them to -s/--source")
+        raise DatasetError(f"{shown(source)}: shards of several forms: {names}", hint="give one of them to -s/--source")
     paths = [path for path in found[forms[0]] if "devkit" not in path.name]
     validation = [path for path in paths if path.name.startswith("val")]
     chosen = validation or paths
@@ -75,6 +76,7 @@ def _check_complete(source: Path, paths: list[Path]) -> None:
         missing = sorted(set(range(count)) - present)
         if missing:
             raise DatasetError(
-                f"{source}: {len(missing)} of {count} shards of {name!r} are missing, the first is number {missing[0]}",
+                f"{shown(source)}: {len(missing)} of {count} shards of {name!r} are missing, the first is "
+                f"number {missing[0]}",
                 hint="fetch them, or give single shards to -s/--source",
             )

@@ -91,6 +91,11 @@ class Tally:
         self._seen += row
         self.measured += row
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What :meth:`finish` could not do with the file."""
+        return (self._writer.disorder,) if self._writer and self._writer.disorder else ()
+
     def finish(self) -> Predictions:
         """All answers in the data set's order, and the file in this order too. Call it when every image is done."""
         names = [image.name for image in self._plan.dataset.images]

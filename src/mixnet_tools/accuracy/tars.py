@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from mixnet_tools.accuracy.images import LabelledImage, Span
 from mixnet_tools.accuracy.remote import is_remote, open_in_blocks, size_of
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.urls import shown
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 """What counts as an image by its name, in folders and tars. An annotation file may name any file."""
@@ -59,21 +60,21 @@ def members(path: Path) -> list[Member]:
             behind = stream.read(tarfile.BLOCKSIZE)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(
-            f"{path}: cannot be read as an uncompressed tar: {error}",
+            f"{shown(path)}: cannot be read as an uncompressed tar: {error}",
             hint="a compressed tar cannot be read in place: unpack it once (gunzip, unzstd)",
         ) from error
     size = size_of(path) if is_remote(path) else path.stat().st_size
     cut = next((one for one in found if size is not None and one.span.offset + one.span.size > size), None)
     if cut is not None:
-        raise DatasetError(f"{path}: ends in the middle of {cut.name}", hint="fetch the file again")
+        raise DatasetError(f"{shown(path)}: ends in the middle of {cut.name}", hint="fetch the file again")
     # After the last member, padded to whole blocks, a tar has a block of zeros. tarfile takes anything else there for
     # the end as well, so that a tar cut between members would seem whole.
     if behind != bytes(tarfile.BLOCKSIZE):
-        raise DatasetError(f"{path}: is cut or damaged at byte {end}", hint="fetch the file again")
+        raise DatasetError(f"{shown(path)}: is cut or damaged at byte {end}", hint="fetch the file again")
     names: set[str] = set()
     for one in found:
         if one.name in names:
-            raise DatasetError(f"{path}: holds {one.name} twice", hint="pack the files anew")
+            raise DatasetError(f"{shown(path)}: holds {one.name} twice", hint="pack the files anew")
         names.add(one.name)
     return found
 
@@ -94,11 +95,11 @@ def webdataset(shards: Mapping[Path, Sequence[Member]], first_label: int) -> tup
             if sample.image is None or sample.label is None:
                 lacking = "an image" if sample.image is None else f"a label ({key}{LABEL_SUFFIX})"
                 raise DatasetError(
-                    f"{path}: the sample {key!r} has no {lacking.removeprefix('an ').removeprefix('a ')}"
+                    f"{shown(path)}: the sample {key!r} has no {lacking.removeprefix('an ').removeprefix('a ')}"
                 )
             label = sample.label - first_label
             if label < 0:
-                raise DatasetError(f"{path}: {key}{LABEL_SUFFIX}: label {sample.label} is below {first_label}")
+                raise DatasetError(f"{shown(path)}: {key}{LABEL_SUFFIX}: label {sample.label} is below {first_label}")
             images.append(LabelledImage(prefix + sample.image.name, path, label, sample.image.span))
     return tuple(images)
 
@@ -107,7 +108,7 @@ def imagenet_tar(path: Path, found: Sequence[Member], label_of: Callable[[str], 
     """The images of ``found`` by name, each with the label that ``label_of`` gives its name."""
     images = [LabelledImage(one.name, path, label_of(one.name), one.span) for one in found if is_image(one.name)]
     if not images:
-        raise DatasetError(f"{path}: holds no images")
+        raise DatasetError(f"{shown(path)}: holds no images")
     return tuple(sorted(images, key=lambda image: image.name))
 
 
@@ -123,11 +124,12 @@ def _samples(path: Path, found: Sequence[Member]) -> dict[str, _Sample]:
         sample = samples.setdefault(key, _Sample())
         if suffix == LABEL_SUFFIX:
             if sample.label is not None:  # a.cls and a.CLS
-                raise DatasetError(f"{path}: the sample {key!r} has two labels: {member.name} is the second")
+                raise DatasetError(f"{shown(path)}: the sample {key!r} has two labels: {member.name} is the second")
             sample.label = _label(path, member)
         elif suffix in IMAGE_SUFFIXES:
             if sample.image is not None:
-                raise DatasetError(f"{path}: two images are called {key!r}: {sample.image.name} and {member.name}")
+                both = f"{sample.image.name} and {member.name}"
+                raise DatasetError(f"{shown(path)}: two images are called {key!r}: {both}")
             sample.image = member
     return samples
 
@@ -143,5 +145,5 @@ def _keyed(found: Sequence[Member]) -> Iterator[tuple[Member, str, str]]:
 def _label(path: Path, member: Member) -> int:
     text = member.text.decode("ascii", "replace").strip()
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise DatasetError(f"{path}: {member.name}: expected a label of 0 or more, got {text!r}")
+        raise DatasetError(f"{shown(path)}: {member.name}: expected a label of 0 or more, got {text!r}")
     return int(text)

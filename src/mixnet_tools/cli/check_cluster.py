@@ -66,7 +66,7 @@ def measure_on_cluster(
         ClusterOptions(
             parse_address(args.cluster),
             shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
-            wait=args.cluster_wait or DEFAULT_WAIT,
+            wait=args.cluster_wait,
         ),
         profile=args.profile,
         progress=progress,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
+from mixnet_tools.urls import shown
 from mixnet_tools.values import IR_PRECISIONS, ir_model
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ..
         raise EvaluationError("\n".join(dict.fromkeys(map(str, errors))), hint="; ".join(hints) or None)
     for task in tasks:
         if args.num_images and args.num_images > task.dataset.total:
-            progress.note(f"{task.descriptor.name}: {task.dataset.source} has {task.dataset.total} images: taking all")
+            where = shown(task.dataset.source)
+            progress.note(f"{task.descriptor.name}: {where} has {task.dataset.total} images: taking all")
     return tasks
 
 
@@ -111,7 +113,7 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
 def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[ImageDataset, int | None]:
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
     from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
-    from mixnet_tools.accuracy.remote import location
+    from mixnet_tools.accuracy.remote import is_remote, location
     from mixnet_tools.accuracy.selection import exclude, with_real_labels
 
     bundled = bundled_source(descriptor.directory)
@@ -124,7 +126,8 @@ def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple
         )
     dataset = open_dataset(source, annotations, args.first_label)
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
-    own = bundled is not None and annotations is None and source.resolve() == bundled.resolve()
+    local = bundled is not None and annotations is None and not is_remote(source)
+    own = bundled is not None and local and source.resolve() == bundled.resolve()
     reference_images = dataset.total if own else None
     if args.exclude:
         dataset = exclude(dataset, args.exclude)

@@ -63,6 +63,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     _add_version(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(list(argv))
+    _Terminated.received = None
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code: int = module.run(args)
@@ -81,6 +82,10 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     except Exception as error:
         if args.debug:
             traceback.print_exc()
+        if _Terminated.received is not None and not isinstance(error, MixnetToolsError):
+            # The signal came while a C extension was being imported, which made an ImportError of it.
+            print(f"{prog}: terminated", file=sys.stderr)
+            raise _Terminated(_Terminated.received) from None
         _print_error(prog, error)
         return 2 if isinstance(error, UsageError) else 1
 
@@ -109,11 +114,17 @@ def _add_version(parser: Parser) -> None:
 
 
 class _Terminated(SystemExit):
-    """SIGTERM came. An exception, so that staging folders and locks are cleaned up as for Ctrl-C."""
+    """SIGTERM came. An exception, so that staging folders and locks are cleaned up as for Ctrl-C.
+
+    ``received`` is the exit code, once a signal came.
+    """
+
+    received: int | None = None
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated(128 + signum)
+    _Terminated.received = 128 + signum
+    raise _Terminated(_Terminated.received)
 
 
 def _open_closed_streams() -> None:

@@ -23,7 +23,7 @@ from mixnet_tools import __version__
 from mixnet_tools.downloading.failures import Kind, SourceFailure, parse_retry_after
 from mixnet_tools.downloading.network_errors import explain
 from mixnet_tools.downloading.part import CHUNK, Origin
-from mixnet_tools.downloading.urls import redact
+from mixnet_tools.urls import redact
 
 MAX_REDIRECTS = 10
 

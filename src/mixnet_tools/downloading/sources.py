@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from mixnet_tools.descriptor import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
 from mixnet_tools.downloading import urls
 from mixnet_tools.errors import UsageError
+from mixnet_tools.urls import redact
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class WebPlace:
     group: str
 
     def __str__(self) -> str:
-        return urls.redact(self.url)
+        return redact(self.url)
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,7 @@ def _mirror_places(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iter
     layouts = (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name)
     if "://" in mirror:
         if urlsplit(mirror).scheme not in ("http", "https", "file"):
-            raise UsageError(
-                f"--mirror {urls.redact(mirror)}: expected an http://, https:// or file:// URL, or a folder"
-            )
+            raise UsageError(f"--mirror {redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
         for layout in layouts:
             yield _url_place(urls.join(mirror, layout), mirror)
         return

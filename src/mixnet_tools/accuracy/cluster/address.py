@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from mixnet_tools.errors import UsageError
 
-SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+SCHEMES = ("tcp", "tls", "ws", "wss")
 
 _HINT = "--cluster tcp://HOST:8786 for a running scheduler, or --cluster local[:N] for N processes on this machine"
 

@@ -43,17 +43,15 @@ def connected(address: ClusterAddress, progress: Progress) -> Iterator[Any]:
         stack.enter_context(quietly())
         stack.enter_context(dask.config.set(_SETTINGS))
         if address.scheduler is None:
+            progress.note("starting the cluster's processes")
             target = stack.enter_context(_local_cluster(distributed, address.processes))
         else:
             target = address.scheduler
-            _require_listener(target)
+            _require_scheduler(distributed, target)
         try:
             client = distributed.Client(target, timeout=PATIENCE, set_as_default=False)
-        except (OSError, TimeoutError, asyncio.TimeoutError, ValueError, RuntimeError) as error:
-            raise EvaluationError(
-                f"{address}: no Dask scheduler answers there: {_first_line(error)}",
-                hint="start one with: dask scheduler (and workers with: dask worker HOST:8786)",
-            ) from error
+        except Exception as error:
+            raise _unreachable(str(address), error) from error
         stack.callback(_close, client)
         if "dashboard" in client.scheduler_info().get("services", {}):
             progress.note(f"dashboard: {client.dashboard_link}")
@@ -103,8 +101,11 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _require_listener(address: str) -> None:
-    """Dask tries again and again until its patience is over; a port that is closed is known at once."""
+def _require_scheduler(distributed: Any, address: str) -> None:
+    """Dask's client tries again and again, without end where something else listens: so it is asked first who answers.
+
+    Raises :class:`EvaluationError`.
+    """
     parts = urlsplit(address)
     try:
         with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE):
@@ -114,6 +115,34 @@ def _require_listener(address: str) -> None:
             f"{address}: cannot be reached: {error.strerror or error}",
             hint="is the scheduler running (dask scheduler), and the port open?",
         ) from error
+
+    async def identify() -> Any:
+        arguments = distributed.Security().get_connection_args("client")
+        comm = await distributed.core.connect(address, timeout=PATIENCE, **arguments)
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return await comm.read()
+        finally:
+            comm.abort()
+
+    async def bounded() -> Any:
+        return await asyncio.wait_for(identify(), PATIENCE)
+
+    try:
+        answer = asyncio.run(bounded())
+    except Exception as error:  # whatever a transport raises that lacks a package, a certificate or an answer
+        raise _unreachable(address, error) from error
+    if not isinstance(answer, dict) or answer.get("type") != "Scheduler":
+        raise _unreachable(address, ValueError("something else does"))
+
+
+def _unreachable(address: str, error: Exception) -> EvaluationError:
+    silent = isinstance(error, (TimeoutError, asyncio.TimeoutError))
+    reason = f"it said nothing for {PATIENCE:.0f} s" if silent else _first_line(error)
+    hint = "start one with: dask scheduler (and workers with: dask worker HOST:8786)"
+    if address.startswith(("tls:", "wss:")):
+        hint = "encrypted addresses need certificates: Dask's settings distributed.comm.tls, on this machine as well"
+    return EvaluationError(f"{address}: no Dask scheduler answers there: {reason}", hint=hint)
 
 
 def _close(client: Any) -> None:

@@ -39,6 +39,9 @@ GRACE = 5.0
 SLOW = 4.0
 """A shard that takes so many times as long as others is given to an idle worker as well, when no other is left."""
 
+UNKNOWN = 30.0
+"""Seconds after which it is, where hardly any other was measured."""
+
 FETCHING = 30.0
 """Seconds for an answer to come from its worker, after which the shard is measured anew."""
 
@@ -52,20 +55,24 @@ class SchedulerLost(Exception):
 
 @dataclass
 class _Sent:
-    """A shard that is with Dask: its ``futures`` (the second is a copy for another worker), and who may have it."""
+    """A shard that is with Dask: its ``futures`` (all but the first are copies for other workers), who may have it, and
+    ``since`` when the last of these has it.
+    """
 
     shard: Shard
     alone: bool
     allowed: frozenset[str]
     since: float
     futures: list[Any] = field(default_factory=list)
+    first: remote.Measured | None = None
+    """What another worker answered, with bad images that this one is to confirm."""
 
 
 class Dispatcher:
     """One run: ``groups`` are the images of each group; ``take`` is given each shard's answers, once (None: of a single
     image that no worker survives).
 
-    ``wait`` is for how many seconds a run goes on without a worker.
+    ``wait`` is for how many seconds a run goes on without a worker; ``hasty``: less where all that came were refused.
     """
 
     def __init__(
@@ -78,10 +85,12 @@ class Dispatcher:
         take: Callable[[Shard, remote.Measured | None], None],
         *,
         wait: float,
+        hasty: bool,
         progress: Progress,
     ) -> None:
         self._client, self._run, self._roster, self._groups, self._take = client, run, roster, groups, take
-        self._wait, self._progress = wait, progress
+        self._wait, self._hasty, self._progress = wait, hasty, progress
+        self._errors: dict[str, str] = {}
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
         self._sent: dict[str, _Sent] = {}
@@ -125,7 +134,7 @@ class Dispatcher:
                 self._withdraw(sent)
                 self._again(sent)
         if self._roster.admitted:
-            self._manned, self._told = now, False
+            self._manned, self._told, self._hasty = now, False, False
             self._help_out(now)
         else:
             self._without_workers(now - self._manned)
@@ -134,7 +143,7 @@ class Dispatcher:
         refused, limit = self._roster.refused, self._wait
         if self._roster.undecided:
             limit *= 10  # models are on their way
-        elif refused:
+        elif refused and self._hasty:
             limit = min(GRACE, limit)
         if seconds > limit:
             reasons = "".join(f"\n{address}: {problem}" for address, problem in sorted(refused.items()))
@@ -146,20 +155,24 @@ class Dispatcher:
             )
         if seconds > 2 and not self._told:
             self._told = True
-            self._progress.note(f"waiting up to {self._wait:.0f} s for workers")
+            self._progress.note(f"waiting up to {limit:.0f} s for workers")
 
     def _help_out(self, now: float) -> None:
         """What is left over when nothing is waiting any more, and takes long, is given to idle workers as well."""
-        if self._queue or not self._sent or len(self._seconds) < 3:
+        if self._queue or not self._sent:
             return
-        limit = max(2.0, SLOW * statistics.median(self._seconds))
-        late = [one for one in self._outstanding() if len(one.futures) == 1 and now - one.since > limit]
+        limit = max(2.0, SLOW * statistics.median(self._seconds)) if len(self._seconds) >= 3 else UNKNOWN
+        late = [one for one in self._outstanding() if now - one.since > limit]
         if not late:
             return
         busy = self._client.processing()
         idle = [address for address in sorted(self._roster.admitted) if not busy.get(address)]
-        for sent, address in zip(sorted(late, key=lambda one: one.since), idle, strict=False):
-            self._submit(sent, [address])
+        for sent in sorted(late, key=lambda one: one.since):
+            address = next((one for one in idle if one in sent.allowed or sent.first is None), None)
+            if address is not None:
+                idle.remove(address)
+                sent.since = now
+                self._submit(sent, [address])
 
     def _send(self) -> None:
         admitted = frozenset(self._roster.admitted)
@@ -212,10 +225,33 @@ class Dispatcher:
             self._failed(sent, future, error)
             return
         self._withdraw(sent)
+        others = frozenset(self._roster.admitted - {found.worker})
         if found.error is not None:
-            raise found.error
-        self._seconds.append(found.seconds)
-        self._take(sent.shard, found)
+            self._unable(sent, found.worker, found.error, others)
+        elif found.problems and sent.first is None and others:
+            # A folder that is gone from one worker looks like bad images: another has to say the same.
+            again = _Sent(sent.shard, sent.alone, others, time.monotonic(), first=found)
+            self._submit(again, sorted(others))
+        else:
+            self._seconds.append(found.seconds)
+            self._take(sent.shard, self._better(sent.first, found) if sent.first else found)
+
+    def _unable(self, sent: _Sent, worker: str, error: MixnetToolsError, others: frozenset[str]) -> None:
+        """A worker failed as a whole. Where another does too, in the same words, it is not the worker's fault."""
+        if not others or self._errors.setdefault(str(error), worker) != worker:
+            raise error
+        self._roster.refuse(worker, str(error))
+        self._requeue(sent)
+
+    def _better(self, first: remote.Measured, second: remote.Measured) -> remote.Measured:
+        """The answer with fewer bad images; the worker of the other one, which cannot measure what this one can, takes
+        no part any more.
+        """
+        good, bad = sorted((first, second), key=lambda one: len(one.problems))
+        reason = next((text for place, text in bad.problems.items() if place not in good.problems), None)
+        if reason and bad.worker in self._roster.admitted and self._roster.admitted != {bad.worker}:
+            self._roster.refuse(bad.worker, f"it cannot measure what another worker can: {reason}")
+        return good
 
     def _failed(self, sent: _Sent, future: Any, error: Exception) -> None:
         from distributed import KilledWorker
@@ -228,7 +264,7 @@ class Dispatcher:
             self._deadly(sent)
         elif failed and isinstance(error, remote.Unprepared):
             self._roster.forget(error.args[0])
-            self._again(sent)
+            self._requeue(sent)
         elif not failed:
             self._again(sent)
         elif len(sent.shard) > 1:
@@ -244,7 +280,11 @@ class Dispatcher:
         self._lost[sent.shard, sent.alone] += 1
         if self._lost[sent.shard, sent.alone] > LOSSES:
             self._deadly(sent)
-        elif sent.alone:
+        else:
+            self._requeue(sent)
+
+    def _requeue(self, sent: _Sent) -> None:
+        if sent.alone:
             self._suspects.appendleft(sent.shard)
         else:
             self._queue.put_back([sent.shard])

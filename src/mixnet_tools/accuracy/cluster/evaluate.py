@@ -39,11 +39,13 @@ from mixnet_tools.progress import Counter, Progress
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Where to measure; how many images a task has, and for how many seconds to go on without a worker."""
+    """Where to measure; how many images a task has, and for how many seconds to go on without a worker (None:
+    :data:`DEFAULT_WAIT`, and less where all that came were refused).
+    """
 
     address: ClusterAddress
     shard_size: int = DEFAULT_SHARD_SIZE
-    wait: float = DEFAULT_WAIT
+    wait: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class _Run:
                 [group.images for group in self._groups],
                 self._options.shard_size,
                 self._take,
-                wait=self._options.wait,
+                wait=DEFAULT_WAIT if self._options.wait is None else self._options.wait,
+                hasty=self._options.wait is None,
                 progress=self._progress,
             ).run()
 
@@ -180,7 +183,8 @@ class _Run:
         found = []
         for plan, tally in zip(self._plans, self.tallies, strict=True):
             timing = Timing.of(self._clock, self._clock.elapsed, tally.measured)
-            found.append(finished(plan, tally.finish(), timing, *notes))
+            answers = tally.finish()
+            found.append(finished(plan, answers, timing, *notes, *tally.notes))
         return found
 
     def _take(self, shard: Shard, measured: Measured | None) -> None:

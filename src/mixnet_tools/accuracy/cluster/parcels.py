@@ -7,6 +7,7 @@ way its SHA-256 is that of the file here.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,8 @@ class PackedModel:
 
 def pack_ir(ir: IRModel, device: str) -> PackedModel:
     """An IR for ``device``, which this machine need not have. Raises what reading it raises."""
-    return _of_files(ir.name, read_info(ir, device), (ir.xml, ir.bin))
+    # What is remarkable about it here need not be so on a worker.
+    return _of_files(ir.name, replace(read_info(ir, device), remarks=()), (ir.xml, ir.bin))
 
 
 def pack_onnx(path: Path) -> PackedModel:
@@ -115,8 +117,13 @@ def unpack(parcel: Parcel, data: Sequence[bytes], folder: Path) -> tuple[Path, .
             raise EvaluationError(f"{file.path or file.name}: its bytes were damaged on their way to the worker")
         path = folder / parcel.contents / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one)
         paths.append(path)
+    if not intact(parcel, paths):
+        for path, one in zip(paths, data, strict=True):
+            # Another client's run may have the file open: it keeps what it has.
+            staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+            staged.write_bytes(one)
+            staged.replace(path)
     return tuple(paths)
 
 

@@ -85,6 +85,12 @@ class Roster:
         """Ask this worker again: it is another process than the one that was admitted."""
         self._leave(address)
 
+    def refuse(self, address: str, problem: str) -> None:
+        """This worker takes no part, or not any more."""
+        self.admitted.discard(address)
+        self.refused[address] = problem
+        self._progress.note(f"worker {address} takes no part: {problem}")
+
     def _leave(self, address: str) -> None:
         self.admitted.discard(address)
         self.refused.pop(address, None)
@@ -129,7 +135,7 @@ class Roster:
             if pending.sending:
                 self.admitted.add(address)
             elif answer["problem"] is not None:
-                self._refuse(address, answer["problem"])
+                self.refuse(address, answer["problem"])
             else:
                 self.processors.add(tuple(answer["processors"]))
                 if answer["missing"]:
@@ -139,16 +145,12 @@ class Roster:
         except _Unreadable as error:
             raise error.reason from error
         except MixnetToolsError as error:  # of the worker
-            self._refuse(address, str(error))
+            self.refuse(address, str(error))
         except Exception as error:  # whatever a task may raise on a worker, and Dask while it is there no more
             if pending.tries < TRIES and not isinstance(error, ImportError):
                 self._ask(address, pending.tries + 1)
             else:
-                self._refuse(address, f"mixnet_tools cannot run there: {_said(error)}")
-
-    def _refuse(self, address: str, problem: str) -> None:
-        self.refused[address] = problem
-        self._progress.note(f"worker {address} takes no part: {problem}")
+                self.refuse(address, f"mixnet_tools cannot run there: {_said(error)}")
 
 
 def _said(error: Exception) -> str:

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mixnet_tools.accuracy import parquet
 from mixnet_tools.accuracy.cluster import parcels
 from mixnet_tools.accuracy.cluster.parcels import Parcel
 from mixnet_tools.accuracy.cluster.shards import ShardAnswers, packed
@@ -78,6 +79,11 @@ class Measured:
     answers: tuple[ShardAnswers, ...] = ()
     error: MixnetToolsError | None = None
 
+    @property
+    def problems(self) -> dict[tuple[int, int], str]:
+        """What is wrong with bad images, by the number of the evaluation and that of the image in the shard."""
+        return {(number, one.index): one.message for number, part in enumerate(self.answers) for one in part.problems}
+
 
 class Unprepared(Exception):
     """The worker (its address) has not answered this run's roll call: it was started anew under a known address."""
@@ -108,6 +114,7 @@ def roll_call(run: str, expected: Mapping[str, str | None], payload: bytes) -> d
         return {"problem": f"expected {', '.join(pairs)}, got {', '.join(here)}", "missing": [], "processors": []}
     # Pillow's remarks on odd metadata name no file and change no pixel.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    parquet.forget()
     assignment: Assignment = pickle.loads(payload)  # noqa: S301 - from our own client, through Dask, which pickles itself
     try:
         for sample in assignment.samples:
@@ -197,6 +204,7 @@ def _runners(group: GroupLanes, threads: int) -> list[list[Runner]]:
 def _assignment(run: str) -> Assignment:
     if run not in _assignments:
         raise Unprepared(_dask_worker().address)
+    _assignments.move_to_end(run)
     return _assignments[run]
 
 
