@@ -66,9 +66,9 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
 def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
     """The names out of ``known`` that ``patterns`` (names, or shell patterns) mean, in the order of ``known``.
 
-    Raises :class:`UsageError` where one means none.
+    Raises :class:`UsageError` where one means none, and where together they mean all.
 
-    >>> ignored_names(["stem/conv", "head/conv", "head/dense"], ["head/*", "stem/conv"])
+    >>> ignored_names(["stem/conv", "block/conv", "head/conv", "head/dense"], ["head/*", "stem/conv"])
     ('stem/conv', 'head/conv', 'head/dense')
     """
     chosen: set[str] = set()
