@@ -117,3 +117,13 @@ class EvaluationError(MixnetToolsError):
 
 class MissingDependency(MixnetToolsError):
     """A package that this step needs is not installed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another package's ``error`` says, in its first line; its type's name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def last_line(error: BaseException) -> str:
+    """The same in its last line, which in a C++ stack of messages is the cause."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.errors import EvaluationError, MissingDependency
+from mixnet_tools.errors import EvaluationError, MissingDependency, last_line
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from mixnet_tools.values import FrozenGraph
 
@@ -49,7 +49,7 @@ class TensorFlowGraph:
             with graph.as_default():
                 tensorflow.graph_util.import_graph_def(graph_def, name="")
         except ValueError as error:
-            raise EvaluationError(f"{frozen.name}: TensorFlow cannot load the graph: {_last_line(error)}") from error
+            raise EvaluationError(f"{frozen.name}: TensorFlow cannot load the graph: {_short(error)}") from error
         self._failures = tensorflow.errors.OpError
         self._name, self._inputs, self._outputs = frozen.name, frozen.inputs, frozen.outputs
         config = tensorflow.compat.v1.ConfigProto(
@@ -66,7 +66,7 @@ class TensorFlowGraph:
         try:
             outputs = self._session.run(self._outputs, dict(zip(self._inputs, feeds, strict=True)))
         except self._failures as error:
-            raise EvaluationError(f"{self._name}: TensorFlow cannot run the graph: {_last_line(error)}") from error
+            raise EvaluationError(f"{self._name}: TensorFlow cannot run the graph: {_short(error)}") from error
         return [np.asarray(output) for output in outputs]
 
 
@@ -88,7 +88,7 @@ class OnnxModel:
         try:
             model = onnx.load(path)
         except Exception as error:  # a protobuf DecodeError, or an OSError of external data
-            raise EvaluationError(f"{path}: cannot be read as ONNX: {_last_line(error)}") from error
+            raise EvaluationError(f"{path}: cannot be read as ONNX: {_short(error)}") from error
         declared = {output.name for output in model.graph.output}
         for name in outputs:
             if name not in declared:  # ONNX Runtime computes declared outputs only
@@ -102,7 +102,7 @@ class OnnxModel:
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class
-            raise EvaluationError(f"{path}: ONNX Runtime cannot load it: {_last_line(error)}") from error
+            raise EvaluationError(f"{path}: ONNX Runtime cannot load it: {_short(error)}") from error
         self._outputs = list(outputs) or None
         entries = self._session.get_inputs()
         self.inputs = tuple(entry.name for entry in entries)
@@ -115,7 +115,7 @@ class OnnxModel:
             outputs = self._session.run(self._outputs, dict(zip(self.inputs, given, strict=True)))
         except Exception as error:
             raise EvaluationError(
-                f"{self._path}: ONNX Runtime cannot run it on these inputs: {_last_line(error)}",
+                f"{self._path}: ONNX Runtime cannot run it on these inputs: {_short(error)}",
                 hint="a batch or shape other than the file's own cannot be compared: --no_verify",
             ) from error
         return [np.asarray(output) for output in outputs]
@@ -130,7 +130,7 @@ class OpenVinoModel:
         try:
             self._model = openvino.Core().compile_model(xml, "CPU", FLOAT32_ONLY)
         except RuntimeError as error:
-            raise EvaluationError(f"{xml}: OpenVINO cannot load this IR: {_last_line(error)}") from error
+            raise EvaluationError(f"{xml}: OpenVINO cannot load this IR: {_short(error)}") from error
         self._request = self._model.create_infer_request()
 
     def run(self, images: Array) -> Array:
@@ -143,5 +143,5 @@ class OpenVinoModel:
         return [self._request.get_output_tensor(index).data.copy() for index in range(len(self._model.outputs))]
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+def _short(error: Exception) -> str:
+    return last_line(error)[:300]

@@ -12,10 +12,9 @@ from mixnet_tools.accuracy.cluster.address import parse_address
 from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, evaluate_on_cluster
 from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir
 from mixnet_tools.accuracy.config import load_accuracy_config
-from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.dataset import bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.evaluate import evaluate
 from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner
-from mixnet_tools.accuracy.remote import is_remote
 from mixnet_tools.accuracy.report import AccuracyReport
 from mixnet_tools.accuracy.runner import Runner, TensorFlowRunner
 from mixnet_tools.descriptor import ModelDescriptor
@@ -44,8 +43,8 @@ def evaluate_model(
     """Measure the IRs of ``descriptor`` below ``ir_dir`` (mixnet-convert's output folder).
 
     ``source`` are labelled images in any form that :func:`mixnet_tools.accuracy.dataset.open_dataset` knows (default:
-    those that come with the model). ``precisions`` are folders such as FP32 (default: of FP32 and FP16 those that
-    exist). ``original`` is measured beside them on the same images. For ``max_bad``, ``predictions`` and ``resume`` see
+    those that come with the model). ``precisions`` are folders such as FP32 (default: those that exist). ``original``
+    is measured beside them on the same images. For ``max_bad``, ``predictions`` and ``resume`` see
     :func:`mixnet_tools.accuracy.evaluate.evaluate`. ``cluster`` is the address of a Dask scheduler, or ``local[:N]``.
 
     Raises :class:`UsageError` where no images are given or known, and what opening data sets, loading models and
@@ -56,8 +55,6 @@ def evaluate_model(
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own", hint="give some: source=Path(...)")
     dataset = open_dataset(images, annotations)
-    local = bundled is not None and annotations is None and not is_remote(images)
-    own = bundled is not None and local and images.resolve() == bundled.resolve()
     irs = [
         ir_model(ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
         for precision in precisions or IR_PRECISIONS
@@ -70,7 +67,7 @@ def evaluate_model(
         )
     config = load_accuracy_config(descriptor.accuracy_path)
     chosen = dataset.subset(num_images) if num_images else dataset
-    reference_images = dataset.total if own else None
+    reference_images = dataset.total if is_bundled(images, annotations, bundled) else None
     if cluster is not None:
         models = [*([pack_graph(original)] if original else []), *(pack_ir(ir, device) for ir in present)]
         (done,) = evaluate_on_cluster(

@@ -253,6 +253,13 @@ def bundled_source(model_directory: Path) -> Path | None:
     return folder if (folder / ANNOTATION_FILE).is_file() else None
 
 
+def is_bundled(source: Path, annotations: Path | None, bundled: Path | None) -> bool:
+    """Whether ``source`` is the data set ``bundled`` with a model, with its own labels: the set of its references."""
+    if bundled is None or annotations is not None or is_remote(source):
+        return False
+    return source.resolve() == bundled.resolve()
+
+
 def _subset_key(image: LabelledImage) -> tuple[bytes, str]:
     # The bare file name: ImageNet's subset is the same whether or not its images are sorted into class folders.
     bare = image.name.rpartition("/")[2]

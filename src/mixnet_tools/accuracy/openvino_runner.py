@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mixnet_tools.accuracy.runner import CHANNELS, Array, Digest, RunnerInfo
 from mixnet_tools.digests import sha256_of
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, last_line
 from mixnet_tools.inference import FLOAT32_ONLY
 from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere
 from mixnet_tools.values import IRModel
@@ -104,7 +104,7 @@ class OpenVinoRunner:
         try:
             yield
         except RuntimeError as error:
-            raise EvaluationError(f"{self._ir.xml}: OpenVINO cannot run this IR: {_last_line(error)}") from error
+            raise EvaluationError(f"{self._ir.xml}: OpenVINO cannot run this IR: {last_line(error)}") from error
 
     def _load(self, element: type[np.generic]) -> None:
         """Compile for images of ``element``, uint8 or float32."""
@@ -153,7 +153,7 @@ def _loading(ir: IRModel, device: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise EvaluationError(
-            f"{ir.xml}: OpenVINO cannot load this IR on {device}: {_last_line(error)}",
+            f"{ir.xml}: OpenVINO cannot load this IR on {device}: {last_line(error)}",
             hint=f"convert the model again: mixnet-convert --name {ir.name}",
         ) from error
 
@@ -233,7 +233,3 @@ def _classes(shape: Any, xml: Path) -> int:
     if shape.is_dynamic:
         raise EvaluationError(f"{xml}: the output's shape is open: {shape}; expected [1, classes]")
     return int(np.prod([dimension.get_length() for dimension in shape]))
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

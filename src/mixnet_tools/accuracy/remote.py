@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.accuracy.images import Span
-from mixnet_tools.errors import DatasetError, MissingDependency, UsageError
+from mixnet_tools.errors import DatasetError, MissingDependency, UsageError, first_line
 from mixnet_tools.urls import redact_within, shown
 
 TRIES = 3
@@ -227,4 +227,4 @@ def reason(error: BaseException) -> str:
     """The first line of what ``error`` says, without the secrets of a URL in it."""
     if isinstance(error, TimeoutError) and not str(error):
         return "the server does not answer"
-    return redact_within((str(error).strip().splitlines() or [type(error).__name__])[0])
+    return redact_within(first_line(error))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.digests import sha256_of
-from mixnet_tools.errors import EvaluationError, MixnetToolsError
+from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.inference import OnnxModel, TensorFlowGraph
 from mixnet_tools.values import FrozenGraph
 
@@ -154,9 +154,8 @@ class OnnxRunner(Synchronous):
         except MixnetToolsError:
             raise
         except Exception as error:  # of protobuf, onnx and ONNX Runtime, without a common base
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise EvaluationError(
-                f"{path}: ONNX Runtime cannot load this model: {reason}",
+                f"{path}: ONNX Runtime cannot load this model: {first_line(error)}",
                 hint="a damaged download does this: mixnet-download --force",
             ) from error
         constants = {tensor.name for tensor in graph.initializer}

@@ -112,8 +112,8 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
 
 def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[ImageDataset, int | None]:
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
-    from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
-    from mixnet_tools.accuracy.remote import is_remote, location
+    from mixnet_tools.accuracy.dataset import bundled_source, is_bundled, open_dataset
+    from mixnet_tools.accuracy.remote import location
     from mixnet_tools.accuracy.selection import exclude, with_real_labels
 
     bundled = bundled_source(descriptor.directory)
@@ -126,9 +126,7 @@ def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple
         )
     dataset = open_dataset(source, annotations, args.first_label)
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
-    local = bundled is not None and annotations is None and not is_remote(source)
-    own = bundled is not None and local and source.resolve() == bundled.resolve()
-    reference_images = dataset.total if own else None
+    reference_images = dataset.total if is_bundled(source, annotations, bundled) else None
     if args.exclude:
         dataset = exclude(dataset, args.exclude)
     if args.real_labels:

@@ -59,8 +59,7 @@ def tune(
     """
     import openvino
 
-    cpu = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
-    version = openvino.get_version()
+    cpu, version = _cpu(), openvino.get_version()
 
     def unchanged(note: str, ratio: float | None = None) -> Tuned:
         return Tuned(model, note, {}, ratio, cpu, version)
@@ -94,16 +93,16 @@ def tune(
 
 def tuned_elsewhere(model: Any) -> str | None:
     """A remark where ``model`` says that it was tuned for another processor or version of OpenVINO; else None."""
-    import openvino
 
     def said(key: str) -> str:
         return str(model.get_rt_info([SECTION, key]).astype(str)) if model.has_rt_info([SECTION, key]) else ""
 
-    cpu = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
-    for what, then, now in (
-        ("processor", said("tuned_on"), cpu),
-        ("version of OpenVINO", said("tuned_openvino_version"), openvino.get_version()),
-    ):
+    on, version = said("tuned_on"), said("tuned_openvino_version")
+    if not on and not version:
+        return None  # as most are: nothing is asked of OpenVINO for these
+    import openvino
+
+    for what, then, now in (("processor", on, _cpu()), ("version of OpenVINO", version, openvino.get_version())):
         if then and then != now:
             return f"its kernels were tuned for another {what}, {then}: they may be slow here (convert it anew)"
     return None
@@ -148,6 +147,12 @@ def trials(model: Any, rounds: int = ROUNDS) -> dict[str, Layers]:
             counted = set(kinds)
         tried[family] = {name: (time, run.kernels[name]) for name, time in run.times.items() if name in counted}
     return tried
+
+
+def _cpu() -> str:
+    import openvino
+
+    return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
 def _compiled(model: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixnet_tools.digests import sha256_of
-from mixnet_tools.errors import QuantizationError, UsageError
+from mixnet_tools.errors import QuantizationError, UsageError, last_line
 from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.source import SourceModel, layers
@@ -53,8 +53,7 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
     except MemoryError:
         raise
     except Exception as error:  # NNCF's own errors, RuntimeErrors of OpenVINO, ... share no base class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise QuantizationError(f"{source.ir.xml}: NNCF cannot quantize this model: {reason}") from error
+        raise QuantizationError(f"{source.ir.xml}: NNCF cannot quantize this model: {last_line(error)}") from error
     for port, original in zip([*quantized.inputs, *quantized.outputs], [*model.inputs, *model.outputs], strict=True):
         if port.get_names() != original.get_names():
             port.set_names(original.get_names())

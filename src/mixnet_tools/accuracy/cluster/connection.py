@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mixnet_tools.accuracy.cluster.address import ClusterAddress
 from mixnet_tools.accuracy.cluster.dask_quietly import import_distributed, quietly
 from mixnet_tools.accuracy.feed import processors
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, first_line
 from mixnet_tools.progress import Progress
 
 PATIENCE = 10.0
@@ -76,7 +76,7 @@ def _local_cluster(distributed: Any, wanted: int | None) -> Iterator[Any]:
                 preload=["mixnet_tools.accuracy.cluster.preload"],
             )
         except (OSError, RuntimeError) as error:
-            raise EvaluationError(f"--cluster local: its processes cannot be started: {_first_line(error)}") from error
+            raise EvaluationError(f"--cluster local: its processes cannot be started: {first_line(error)}") from error
     try:
         yield cluster
     finally:
@@ -138,7 +138,7 @@ def _require_scheduler(distributed: Any, address: str) -> None:
 
 def _unreachable(address: str, error: Exception) -> EvaluationError:
     silent = isinstance(error, (TimeoutError, asyncio.TimeoutError))
-    reason = f"it said nothing for {PATIENCE:.0f} s" if silent else _first_line(error)
+    reason = f"it said nothing for {PATIENCE:.0f} s" if silent else first_line(error)
     hint = "start one with: dask scheduler (and workers with: dask worker HOST:8786)"
     if address.startswith(("tls:", "wss:")):
         hint = "encrypted addresses need certificates: Dask's settings distributed.comm.tls, on this machine as well"
@@ -148,7 +148,3 @@ def _unreachable(address: str, error: Exception) -> EvaluationError:
 def _close(client: Any) -> None:
     with contextlib.suppress(Exception):  # the scheduler may be gone
         client.close(timeout=2)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
