@@ -20,6 +20,18 @@ from tests.support.images import pattern, save
 
 SLOWLY = SLOW.format(seconds=0.25)
 
+LATE = (
+    SLOWLY
+    + """
+plain_roll_call = worker.roll_call
+def late(*arguments):
+    time.sleep(2)
+    return plain_roll_call(*arguments)
+worker.roll_call = late
+"""
+)
+"""It is there, and answers the roll call only when another one has measured already."""
+
 OTHER_VERSION = """
 import mixnet_tools
 mixnet_tools.__version__ = "9.9.9"
@@ -91,6 +103,7 @@ def test_a_worker_is_killed_midway_and_another_joins_late(
     with Cluster(tmp_path / "cluster") as cluster:
         for _ in range(2):
             cluster.add_worker(SLOWLY)
+        cluster.wait_for_workers()
         check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "20")
         check.wait_for_lines(path, 100)
         cluster.kill_worker(0)
@@ -117,6 +130,7 @@ def test_a_worker_that_hangs_is_not_waited_for(common: list[str | Path], local: 
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(STUCK)
         cluster.add_worker(SLOWLY)
+        cluster.wait_for_workers()
         check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "40")
         done = check.ok()
     assert path.read_bytes() == local
@@ -131,19 +145,22 @@ def test_a_hanging_worker_is_not_waited_for_though_hardly_anything_was_measured(
         for _ in range(2):  # two hang: a copy may come to the second of them
             cluster.add_worker(STUCK.replace("> 2", "> 0"))
         cluster.add_worker()
+        cluster.wait_for_workers()
         report = mixnet_tools.evaluate(
             "mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=200, cluster=cluster.address
         )
     assert report.dataset.evaluated == 200
 
 
+@pytest.mark.parametrize("helper", [SLOWLY, LATE])
 def test_a_worker_that_loses_the_images_does_not_make_them_bad(
-    common: list[str | Path], local: bytes, tmp_path: Path
+    common: list[str | Path], local: bytes, tmp_path: Path, helper: str
 ) -> None:
     path = tmp_path / "predictions.jsonl"
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(UNMOUNTED)
-        cluster.add_worker(SLOWLY)
+        cluster.add_worker(helper)
+        cluster.wait_for_workers()
         words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20", "--max_bad", "500"]
         done = run_ok("check", *common, "--predictions", path, *words)
     assert path.read_bytes() == local
@@ -151,13 +168,15 @@ def test_a_worker_that_loses_the_images_does_not_make_them_bad(
     assert "Stale file handle" in done.err
 
 
+@pytest.mark.parametrize("helper", [SLOWLY, LATE])
 def test_a_worker_that_cannot_load_a_model_takes_no_part(
-    common: list[str | Path], local: bytes, tmp_path: Path
+    common: list[str | Path], local: bytes, tmp_path: Path, helper: str
 ) -> None:
     path = tmp_path / "predictions.jsonl"
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(UNABLE)
-        cluster.add_worker(SLOWLY)
+        cluster.add_worker(helper)
+        cluster.wait_for_workers()
         words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20"]
         done = run_ok("check", *common, "--predictions", path, *words)
     assert path.read_bytes() == local
@@ -165,6 +184,7 @@ def test_a_worker_that_cannot_load_a_model_takes_no_part(
     with Cluster(tmp_path / "all") as cluster:
         for _ in range(2):
             cluster.add_worker(UNABLE)
+        cluster.wait_for_workers()
         assert "out of memory" in run_failing("check", *common, "--cluster", cluster.address)
 
 
@@ -219,6 +239,7 @@ def test_an_image_that_kills_workers_is_named(common: list[str | Path], tmp_path
         cluster.start_scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
         cluster.add_worker(DEADLY, nanny=True)
         cluster.add_worker(DEADLY, nanny=True)
+        cluster.wait_for_workers()
         options: list[str | Path] = ["-s", folder, "--cluster", cluster.address, "--shard_size", "10"]
         options += ["--no_references", "--max_bad", "1", "--json"]
         done = run("check", *common, *options)

@@ -74,6 +74,11 @@ class Cluster:
         self.workers.append(self._start("worker", options, {}, cwd=place))
         return number
 
+    def wait_for_workers(self) -> None:
+        """Until each that was started is known to the scheduler: a test of what one does for another needs both."""
+        logs = [self.folder / f"worker-{number}.log" for number in range(len(self.workers))]
+        wait_for(lambda: all(b"Registered to:" in log.read_bytes() for log in logs), "all workers to register")
+
     def kill_worker(self, number: int) -> None:
         """SIGKILL, as the kernel does it to a process that takes too much memory."""
         end(self.workers[number])

@@ -18,7 +18,7 @@ from typing import Any
 
 from mixnet_tools.accuracy.cluster import shards
 from mixnet_tools.accuracy.cluster import worker as remote
-from mixnet_tools.accuracy.cluster.roster import Roster
+from mixnet_tools.accuracy.cluster.roster import ANSWER, Roster
 from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
 from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.errors import EvaluationError, MixnetToolsError
@@ -41,9 +41,6 @@ SLOW = 4.0
 
 UNKNOWN = 30.0
 """Seconds after which it is, where hardly any other was measured."""
-
-FETCHING = 30.0
-"""Seconds for an answer to come from its worker, after which the shard is measured anew."""
 
 LOSSES = 5
 """How often a shard may get lost before it is looked into."""
@@ -94,6 +91,7 @@ class Dispatcher:
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
         self._sent: dict[str, _Sent] = {}
+        self._doubtful: list[tuple[_Sent, remote.Measured]] = []
         self._lost: Counter[tuple[Shard, bool]] = Counter()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._seconds: deque[float] = deque(maxlen=64)
@@ -109,7 +107,7 @@ class Dispatcher:
         """
         self._manned = time.monotonic()
         try:
-            while self._queue or self._sent or self._suspects:
+            while self._queue or self._sent or self._suspects or self._doubtful:
                 self._look_around()
                 self._send()
                 self._receive()
@@ -133,6 +131,9 @@ class Dispatcher:
             if not sent.allowed & self._roster.admitted:  # none is left that may have it: Dask would wait for one
                 self._withdraw(sent)
                 self._again(sent)
+        doubtful, self._doubtful = self._doubtful, []
+        for sent, found in doubtful:
+            self._judge(sent, found)
         if self._roster.admitted:
             self._manned, self._told, self._hasty = now, False, False
             self._help_out(now)
@@ -220,23 +221,31 @@ class Dispatcher:
             self._looked -= INTERVAL
             return
         try:
-            found: remote.Measured = future.result(timeout=FETCHING)
+            found: remote.Measured = future.result(timeout=ANSWER)
         except Exception as error:
             self._failed(sent, future, error)
             return
         self._withdraw(sent)
+        sent.since = time.monotonic()
+        self._judge(sent, found)
+
+    def _judge(self, sent: _Sent, found: remote.Measured) -> None:
+        """Take an answer; or have it confirmed, where it may be the worker's fault and others are there, or coming."""
         others = frozenset(self._roster.admitted - {found.worker})
+        # A folder that is gone from one worker looks like bad images: another has to say the same.
+        doubtful = bool(found.problems) and sent.first is None
         if found.error is not None:
-            self._unable(sent, found.worker, found.error, others)
-        elif found.problems and sent.first is None and others:
-            # A folder that is gone from one worker looks like bad images: another has to say the same.
+            self._unable(sent, found.worker, found.error, bool(others) or self._roster.undecided)
+        elif doubtful and others:
             again = _Sent(sent.shard, sent.alone, others, time.monotonic(), first=found)
             self._submit(again, sorted(others))
+        elif doubtful and self._roster.undecided and time.monotonic() - sent.since < ANSWER:
+            self._doubtful.append((sent, found))
         else:
             self._seconds.append(found.seconds)
             self._take(sent.shard, self._better(sent.first, found) if sent.first else found)
 
-    def _unable(self, sent: _Sent, worker: str, error: MixnetToolsError, others: frozenset[str]) -> None:
+    def _unable(self, sent: _Sent, worker: str, error: MixnetToolsError, others: bool) -> None:
         """A worker failed as a whole. Where another does too, in the same words, it is not the worker's fault."""
         if not others or self._errors.setdefault(str(error), worker) != worker:
             raise error
