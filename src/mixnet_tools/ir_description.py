@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, last_line
 
 _NARROW = ("i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2")
 _WEIGHTS = ("f32", "f16", *_NARROW)
@@ -87,7 +87,7 @@ def _read(xml: Path) -> Any:
 
 
 def _unreadable(xml: Path, error: RuntimeError) -> EvaluationError:
-    return EvaluationError(f"{xml}: cannot be read: {(str(error).strip().splitlines() or ['?'])[-1]}")
+    return EvaluationError(f"{xml}: cannot be read: {last_line(error)}")
 
 
 def _counts(model: Any) -> IrCounts:

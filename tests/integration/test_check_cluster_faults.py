@@ -17,6 +17,7 @@ from mixnet_tools.errors import UsageError
 from tests.support.cluster import SLOW, Check, Cluster, lines_in, wait_for
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
+from tests.support.notes import Notes
 
 SLOWLY = SLOW.format(seconds=0.25)
 
@@ -60,6 +61,20 @@ def unmounted(image):
     return plain_open(image)
 feed.open_image = unmounted
 """
+
+NOT_YET = """
+from mixnet_tools.accuracy.cluster import worker
+from mixnet_tools.errors import DatasetError
+plain_check = worker._check
+checked = []
+def not_yet(sample):
+    checked.append(1)
+    if len(checked) < 3:
+        raise DatasetError(f"{sample.path}: no such file")
+    plain_check(sample)
+worker._check = not_yet
+"""
+"""Its images are there when it is asked for the third time."""
 
 UNABLE = """
 from mixnet_tools.accuracy.cluster import parcels
@@ -166,6 +181,28 @@ def test_a_worker_that_loses_the_images_does_not_make_them_bad(
     assert path.read_bytes() == local
     assert "takes no part: it cannot measure what another worker can: " in done.err
     assert "Stale file handle" in done.err
+
+
+def test_a_worker_whose_images_come_late_takes_part_then(
+    nano_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.roster.AGAIN", 0.5)
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.dispatch.GRACE", 60.0)
+    notes = Notes()
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(NOT_YET)
+        report = mixnet_tools.evaluate(
+            "mixnet-nano",
+            ir_dir=nano_dir,
+            precisions=["FP16"],
+            num_images=20,
+            cluster=cluster.address,
+            progress=notes,
+        )
+    assert report.dataset.evaluated == 20
+    said = [line.partition(" takes ")[2] for line in notes.lines if line.startswith("worker ")]
+    assert [line.partition(":")[0] for line in said] == ["no part", "part now"]
+    assert said[0].endswith(".jpg: no such file")
 
 
 @pytest.mark.parametrize("helper", [SLOWLY, LATE])

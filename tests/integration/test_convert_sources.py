@@ -26,6 +26,7 @@ from mixnet_tools.values import IRModel
 from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
 from tests.support.graphs import ModelFolder
+from tests.support.notes import Notes
 
 FP32 = ConversionOptions(precisions=("FP32",))
 SMALL: dict[str, Callable[[Path], ModelFolder]] = {
@@ -44,16 +45,6 @@ SOURCES: dict[str, Callable[[Path], ModelFolder]] = {
     "mixnet-s": lambda root: graphs.mixnet(root, "s"),
     "mixnet-m": lambda root: graphs.mixnet(root, "m"),
 }
-
-
-class Notes(Progress):
-    """Progress that remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def converted(

@@ -13,7 +13,7 @@ from typing import Any
 from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.graph import FETCH_AGAIN, InferenceGraph, check_files, inference_graph
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.errors import FreezeError
+from mixnet_tools.errors import FreezeError, first_line
 from mixnet_tools.tensorflow_quietly import import_tensorflow
 from mixnet_tools.values import FrozenGraph
 
@@ -73,7 +73,7 @@ class Checkpoint:
             reader = tensorflow.train.load_checkpoint(str(prefix))
             return cls(prefix, reader, dict(reader.get_variable_to_dtype_map()), failures)
         except failures as error:
-            message = f"{prefix}: cannot read the checkpoint: {_first_line(error)}"
+            message = f"{prefix}: cannot read the checkpoint: {first_line(error)[:200]}"
             raise FreezeError(message, hint=FETCH_AGAIN) from error
 
     def value(self, name: str) -> Any:
@@ -90,7 +90,9 @@ class Checkpoint:
         try:
             return self.reader.get_tensor(name)
         except self.failures as error:
-            raise FreezeError(f"{self.prefix}: cannot read {name!r}: {_first_line(error)}", hint=FETCH_AGAIN) from error
+            raise FreezeError(
+                f"{self.prefix}: cannot read {name!r}: {first_line(error)[:200]}", hint=FETCH_AGAIN
+            ) from error
 
     def read(self, name: str, graph: Any) -> Any:
         """The variable as a TensorProto of the message classes that ``graph`` is made of."""
@@ -127,7 +129,9 @@ def _freeze_saved_model(plan: ConversionPlan) -> FrozenGraph:
         # The loaded object owns the variables: it must live as long as its functions are in use.
         loaded = tensorflow.saved_model.load(str(folder))
     except Exception as error:  # anything from a protobuf error to an AttributeError of a missing layer
-        raise FreezeError(f"{folder}: cannot load the SavedModel: {_first_line(error)}", hint=FETCH_AGAIN) from error
+        raise FreezeError(
+            f"{folder}: cannot load the SavedModel: {first_line(error)[:200]}", hint=FETCH_AGAIN
+        ) from error
     signatures = dict(loaded.signatures)
     if wanted not in signatures:
         raise FreezeError(f"{folder}: no signature {wanted!r}; available: {surgery.listed(signatures) or 'none'}")
@@ -156,7 +160,3 @@ def _freeze_saved_model(plan: ConversionPlan) -> FrozenGraph:
 
 def _first_shape(plan: ConversionPlan) -> tuple[int, ...]:
     return (plan.inputs[0].shape or ()) if plan.inputs else ()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

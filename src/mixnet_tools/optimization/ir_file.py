@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.digests import sha256_of
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import EvaluationError, UsageError, last_line
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
 from mixnet_tools.publishing import Publication, publish, require_place, staged
@@ -70,8 +70,7 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
     try:
         model = openvino.Core().read_model(source)
     except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["unknown"])[-1]
-        raise EvaluationError(f"{source}: OpenVINO cannot read this IR: {reason}") from error
+        raise EvaluationError(f"{source}: OpenVINO cannot read this IR: {last_line(error)}") from error
     if _stores_halves(model):
         place = replace(place, precision="FP16")
     done = OptimizedIR(source, place, optimize(model, rewriting=rewriting, tuning=tuning))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mixnet_tools.errors import first_line
 from mixnet_tools.optimization.primitives import is_tuned, wish
 from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized, rewrite
@@ -92,8 +93,7 @@ def _rewritten(model: Any) -> tuple[Any, dict[str, int], str]:
         rewrites = rewrite(changed)
         refused = objection(model, changed) if rewrites else "no pattern matches"
     except Exception as error:  # a fault of a rewrite, or of OpenVINO, must not cost anyone a conversion
-        reason = (str(error).strip().splitlines() or [""])[0]
-        rewrites, refused = {}, f"{type(error).__name__}: {reason}"
+        rewrites, refused = {}, f"{type(error).__name__}: {first_line(error)}"
     if refused:
         return model, {}, f"not rewritten: {refused}"
     listed = ", ".join(f"{name} {count}" for name, count in rewrites.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mixnet_tools.errors import QuantizationError
+from mixnet_tools.errors import QuantizationError, last_line
 from mixnet_tools.optimization.primitives import forget, is_tuned
 from mixnet_tools.optimization.tuning import SECTION
 from mixnet_tools.quantization.settings import Layer
@@ -42,7 +42,7 @@ def read_source(ir: IRModel) -> SourceModel:
         model = openvino.Core().read_model(ir.xml)
     except RuntimeError as error:
         raise QuantizationError(
-            f"{ir.xml}: OpenVINO cannot read this IR: {(str(error).strip().splitlines() or ['?'])[-1]}",
+            f"{ir.xml}: OpenVINO cannot read this IR: {last_line(error)}",
             hint=f"convert it again: mixnet-convert --name {ir.name}",
         ) from error
     _refuse_quantized(model, ir)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, last_line
 from mixnet_tools.throughput import THROUGHPUT, Load, Paired, in_turn
 from mixnet_tools.values import IRModel
 
@@ -89,5 +89,4 @@ def _load(ir: IRModel, device: str, config: dict[str, Any]) -> Load:
     try:
         return Load(ir.xml, config, device)
     except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["?"])[-1]
-        raise EvaluationError(f"{ir.xml}: OpenVINO cannot load this IR on {device}: {reason}") from error
+        raise EvaluationError(f"{ir.xml}: OpenVINO cannot load this IR on {device}: {last_line(error)}") from error

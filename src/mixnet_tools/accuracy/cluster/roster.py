@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from mixnet_tools.accuracy.cluster import worker as remote
 from mixnet_tools.accuracy.cluster.parcels import PackedModel
-from mixnet_tools.errors import MixnetToolsError
+from mixnet_tools.errors import MixnetToolsError, first_line
 from mixnet_tools.progress import Progress
 
 ANSWER = 30.0
@@ -18,6 +19,9 @@ ANSWER = 30.0
 
 TRIES = 3
 """How often a worker is asked, or sent the models, before it is refused for not answering."""
+
+AGAIN = 15.0
+"""Seconds after which a worker that the roll call found wanting is asked again: mounts may come late."""
 
 
 class _Unreadable(Exception):
@@ -57,6 +61,7 @@ class Roster:
         self._models, self._expected = models, dict(expected)
         self._pending: dict[str, _Pending] = {}
         self._scattered: dict[str, Any] = {}
+        self._ask_again: dict[str, float] = {}
         self.admitted: set[str] = set()
         self.refused: dict[str, str] = {}
         self.processors: set[tuple[str, ...]] = set()
@@ -77,6 +82,9 @@ class Roster:
                 self._leave(address)
         for address in sorted(present - self.admitted - self.refused.keys() - self._pending.keys()):
             self._ask(address, 1)
+        for address in [one for one, due in self._ask_again.items() if time.monotonic() >= due]:
+            del self._ask_again[address]
+            self._ask(address, 1)
         for address, pending in list(self._pending.items()):
             if pending.future.done():
                 self._hear(address, pending)
@@ -88,12 +96,19 @@ class Roster:
     def refuse(self, address: str, problem: str) -> None:
         """This worker takes no part, or not any more."""
         self.admitted.discard(address)
+        if self.refused.get(address) != problem:
+            self._progress.note(f"worker {address} takes no part: {problem}")
         self.refused[address] = problem
-        self._progress.note(f"worker {address} takes no part: {problem}")
+
+    def _admit(self, address: str) -> None:
+        if self.refused.pop(address, None) is not None:
+            self._progress.note(f"worker {address} takes part now")
+        self.admitted.add(address)
 
     def _leave(self, address: str) -> None:
         self.admitted.discard(address)
         self.refused.pop(address, None)
+        self._ask_again.pop(address, None)
         pending = self._pending.pop(address, None)
         if pending:
             pending.future.cancel()
@@ -133,15 +148,16 @@ class Roster:
         try:
             answer = pending.future.result(timeout=ANSWER)
             if pending.sending:
-                self.admitted.add(address)
+                self._admit(address)
             elif answer["problem"] is not None:
                 self.refuse(address, answer["problem"])
+                self._ask_again[address] = time.monotonic() + AGAIN
             else:
                 self.processors.add(tuple(answer["processors"]))
                 if answer["missing"]:
                     self._send(address, answer["missing"], pending.tries)
                 else:
-                    self.admitted.add(address)
+                    self._admit(address)
         except _Unreadable as error:
             raise error.reason from error
         except MixnetToolsError as error:  # of the worker
@@ -150,8 +166,4 @@ class Roster:
             if pending.tries < TRIES and not isinstance(error, ImportError):
                 self._ask(address, pending.tries + 1)
             else:
-                self.refuse(address, f"mixnet_tools cannot run there: {_said(error)}")
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+                self.refuse(address, f"mixnet_tools cannot run there: {type(error).__name__}: {first_line(error)}")
