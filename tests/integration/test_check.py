@@ -31,6 +31,7 @@ from tests.support import colour_model
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import COLOURS, plain, save, write_class_folders, write_flat_set
+from tests.support.waiting import wait_for
 
 LABELS = [index * 7 % CLASSES for index in range(100)]
 
@@ -304,7 +305,10 @@ def test_a_broken_image_stops_the_evaluation_and_is_named(
     listed[60] = replace(listed[60], path=tmp_path / "gone.jpg")
     with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be decoded"):  # always the first one
         measure(config, replace(images, images=tuple(listed)), FakeRunner(zeros))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    wait_for(
+        lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("decode")],
+        "the threads that decode to end",
+    )
 
 
 def test_what_is_no_classifier_is_refused(tmp_path: Path, place: Path) -> None:

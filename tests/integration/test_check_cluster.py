@@ -10,19 +10,29 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, lines_in
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
+from tests.support.waiting import wait_for
 
 COUNTING = """
-from pathlib import Path
 from mixnet_tools.accuracy import decoding, feed
-plain_decode = decoding.decode
+from mixnet_tools.accuracy.cluster import worker
+plain_decode, plain_measure = decoding.decode, worker._measure
+def note(ending, text):
+    with open({path!r} + ending, "a") as stream:
+        stream.write(f"{{text}}\\n")
 def counted(source, *, orient=True, name=None):
-    with Path({path!r}).open("a") as stream:
-        stream.write(f"{{name}}\\n")
+    note("", name)
     return plain_decode(source, orient=orient, name=name)
+def measuring(*arguments):
+    note("-begun", "a shard")
+    try:
+        return plain_measure(*arguments)
+    finally:
+        note("-ended", "a shard")
 feed.decoding.decode = counted
+worker._measure = measuring
 """
 
 SENT = """
@@ -47,16 +57,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         found.add_worker(
             COUNTING.format(path=str(place / "decoded-1")) + SENT.format(path=str(place / "unpacked")), threads=2
         )
+        found.wait_for_workers()
         yield found
 
 
 def decoded(cluster: Cluster) -> set[str]:
     """The images that the workers have decoded since this was asked for last: no worker one of them twice.
 
-    Two workers may decode the same: what takes long is given to an idle one as well.
+    Two workers may decode the same: what takes long is given to an idle one as well, and the one that comes second goes
+    on with it for a while.
     """
+    paths = [cluster.folder / f"decoded-{number}" for number in range(len(cluster.workers))]
+
+    def idle() -> bool:
+        return all(lines_in(Path(f"{path}-begun")) == lines_in(Path(f"{path}-ended")) for path in paths)
+
+    wait_for(idle, "the workers to finish")
     found: set[str] = set()
-    for path in sorted(cluster.folder.glob("decoded-*")):
+    for path in filter(Path.exists, paths):
         names = path.read_text().splitlines()
         assert len(names) == len(set(names)), f"{path.name} has images twice"
         found |= set(names)
@@ -106,7 +124,7 @@ def test_processes_of_this_machine(nano_dir: Path, tmp_path: Path, processes: st
     done = run_ok("check", *common, "--predictions", there, "--cluster", processes, "--shard_size", "32", "-q")
     assert there.read_bytes() == here.read_bytes()
     assert comparable(done.out) == comparable(alone.out)
-    assert re.fullmatch(rf"mixnet-nano: note: measured by \d workers? of {processes}\n", done.err)
+    assert re.fullmatch(rf"mixnet-nano: note: measured by \d+ workers? of {processes}\n", done.err)
 
 
 def test_several_devices_and_models_share_one_decoding(cluster: Cluster, nano_dir: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def look_at(page: Path, scratch: Path) -> tuple[Path, str, list[str]]:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr

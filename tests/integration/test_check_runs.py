@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from tests.support import forms
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import COLOURS, pattern, plain, save, write_flat_set
+from tests.support.waiting import wait_for
 
 LABELS = [index * 7 % CLASSES for index in range(150)]
 
@@ -442,13 +441,13 @@ def test_a_killed_process_loses_nothing(nano_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     command = [sys.executable, "-m", "mixnet_tools.cli.main", "check", *common, "--predictions", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists() and path.stat().st_size > 8000:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.wait(timeout=60)
+    try:
+        wait_for(
+            lambda: process.poll() is not None or (path.exists() and path.stat().st_size > 8000), "some of the answers"
+        )
+    finally:
+        process.kill()
+        process.wait()
     with path.open("ab") as stream:
         stream.write(b'{"image": "val_01')  # as a write that was cut short leaves it
     resumed = run_ok("check", *common, "--predictions", path, "--resume")

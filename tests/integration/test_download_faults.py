@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from mixnet_tools.downloading import failures, google_drive
-from tests.support.downloads import add_model, delivered, download_failing, download_ok, file_entry, noise
+from tests.support.downloads import IMPATIENT, add_model, delivered, download_failing, download_ok, file_entry, noise
 from tests.support.http_server import Answer, FaultyServer
 
 BODY = noise(100_000)
@@ -29,17 +29,21 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "zoo"
 
 
+def patience(answers: Sequence[Answer]) -> Sequence[str]:
+    return IMPATIENT if any(answer.is_slow for answer in answers) else ()
+
+
 def fetch(server: FaultyServer, zoo: Path, *answers: Answer, name: str = "net.bin") -> dict[str, bytes]:
     """The folder after a download of one file, which the server answers with ``answers`` and which must succeed."""
     add_model(zoo, "net", [file_entry(name, BODY, server.put("/net.bin", BODY, *answers))])
-    download_ok(zoo, zoo / "out")
+    download_ok(zoo, zoo / "out", *patience(answers))
     return delivered(zoo / "out")
 
 
 def fail(server: FaultyServer, zoo: Path, *answers: Answer) -> str:
     """The message of a download that must fail, and leave nothing under a final name."""
     add_model(zoo, "net", [file_entry("net.bin", BODY, server.put("/net.bin", BODY, *answers))])
-    message = download_failing(zoo, zoo / "out")
+    message = download_failing(zoo, zoo / "out", *patience(answers))
     assert delivered(zoo / "out") == {}
     assert str(zoo / "out") in message
     return message
@@ -250,7 +254,7 @@ def test_what_one_source_began_another_one_ends(server: FaultyServer, zoo: Path)
 def test_original_source_stands_in_for_a_source_that_fails(server: FaultyServer, zoo: Path, first: Answer) -> None:
     bad, good = server.put("/bad.bin", BODY, first), server.put("/good.bin", BODY)
     add_model(zoo, "net", [file_entry("net.bin", BODY, bad, good)])
-    outcome = download_ok(zoo, zoo / "out")
+    outcome = download_ok(zoo, zoo / "out", *patience([first]))
     assert f"net.bin from {good}" in outcome.out
     assert server.paths() == ["/bad.bin", "/good.bin"]
     assert delivered(zoo / "out") == {"public/net/net.bin": BODY}

@@ -15,6 +15,7 @@ from mixnet_tools import zoo as zoos
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import DownloadError
 from tests.support.downloads import (
+    IMPATIENT,
     add_model,
     delivered,
     download,
@@ -281,7 +282,7 @@ def test_a_dead_a_slow_and_a_lying_mirror_are_left_for_the_next(
             slow.put(f"/public/net/{name}", body, Answer(drip_at=0, drip_seconds=0.05))
             lying.put(f"/public/net/{name}", body[::-1])
         mirrors = [option for url in ("http://127.0.0.1:9", slow.url, lying.url) for option in ("--mirror", url)]
-        outcome = download_ok(zoo, tmp_path / "out", *mirrors)
+        outcome = download_ok(zoo, tmp_path / "out", *IMPATIENT, *mirrors)
         assert len(slow.requests) == 2
     assert f"net.tar.gz from {server.url}/net.tar.gz" in outcome.out
     assert delivered(tmp_path / "out") == FINISHED
@@ -442,7 +443,7 @@ def test_the_cache_has_the_layout_of_omz_and_spares_the_network(
     assert len(server.requests) == asked
 
 
-@pytest.mark.parametrize("damaged", [ARCHIVE[:-1] + b"?", ARCHIVE[:100], b""])
+@pytest.mark.parametrize("damaged", [ARCHIVE[:-1] + b"?", ARCHIVE[:100], b""], ids=["changed", "cut", "empty"])
 def test_a_corrupt_entry_is_noticed_dropped_and_fetched_again(zoo: Path, tmp_path: Path, damaged: bytes) -> None:
     cache = tmp_path / "cache"
     cache_path(cache, ARCHIVE).parent.mkdir(parents=True)

@@ -9,26 +9,33 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from tests.support.commands import Outcome
+from tests.support.waiting import PATIENCE, wait_for
 
-PATIENCE = 120.0
-"""Seconds for something to happen on a busy machine, before a test gives up."""
-
-SLOW = """
-import time
+_SLOW = """
+import os, time
 from mixnet_tools.accuracy.cluster import worker
-plain_measure = worker._measure
+quick_measure = worker._measure
 def slowly(*arguments):
-    time.sleep({seconds})
-    return plain_measure(*arguments)
+    with open("begun", "a") as stream:
+        stream.write("a shard\\n")
+    end = time.monotonic() + {seconds}
+    while time.monotonic() < end and not os.path.exists({until!r}):
+        time.sleep(0.02)
+    return quick_measure(*arguments)
 worker._measure = slowly
 """
-"""A preload script: each shard takes so many seconds more."""
+
+
+def slow(seconds: float, until: Path | None = None) -> str:
+    """A preload script: each shard takes so many ``seconds`` more, until there is a file ``until``. See
+    :meth:`Cluster.begun`.
+    """
+    return _SLOW.format(seconds=seconds, until=str(until or ""))
 
 
 ONCE = """
@@ -45,9 +52,12 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        # Bound, and never listened on: the port is given to nobody else, while a scheduler (which sets the same option)
+        # may have it, and have it again after a restart.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.port = self._reserved.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler: subprocess.Popen[bytes] | None = None
@@ -78,6 +88,10 @@ class Cluster:
         """Until each that was started is known to the scheduler: a test of what one does for another needs both."""
         logs = [self.folder / f"worker-{number}.log" for number in range(len(self.workers))]
         wait_for(lambda: all(b"Registered to:" in log.read_bytes() for log in logs), "all workers to register")
+
+    def begun(self, number: int) -> int:
+        """How many shards a :func:`slow` worker has begun to measure."""
+        return lines_in(self.folder / f"worker-{number}" / "begun")
 
     def kill_worker(self, number: int) -> None:
         """SIGKILL, as the kernel does it to a process that takes too much memory."""
@@ -115,6 +129,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._reserved.close()
         self.kill_scheduler()
 
 
@@ -143,10 +158,14 @@ class Check:
         """SIGTERM to the command alone."""
         self._process.terminate()
 
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Until ``condition`` holds, which must be before its end."""
+        wait_for(lambda: not self.running() or condition(), what)
+        assert self.running(), self.outcome().err
+
     def wait_for_lines(self, path: Path, count: int) -> None:
         """Until the predictions file ``path`` holds ``count`` lines."""
-        wait_for(lambda: not self.running() or lines_in(path) >= count, f"{count} lines in {path}")
-        assert self.running(), self.outcome().err
+        self.wait_for(lambda: lines_in(path) >= count, f"{count} lines in {path}")
 
     def outcome(self) -> Outcome:
         """Wait for its end."""
@@ -186,11 +205,3 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
 
 def lines_in(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Until ``condition`` holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)

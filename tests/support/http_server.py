@@ -27,7 +27,8 @@ class Answer:
 
     ``body`` replaces the resource's; ``cut_at``, ``stall_at`` and ``drip_at`` are bytes of this answer's body after
     which the connection is closed, goes silent, or gives a byte every ``drip_seconds``. ``declared`` is a false
-    Content-Length (None: the true one; -1: none at all, the end is the end of the connection). ``ranges`` is
+    Content-Length (None: the true one; -1: none at all, the end is the end of the connection). ``wait`` is how many
+    seconds pass before the answer begins, and ``gate`` is waited for. ``ranges`` is
     ``honour``, ``ignore``, ``shift`` (bytes from elsewhere, said truthfully), ``lie`` (bytes from elsewhere, under the
     right Content-Range), ``always`` (If-Range is not looked at) or ``refuse`` (416). ``packed`` sends the body
     gzip-encoded; ``label`` only says that it is.
@@ -47,6 +48,12 @@ class Answer:
     label: str | None = None
     chunked: bool = False
     wait: float = 0.0
+    gate: threading.Event | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is one that a client has to give up."""
+        return bool(self.wait) or self.stall_at is not None or self.drip_at is not None
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         resource, answer = taken
         if answer.wait:
             self.server.faulty.stopping.wait(answer.wait)
+        while answer.gate and not answer.gate.wait(0.05) and not self.server.faulty.stopping.is_set():
+            pass
         if answer.status != 200:
             self._send_plain(answer.status, answer.body or b"not now", answer.headers)
             return
