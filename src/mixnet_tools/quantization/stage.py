@@ -93,7 +93,6 @@ class _Quantization:
         self._request, self._source, self._measure, self._progress = request, source, measure, progress
         self._name = request.source.name
         self._seconds: dict[str, float] = {}
-        self._notes: list[str] = []
 
     def run(self, calibrate: Calibrate) -> QuantizationReport:
         if self._measure:
@@ -183,7 +182,7 @@ class _Quantization:
             passed=chosen.kept,
             versions=_versions(),
             seconds={stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
-            notes=tuple(_notes(chosen.comparison)),
+            notes=tuple(_notes(chosen.comparison, chosen.settings)),
         )
 
     @contextlib.contextmanager
@@ -204,16 +203,23 @@ def has_vnni() -> bool:
     return "vnni" in flags or "flags" not in flags
 
 
-def _notes(comparison: Comparison | None) -> list[str]:
+def _notes(comparison: Comparison | None, settings: QuantizationSettings) -> list[str]:
+    notes = []
     if comparison is None:
-        return ["its accuracy was not measured"]
-    if comparison.held_out == comparison.images:
-        return []
+        notes.append("its accuracy was not measured")
+    elif comparison.held_out != comparison.images:
+        notes.append(_seen_before(comparison))
+    if settings.overflow_fix != "enable" and not has_vnni():
+        notes.append("this processor has no VNNI, so sums may saturate here; --overflow_fix enable prevents that")
+    return notes
+
+
+def _seen_before(comparison: Comparison) -> str:
     seen = comparison.images - comparison.held_out
     text = f"{seen} of the {comparison.images} images that it was measured on are among those it was calibrated with"
     if comparison.held_out_difference is not None:
         text += f"; on the other {comparison.held_out} top-1 differs by {comparison.held_out_difference:+.2f} points"
-    return [text]
+    return text
 
 
 def _digests(ir: IRModel) -> tuple[FileDigest, ...]:
