@@ -164,10 +164,28 @@ def test_a_worker_that_hangs_is_not_waited_for(common: list[str | Path], local: 
     assert "measured by 2 workers" in done.err
 
 
+def test_one_worker_hangs_another_is_killed_and_a_third_joins(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    """The shards of the killed one go to the one that hangs, with all that may be out at a time."""
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(STUCK)
+        killed = cluster.add_worker(slow(0.25))
+        cluster.wait_for_workers()
+        check = Check(*common, "--predictions", path, "--cluster", cluster.address, "--shard_size", "20")
+        hangs = cluster.folder / "worker-0/failed"
+        check.wait_for(lambda: hangs.exists() and cluster.begun(killed) > 4, "one to hang, and the other to measure")
+        cluster.kill_worker(killed)
+        cluster.add_worker()
+        check.ok()
+    assert path.read_bytes() == local
+
+
 def test_a_hanging_worker_is_not_waited_for_though_hardly_anything_was_measured(
     nano_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mixnet_tools.accuracy.cluster.dispatch.UNKNOWN", 1.0)
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.sent.UNKNOWN", 1.0)
     with Cluster(tmp_path / "cluster") as cluster:
         for _ in range(2):  # two hang: a copy may come to the second of them
             cluster.add_worker(STUCK.replace("> 2", "> 0"))

@@ -1,9 +1,9 @@
 """The same evaluation on the workers of a Dask cluster: images in shards there, answers back here, the same figures.
 
 ``address`` reads what --cluster says, ``connection`` reaches the cluster, ``parcels`` are models on their way to it,
-``worker`` is what runs there, ``roster`` who takes part, ``shards`` and ``dispatch`` which images go out and come back,
-and ``evaluate`` ties them into the stage. Which worker gets which shard, and what becomes of a dead worker's, is Dask's
-part. This file imports none of them.
+``worker`` is what runs there, ``roster`` who takes part, ``shards``, ``sent`` and ``dispatch`` which images go out and
+come back, and ``evaluate`` ties them into the stage. Which worker gets which shard, and what becomes of a dead
+worker's, is Dask's part. This file imports none of them.
 """
 
 DEFAULT_SHARD_SIZE = 128

@@ -6,19 +6,15 @@ shard's failure means is decided here. Nothing is taken twice: a shard's first a
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import statistics
 import time
-import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from mixnet_tools.accuracy.cluster import shards
 from mixnet_tools.accuracy.cluster import worker as remote
 from mixnet_tools.accuracy.cluster.roster import ANSWER, Roster
+from mixnet_tools.accuracy.cluster.sent import Sent, SentShards, fetched
 from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
 from mixnet_tools.accuracy.images import LabelledImage
 from mixnet_tools.errors import EvaluationError, MixnetToolsError
@@ -27,20 +23,11 @@ from mixnet_tools.progress import Progress
 PER_WORKER = 2
 """Shards that a worker has: one at work, the next at hand."""
 
-RETRIES = 2
-"""How often Dask tries a task again that raised something unknown."""
-
 INTERVAL = 0.5
 """Seconds between two looks at who is there."""
 
 GRACE = 5.0
 """Seconds to wait for other workers where all that are there were refused."""
-
-SLOW = 4.0
-"""A shard that takes so many times as long as others is given to an idle worker as well, when no other is left."""
-
-UNKNOWN = 30.0
-"""Seconds after which it is, where hardly any other was measured."""
 
 LOSSES = 5
 """How often a shard may get lost before it is looked into."""
@@ -48,21 +35,6 @@ LOSSES = 5
 
 class SchedulerLost(Exception):
     """The scheduler does not answer any more."""
-
-
-@dataclass
-class _Sent:
-    """A shard that is with Dask: its ``futures`` (all but the first are copies for other workers), who may have it, and
-    ``since`` when the last of these has it.
-    """
-
-    shard: Shard
-    alone: bool
-    allowed: frozenset[str]
-    since: float
-    futures: list[Any] = field(default_factory=list)
-    first: remote.Measured | None = None
-    """What another worker answered, with bad images that this one is to confirm."""
 
 
 class Dispatcher:
@@ -85,16 +57,15 @@ class Dispatcher:
         hasty: bool,
         progress: Progress,
     ) -> None:
-        self._client, self._run, self._roster, self._groups, self._take = client, run, roster, groups, take
+        self._client, self._roster, self._groups, self._take = client, roster, groups, take
         self._wait, self._hasty, self._progress = wait, hasty, progress
         self._errors: dict[str, str] = {}
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
-        self._sent: dict[str, _Sent] = {}
-        self._doubtful: list[tuple[_Sent, remote.Measured]] = []
+        self._doubtful: list[tuple[Sent, remote.Measured]] = []
         self._lost: Counter[tuple[Shard, bool]] = Counter()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._seconds: deque[float] = deque(maxlen=64)
+        self._sent = SentShards(client, run, self._images, self._events.put)
         self._looked = self._manned = time.monotonic() - INTERVAL
         self._told = False
         roster.notify = self._events.put
@@ -119,7 +90,7 @@ class Dispatcher:
                 raise SchedulerLost from error
             raise
         finally:
-            self._cancel([one for sent in self._sent.values() for one in sent.futures])
+            self._sent.cancel()
 
     def _look_around(self) -> None:
         now = time.monotonic()
@@ -127,16 +98,16 @@ class Dispatcher:
             return
         self._looked = now
         self._roster.refresh()
-        for sent in self._outstanding():
+        for sent in self._sent.all():
             if not sent.allowed & self._roster.admitted:  # none is left that may have it: Dask would wait for one
-                self._withdraw(sent)
+                self._sent.withdraw(sent)
                 self._again(sent)
         doubtful, self._doubtful = self._doubtful, []
         for sent, found in doubtful:
             self._judge(sent, found)
         if self._roster.admitted:
             self._manned, self._told, self._hasty = now, False, False
-            self._help_out(now)
+            self._help_out()
         else:
             self._without_workers(now - self._manned)
 
@@ -158,49 +129,27 @@ class Dispatcher:
             self._told = True
             self._progress.note(f"waiting up to {limit:.0f} s for workers")
 
-    def _help_out(self, now: float) -> None:
+    def _help_out(self) -> None:
         """What is left over when nothing is waiting any more, and takes long, is given to idle workers as well."""
-        if self._queue or not self._sent:
-            return
-        limit = max(2.0, SLOW * statistics.median(self._seconds)) if len(self._seconds) >= 3 else UNKNOWN
-        late = [one for one in self._outstanding() if now - one.since > limit]
+        late = [] if self._queue else self._sent.late()
         if not late:
             return
         busy = self._client.processing()
         idle = [address for address in sorted(self._roster.admitted) if not busy.get(address)]
-        for sent in sorted(late, key=lambda one: one.since):
+        for sent in late:
             address = next((one for one in idle if one in sent.allowed or sent.first is None), None)
             if address is not None:
                 idle.remove(address)
-                sent.since = now
-                self._submit(sent, [address])
+                self._sent.send(sent, frozenset([address]))
 
     def _send(self) -> None:
         admitted = frozenset(self._roster.admitted)
-        while admitted and self._queue and len(self._outstanding()) < PER_WORKER * len(admitted):
-            self._submit(_Sent(self._queue.pop(), False, admitted, time.monotonic()), sorted(admitted))
+        # Late ones do not count: a worker that hangs may hold all that are out, with those of others that died.
+        while admitted and self._queue and len(self._sent.all()) - len(self._sent.late()) < PER_WORKER * len(admitted):
+            self._sent.send(Sent(self._queue.pop(), False, admitted), admitted)
         if admitted and self._suspects and not self._queue and not self._sent:
             # By itself, so that it is known whose fault it is when a worker dies.
-            self._submit(_Sent(self._suspects.popleft(), True, admitted, time.monotonic()), sorted(admitted))
-
-    def _outstanding(self) -> list[_Sent]:
-        return list({id(one): one for one in self._sent.values()}.values())
-
-    def _submit(self, sent: _Sent, workers: list[str]) -> None:
-        future = self._client.submit(
-            remote.measure,
-            self._run,
-            sent.shard.group,
-            shards.sent(self._images(sent.shard)),
-            key=f"mixnet-measure-{uuid.uuid4().hex}",
-            workers=workers,
-            allow_other_workers=False,
-            retries=RETRIES,
-            pure=False,
-        )
-        sent.futures.append(future)
-        self._sent[future.key] = sent
-        future.add_done_callback(self._events.put)
+            self._sent.send(Sent(self._suspects.popleft(), True, admitted), admitted)
 
     def _images(self, shard: Shard) -> Sequence[LabelledImage]:
         return self._groups[shard.group][shard.start : shard.stop]
@@ -216,20 +165,20 @@ class Dispatcher:
             return
 
     def _hear(self, future: Any) -> None:
-        sent = self._sent.get(future.key)
+        sent = self._sent.of(future)
         if sent is None:  # a worker's answer to the roster; or a copy that came second, or one that was withdrawn
             self._looked -= INTERVAL
             return
         try:
-            found: remote.Measured = future.result(timeout=ANSWER)
+            found = fetched(future)
         except Exception as error:
             self._failed(sent, future, error)
             return
-        self._withdraw(sent)
+        self._sent.withdraw(sent)
         sent.since = time.monotonic()
         self._judge(sent, found)
 
-    def _judge(self, sent: _Sent, found: remote.Measured) -> None:
+    def _judge(self, sent: Sent, found: remote.Measured) -> None:
         """Take an answer; or have it confirmed, where it may be the worker's fault and others are there, or coming."""
         others = frozenset(self._roster.admitted - {found.worker})
         # A folder that is gone from one worker looks like bad images: another has to say the same.
@@ -237,15 +186,14 @@ class Dispatcher:
         if found.error is not None:
             self._unable(sent, found.worker, found.error, bool(others) or self._roster.undecided)
         elif doubtful and others:
-            again = _Sent(sent.shard, sent.alone, others, time.monotonic(), first=found)
-            self._submit(again, sorted(others))
+            self._sent.send(Sent(sent.shard, sent.alone, others, first=found), others)
         elif doubtful and self._roster.undecided and time.monotonic() - sent.since < ANSWER:
             self._doubtful.append((sent, found))
         else:
-            self._seconds.append(found.seconds)
+            self._sent.took(found.seconds)
             self._take(sent.shard, self._better(sent.first, found) if sent.first else found)
 
-    def _unable(self, sent: _Sent, worker: str, error: MixnetToolsError, others: bool) -> None:
+    def _unable(self, sent: Sent, worker: str, error: MixnetToolsError, others: bool) -> None:
         """A worker failed as a whole. Where another does too, in the same words, it is not the worker's fault."""
         if not others or self._errors.setdefault(str(error), worker) != worker:
             raise error
@@ -262,13 +210,13 @@ class Dispatcher:
             self._roster.refuse(bad.worker, f"it cannot measure what another worker can: {reason}")
         return good
 
-    def _failed(self, sent: _Sent, future: Any, error: Exception) -> None:
+    def _failed(self, sent: Sent, future: Any, error: Exception) -> None:
         from distributed import KilledWorker
 
         if self._client.status != "running":
             raise SchedulerLost from error
         failed = future.status == "error"  # else it was forgotten, or its answer did not come
-        self._withdraw(sent)
+        self._sent.withdraw(sent)
         if failed and isinstance(error, KilledWorker):
             self._deadly(sent)
         elif failed and isinstance(error, remote.Unprepared):
@@ -284,7 +232,7 @@ class Dispatcher:
                 f"{image.where}: the workers cannot measure this image: {type(error).__name__}: {error}"
             ) from error
 
-    def _again(self, sent: _Sent) -> None:
+    def _again(self, sent: Sent) -> None:
         """It got lost. That may be its own fault, where it happens again and again."""
         self._lost[sent.shard, sent.alone] += 1
         if self._lost[sent.shard, sent.alone] > LOSSES:
@@ -292,13 +240,13 @@ class Dispatcher:
         else:
             self._requeue(sent)
 
-    def _requeue(self, sent: _Sent) -> None:
+    def _requeue(self, sent: Sent) -> None:
         if sent.alone:
             self._suspects.appendleft(sent.shard)
         else:
             self._queue.put_back([sent.shard])
 
-    def _deadly(self, sent: _Sent) -> None:
+    def _deadly(self, sent: Sent) -> None:
         """Workers died that had it, perhaps for the sake of another shard that they had."""
         if len(sent.shard) > 1:
             self._queue.put_back(sent.shard.split())
@@ -306,15 +254,3 @@ class Dispatcher:
             self._suspects.append(sent.shard)
         else:
             self._take(sent.shard, None)
-
-    def _withdraw(self, sent: _Sent) -> None:
-        for future in sent.futures:
-            self._sent.pop(future.key, None)
-        self._cancel([future for future in sent.futures if not future.done()])
-        for future in sent.futures:
-            future.release()
-
-    def _cancel(self, futures: list[Any]) -> None:
-        if futures and self._client.status == "running":
-            with contextlib.suppress(Exception):  # the scheduler is gone, and they are with it
-                self._client.cancel(futures)
