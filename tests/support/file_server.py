@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import http.server
 import re
-import threading
 from pathlib import Path
 from types import TracebackType
+
+from tests.support.serving import LoopbackServer
 
 
 class FileServer:
@@ -20,35 +21,26 @@ class FileServer:
         self.requests: list[tuple[str, str, str | None]] = []
         """(method, path, Range header) of each request."""
         self.ranges, self.failing = ranges, dict(failing or {})
-        handler = functools.partial(_Handler, directory=str(folder))
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = _Server(functools.partial(_Handler, directory=str(folder)))
         self._server.files = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
         """Without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._server.host}"
 
     def __enter__(self) -> FileServer:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(LoopbackServer):
     files: FileServer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients close connections as they like."""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from tests.support.serving import LoopbackServer
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -82,17 +84,16 @@ class FaultyServer:
         self.stopping = threading.Event()
         self._resources: dict[str, _Resource] = {}
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(_Handler)
         self._server.faulty = self
         self._scheme = "https" if tls else "http"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
         """The server's base URL, without a slash at the end."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://{self._server.host}"
 
     def put(self, path: str, body: bytes, *answers: Answer) -> str:
         """Serve ``body`` at ``path``, with ``answers`` in turn; returns its URL."""
@@ -113,25 +114,18 @@ class FaultyServer:
             return (resource, resource.next_answer()) if resource else None
 
     def __enter__(self) -> FaultyServer:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(LoopbackServer):
     faulty: FaultyServer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is what these tests are about."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
