@@ -228,21 +228,41 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_termination_that_an_import_made_an_error_of_is_still_one() -> None:
-    """As pybind11 and NumPy do where SystemExit comes while they are being imported."""
+IMPORTING = """
+def run(args):
+    try:
+        os.kill(os.getpid(), number)
+    except BaseException as error:
+        raise ImportError('initialization failed') from error
+"""
+"""As pybind11 and NumPy do where something is raised while they are being imported."""
+
+DROPPING = """
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), number)
+def run(args):
+    Dropped()
+    time.sleep(60)
+"""
+"""Python ignores what is raised in here."""
+
+
+@pytest.mark.parametrize("command", [IMPORTING, DROPPING], ids=["importing", "dropping"])
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_whose_exception_was_lost_still_ends_the_command(
+    command: str, number: signal.Signals, words: str
+) -> None:
     program = (
-        "import os, signal, sys\n"
+        f"import os, signal, sys, time\nnumber = {int(number)}\n{command}"
         "from mixnet_tools.cli import cache, main\n"
-        "def run(args):\n"
-        "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    except SystemExit as error:\n"
-        "        raise ImportError('initialization failed') from error\n"
         "cache.run = run\n"
         "sys.exit(main.mixnet(['cache', 'ls', '--cache_dir', '.']))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (143, "mixnet cache: terminated\n")
+    assert (done.returncode, done.stderr) == (128 + number, f"mixnet cache: {words}\n")
 
 
 def _mixnet(arguments: list[str], code: int) -> str:

@@ -12,9 +12,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
+from mixnet_tools.cli import interruption
 from mixnet_tools.cli.options import Parser
 from mixnet_tools.errors import MixnetToolsError, UsageError
 
@@ -63,18 +62,15 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     _add_version(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(list(argv))
-    _Terminated.received = None
-    signal.signal(signal.SIGTERM, _terminate)
+    interruption.listen()
     try:
         code: int = module.run(args)
         sys.stdout.flush()  # a closed pipe shows here, not after the handlers are gone
         return code
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
-        return 130
-    except _Terminated:
-        print(f"{prog}: terminated", file=sys.stderr)
-        raise
+        return _stopped(prog, signal.SIGINT)
+    except interruption.Terminated:
+        return _stopped(prog, signal.SIGTERM)
     except BrokenPipeError:
         # The reader of stdout went away (`| head`): nothing is left to say, and exit must not try to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,12 +78,17 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     except Exception as error:
         if args.debug:
             traceback.print_exc()
-        if _Terminated.received is not None and not isinstance(error, MixnetToolsError):
-            # The signal came while a C extension was being imported, which made an ImportError of it.
-            print(f"{prog}: terminated", file=sys.stderr)
-            raise _Terminated(_Terminated.received) from None
+        number = interruption.received()
+        if number is not None and not isinstance(error, MixnetToolsError):
+            # It came while a C extension was being imported, say, which made an ImportError of it.
+            return _stopped(prog, number)
         _print_error(prog, error)
         return 2 if isinstance(error, UsageError) else 1
+
+
+def _stopped(prog: str, number: int) -> int:
+    print(f"{prog}: {'interrupted' if number == signal.SIGINT else 'terminated'}", file=sys.stderr)
+    return 128 + number
 
 
 def _print_error(prog: str, error: Exception) -> None:
@@ -111,20 +112,6 @@ def _add_version(parser: Parser) -> None:
     from mixnet_tools import __version__
 
     parser.add_argument("--version", action="version", version=f"mixnet_tools {__version__}")
-
-
-class _Terminated(SystemExit):
-    """SIGTERM came. An exception, so that staging folders and locks are cleaned up as for Ctrl-C.
-
-    ``received`` is the exit code, once a signal came.
-    """
-
-    received: int | None = None
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    _Terminated.received = 128 + signum
-    raise _Terminated(_Terminated.received)
 
 
 def _open_closed_streams() -> None:
