@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import mixnet_tools
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import EvaluationError, UsageError
 from tests.support.cluster import Check, Cluster, lines_in, slow
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
@@ -92,6 +92,25 @@ def unable(*arguments):
 parcels.load = unable
 """
 
+BLIND = """
+from mixnet_tools.accuracy import feed
+from mixnet_tools.errors import DatasetError
+plain_open = feed.open_image
+def blind(image):
+    if image.where.endswith("{name}"):
+        raise DatasetError(f"{{image.where}}: cannot be read: Connection reset by peer")
+    return plain_open(image)
+feed.open_image = blind
+"""
+
+EXHAUSTED = """
+from mixnet_tools.accuracy.cluster import worker
+def exhausted(*arguments):
+    open("failed", "a").close()
+    raise MemoryError("std::bad_alloc")
+worker._measure = exhausted
+"""
+
 STUCK = """
 import time
 from mixnet_tools.accuracy.cluster import worker
@@ -118,6 +137,14 @@ def local(common: list[str | Path], tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("local") / "predictions.jsonl"
     run_ok("check", *common, "--predictions", path)
     return path.read_bytes()
+
+
+def numbered_images(folder: Path, count: int) -> Path:
+    """00.png, 01.png, ..., with a label each."""
+    for number in range(count):
+        save(folder / f"{number:02}.png", pattern(70, 80, number))
+    (folder / "val.txt").write_text("".join(f"{number:02}.png {number % 30}\n" for number in range(count)))
+    return folder
 
 
 def test_a_worker_is_killed_midway_and_another_joins_late(
@@ -162,6 +189,18 @@ def test_a_worker_that_hangs_is_not_waited_for(common: list[str | Path], local: 
         done = check.ok()
     assert path.read_bytes() == local
     assert "measured by 2 workers" in done.err
+
+
+def test_bad_images_need_no_confirmation_by_a_worker_that_hangs(common: list[str | Path], tmp_path: Path) -> None:
+    folder = numbered_images(tmp_path / "set", 30)
+    (folder / "13.png").write_bytes(b"no image")
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(STUCK.replace("> 2", "> 0"))
+        cluster.add_worker(AT_WORK)
+        cluster.wait_for_workers()
+        options: list[str | Path] = ["-s", folder, "--cluster", cluster.address, "--shard_size", "1", "--max_bad", "1"]
+        done = Check(*common, *options, "--no_references", "--json").ok()
+    assert [image["name"] for image in json.loads(done.out)["reports"][0]["bad_images"]] == ["13.png"]
 
 
 def test_one_worker_hangs_another_is_killed_and_a_third_joins(
@@ -235,6 +274,67 @@ def test_a_worker_whose_images_come_late_takes_part_then(
     assert said[0].endswith(".jpg: no such file")
 
 
+def test_images_that_one_of_two_workers_can_read_are_not_bad(common: list[str | Path], tmp_path: Path) -> None:
+    folder = numbered_images(tmp_path / "set", 30)
+    with Cluster(tmp_path / "cluster") as cluster:
+        for name in ("05.png", "17.png"):
+            cluster.add_worker(BLIND.format(name=name))
+        cluster.wait_for_workers()
+        options: list[str | Path] = ["-s", folder, "--cluster", cluster.address, "--shard_size", "30"]
+        done = run_ok("check", *common, *options, "--no_references", "--json")
+    assert json.loads(done.out)["reports"][0]["dataset"]["evaluated"] == 30
+    assert "takes no part" not in done.err  # it happened once
+
+
+def test_a_worker_on_which_everything_fails_takes_no_part(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(EXHAUSTED)
+        cluster.add_worker(AT_WORK)
+        cluster.wait_for_workers()
+        words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20"]
+        done = run_ok("check", *common, "--predictions", path, *words)
+    assert path.read_bytes() == local
+    assert "takes no part: it cannot measure what another worker can: MemoryError: std::bad_alloc" in done.err
+    with Cluster(tmp_path / "all") as cluster:
+        cluster.add_worker(EXHAUSTED)
+        message = run_failing("check", *common, "--cluster", cluster.address)
+        assert ".jpg: the workers cannot measure this image: MemoryError: std::bad_alloc" in message
+
+
+def test_two_workers_that_fail_alike_do_not_end_what_others_can(
+    common: list[str | Path], local: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    after = (
+        'while not os.path.exists("../worker-2/begun") or os.path.getsize("../worker-2/begun") < 30: time.sleep(0.02)'
+    )
+    with Cluster(tmp_path / "cluster") as cluster:
+        for _ in range(2):
+            cluster.add_worker(
+                UNABLE.replace("def unable(*arguments):", f"import os, time\ndef unable(*_):\n    {after}")
+            )
+        cluster.add_worker(SLOWLY)
+        cluster.wait_for_workers()
+        words: list[str | Path] = ["--cluster", cluster.address, "--shard_size", "20"]
+        done = run_ok("check", *common, "--predictions", path, *words)
+    assert path.read_bytes() == local
+    assert done.err.count("takes no part: out of memory") == 2
+
+
+def test_a_worker_that_does_not_answer_is_named(
+    nano_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.roster.ANSWER", 2.0)
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(HELPER.format(step="roll_call").replace("worker-0", "nowhere"))
+        cluster.wait_for_workers()
+        with pytest.raises(EvaluationError, match=r"tcp://.*: does not answer the roll call"):
+            mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], cluster=cluster.address)
+
+
 @pytest.mark.parametrize("helper", [AT_WORK, LATE], ids=["at work", "late"])
 def test_a_worker_that_cannot_load_a_model_takes_no_part(
     common: list[str | Path], local: bytes, tmp_path: Path, helper: str
@@ -300,10 +400,7 @@ def test_a_run_without_workers_ends(common: list[str | Path], tmp_path: Path) ->
 
 
 def test_an_image_that_kills_workers_is_named(common: list[str | Path], tmp_path: Path) -> None:
-    folder = tmp_path / "set"
-    for number in range(30):
-        save(folder / f"{number:02}.png", pattern(70, 80, number))
-    (folder / "val.txt").write_text("".join(f"{number:02}.png {number % 30}\n" for number in range(30)))
+    folder = numbered_images(tmp_path / "set", 30)
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.kill_scheduler()
         cluster.start_scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")

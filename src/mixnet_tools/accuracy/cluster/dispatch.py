@@ -17,7 +17,7 @@ from mixnet_tools.accuracy.cluster.roster import ANSWER, Roster
 from mixnet_tools.accuracy.cluster.sent import Sent, SentShards, fetched
 from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
 from mixnet_tools.accuracy.images import LabelledImage
-from mixnet_tools.errors import EvaluationError, MixnetToolsError
+from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.progress import Progress
 
 PER_WORKER = 2
@@ -28,6 +28,9 @@ INTERVAL = 0.5
 
 GRACE = 5.0
 """Seconds to wait for other workers where all that are there were refused."""
+
+TRIES = 3
+"""How often something unknown may be raised for a shard; how often in a row a worker may fail where others do not."""
 
 LOSSES = 5
 """How often a shard may get lost before it is looked into."""
@@ -60,6 +63,8 @@ class Dispatcher:
         self._client, self._roster, self._groups, self._take = client, roster, groups, take
         self._wait, self._hasty, self._progress = wait, hasty, progress
         self._errors: dict[str, str] = {}
+        self._able: set[int] = set()
+        self._strikes: Counter[str] = Counter()
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
         self._doubtful: list[tuple[Sent, remote.Measured]] = []
@@ -112,7 +117,7 @@ class Dispatcher:
             self._without_workers(now - self._manned)
 
     def _without_workers(self, seconds: float) -> None:
-        refused, limit = self._roster.refused, self._wait
+        refused, limit = {**self._roster.refused, **self._roster.silent}, self._wait
         if self._roster.undecided:
             limit *= 10  # models are on their way
         elif refused and self._hasty:
@@ -137,10 +142,15 @@ class Dispatcher:
         busy = self._client.processing()
         idle = [address for address in sorted(self._roster.admitted) if not busy.get(address)]
         for sent in late:
-            address = next((one for one in idle if one in sent.allowed or sent.first is None), None)
+            asked = sent.first.worker if sent.first else None
+            address = next((one for one in idle if one != asked), None)
             if address is not None:
                 idle.remove(address)
                 self._sent.send(sent, frozenset([address]))
+            elif sent.first and len(sent.futures) >= len(self._roster.admitted - {asked}):
+                # Every other worker has it, and none of them answers: then nobody can confirm it.
+                self._sent.withdraw(sent)
+                self._take(sent.shard, sent.first)
 
     def _send(self) -> None:
         admitted = frozenset(self._roster.admitted)
@@ -175,7 +185,11 @@ class Dispatcher:
             self._failed(sent, future, error)
             return
         self._sent.withdraw(sent)
-        sent.since = time.monotonic()
+        now = time.monotonic()
+        if found.answers:
+            self._sent.took(now - sent.since)
+            self._able.add(sent.shard.group)
+        sent.since = now
         self._judge(sent, found)
 
     def _judge(self, sent: Sent, found: remote.Measured) -> None:
@@ -185,29 +199,58 @@ class Dispatcher:
         doubtful = bool(found.problems) and sent.first is None
         if found.error is not None:
             self._unable(sent, found.worker, found.error, bool(others) or self._roster.undecided)
+        elif found.failure is not None:
+            self._raised(sent, found.worker, found.failure)
+        elif sent.first and _crossed(sent.first, found) and len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())  # each failed on what the other can: reading fails now and then
         elif doubtful and others:
             self._sent.send(Sent(sent.shard, sent.alone, others, first=found), others)
         elif doubtful and self._roster.undecided and time.monotonic() - sent.since < ANSWER:
             self._doubtful.append((sent, found))
         else:
-            self._sent.took(found.seconds)
-            self._take(sent.shard, self._better(sent.first, found) if sent.first else found)
+            for address, text in dict(sent.failures).items():
+                self._strike(address, text, found.worker)
+            best = self._better(sent.first, found) if sent.first else found
+            self._strikes.pop(best.worker, None)
+            self._take(sent.shard, best)
+
+    def _raised(self, sent: Sent, worker: str, text: str) -> None:
+        """Something unknown: tried again, elsewhere where that is possible; then in parts, until an image is named."""
+        failures = (*sent.failures, (worker, text))
+        able = self._roster.admitted - {sent.first.worker if sent.first else ""}
+        if not able:
+            self._requeue(sent)
+        elif len(failures) < TRIES:
+            workers = frozenset(able - {address for address, _ in failures} or able)
+            self._sent.send(Sent(sent.shard, sent.alone, workers, first=sent.first, failures=failures), workers)
+        elif len(sent.shard) > 1:
+            self._queue.put_back(sent.shard.split())
+        else:
+            (image,) = self._images(sent.shard)
+            raise EvaluationError(f"{image.where}: the workers cannot measure this image: {text}")
+
+    def _strike(self, address: str, text: str, measured_by: str) -> None:
+        """A worker that fails again and again, where others do not, takes no part any more."""
+        if address == measured_by or address not in self._roster.admitted:
+            return
+        self._strikes[address] += 1
+        if self._strikes[address] == TRIES and self._roster.admitted != {address}:
+            self._roster.refuse(address, f"it cannot measure what another worker can: {text}")
 
     def _unable(self, sent: Sent, worker: str, error: MixnetToolsError, others: bool) -> None:
         """A worker failed as a whole. Where another does too, in the same words, it is not the worker's fault."""
-        if not others or self._errors.setdefault(str(error), worker) != worker:
+        again = self._errors.setdefault(str(error), worker) != worker
+        if not others or (again and sent.shard.group not in self._able):
             raise error
         self._roster.refuse(worker, str(error))
         self._requeue(sent)
 
     def _better(self, first: remote.Measured, second: remote.Measured) -> remote.Measured:
-        """The answer with fewer bad images; the worker of the other one, which cannot measure what this one can, takes
-        no part any more.
-        """
+        """The answer with fewer bad images."""
         good, bad = sorted((first, second), key=lambda one: len(one.problems))
         reason = next((text for place, text in bad.problems.items() if place not in good.problems), None)
-        if reason and bad.worker in self._roster.admitted and self._roster.admitted != {bad.worker}:
-            self._roster.refuse(bad.worker, f"it cannot measure what another worker can: {reason}")
+        if reason:
+            self._strike(bad.worker, reason, good.worker)
         return good
 
     def _failed(self, sent: Sent, future: Any, error: Exception) -> None:
@@ -224,13 +267,8 @@ class Dispatcher:
             self._requeue(sent)
         elif not failed:
             self._again(sent)
-        elif len(sent.shard) > 1:
-            self._queue.put_back(sent.shard.split())
         else:
-            (image,) = self._images(sent.shard)
-            raise EvaluationError(
-                f"{image.where}: the workers cannot measure this image: {type(error).__name__}: {error}"
-            ) from error
+            self._raised(sent, "", f"{type(error).__name__}: {first_line(error)}")
 
     def _again(self, sent: Sent) -> None:
         """It got lost. That may be its own fault, where it happens again and again."""
@@ -254,3 +292,8 @@ class Dispatcher:
             self._suspects.append(sent.shard)
         else:
             self._take(sent.shard, None)
+
+
+def _crossed(first: remote.Measured, second: remote.Measured) -> bool:
+    one, other = first.problems.keys(), second.problems.keys()
+    return bool(one - other) and bool(other - one)

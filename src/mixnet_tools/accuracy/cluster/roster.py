@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mixnet_tools.accuracy.cluster import worker as remote
@@ -16,6 +17,9 @@ from mixnet_tools.progress import Progress
 
 ANSWER = 30.0
 """Seconds for an answer to come from a worker that has it."""
+
+SLOWEST = 200_000
+"""Bytes in a second at which a worker still gets a model."""
 
 TRIES = 3
 """How often a worker is asked, or sent the models, before it is refused for not answering."""
@@ -39,6 +43,7 @@ class _Pending:
     future: Any
     sending: bool
     tries: int
+    since: float = field(default_factory=time.monotonic)
 
 
 class Roster:
@@ -68,8 +73,15 @@ class Roster:
 
     @property
     def undecided(self) -> bool:
-        """Whether workers have still to answer."""
-        return bool(self._pending)
+        """Whether workers are about to answer."""
+        return len(self._pending) > len(self.silent)
+
+    @property
+    def silent(self) -> dict[str, str]:
+        """Workers that have not answered the roll call for long, and a line that says so."""
+        due = time.monotonic() - ANSWER
+        late = [one for one, pending in self._pending.items() if not pending.sending and pending.since < due]
+        return dict.fromkeys(late, "does not answer the roll call; perhaps it is busy with something else")
 
     def refresh(self) -> None:
         """See who is there, ask those who are new, and hear those who were asked.
@@ -125,9 +137,19 @@ class Roster:
                     data = self._models[key].data()
                 except MixnetToolsError as error:
                     raise _Unreadable(error) from error
-                self._scattered[key] = self._client.scatter([data], workers=[address], hash=False)[0]
+                self._scattered[key] = self._scatter(data, address)
         files = [self._scattered[key] for key in missing]
         self._pending[address] = _Pending(self._submit(address, remote.take_in, missing, *files), True, tries)
+
+    def _scatter(self, data: Any, address: str) -> Any:
+        """Raises a TimeoutError where that worker is frozen: it would stand still here too, for as long."""
+        sending = self._client.scatter([data], workers=[address], hash=False, asynchronous=True)
+        limit = max(ANSWER, sum(map(len, data)) / SLOWEST)
+        sent = asyncio.run_coroutine_threadsafe(sending, self._client.loop.asyncio_loop)
+        try:
+            return sent.result(limit)[0]
+        finally:
+            sent.cancel()
 
     def _submit(self, address: str, function: Any, *arguments: Any) -> Any:
         future = self._client.submit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import statistics
 import time
@@ -18,11 +19,8 @@ from mixnet_tools.accuracy.cluster.roster import ANSWER
 from mixnet_tools.accuracy.cluster.shards import Shard
 from mixnet_tools.accuracy.images import LabelledImage
 
-RETRIES = 2
-"""How often Dask tries a task again that raised something unknown."""
-
 SLOW = 4.0
-"""A shard that takes so many times as long as others is late."""
+"""A shard whose answer takes so many times as long as others' is late."""
 
 UNKNOWN = 30.0
 """Seconds after which it is, where hardly any other was measured."""
@@ -45,6 +43,8 @@ class Sent:
     futures: list[Any] = field(default_factory=list)
     first: remote.Measured | None = None
     """What another worker answered, with bad images that this one is to confirm."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """On which workers something unknown was raised, and what."""
 
 
 class SentShards:
@@ -81,7 +81,7 @@ class SentShards:
         return sorted((one for one in self.all() if one.since < due), key=lambda one: one.since)
 
     def took(self, seconds: float) -> None:
-        """A worker has measured a shard in so many ``seconds``."""
+        """A shard was answered so many ``seconds`` after it was sent: it waits for the one before it, too."""
         self._seconds.append(seconds)
 
     def send(self, sent: Sent, workers: frozenset[str]) -> None:
@@ -94,10 +94,10 @@ class SentShards:
             key=f"mixnet-measure-{uuid.uuid4().hex}",
             workers=sorted(workers),
             allow_other_workers=False,
-            retries=RETRIES,
             pure=False,
         )
         sent.since = time.monotonic()
+        sent.allowed |= workers
         sent.futures.append(future)
         self._by_key[future.key] = sent
         future.add_done_callback(self._notify)
@@ -123,11 +123,13 @@ class SentShards:
 def fetched(future: Any) -> remote.Measured:
     """The answer of a shard that is done. Raises what it raised, and TimeoutError where the answer does not come."""
     deadline = time.monotonic() + ANSWER
-    while True:
-        try:
-            found: remote.Measured = future.result(timeout=FETCH)
-            return found
-        except asyncio.TimeoutError:  # not the built-in one before Python 3.11
-            # An answer that died with its worker is measured anew: that is no reason to stand still here.
-            if future.status != "finished" or time.monotonic() > deadline:
-                raise
+    client = future.client
+    # Asked for once: asking anew each second would never get an answer that takes longer on its way.
+    coming = asyncio.run_coroutine_threadsafe(client.gather(future, asynchronous=True), client.loop.asyncio_loop)
+    while not concurrent.futures.wait([coming], FETCH).done:
+        # An answer that died with its worker is measured anew: that is no reason to stand still here.
+        if future.status not in ("finished", "error") or time.monotonic() > deadline:
+            coming.cancel()
+            raise TimeoutError
+    found: remote.Measured = coming.result()
+    return found

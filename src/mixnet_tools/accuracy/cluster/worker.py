@@ -28,7 +28,7 @@ from mixnet_tools.accuracy.measuring import measured
 from mixnet_tools.accuracy.openvino_runner import require_device
 from mixnet_tools.accuracy.reading import readers, sample_size
 from mixnet_tools.accuracy.runner import Runner
-from mixnet_tools.errors import DatasetError, MixnetToolsError
+from mixnet_tools.errors import DatasetError, MixnetToolsError, first_line
 
 _RUNS = 4
 """Assignments that are kept."""
@@ -70,7 +70,7 @@ class Assignment:
 class Measured:
     """A shard's answers, for each evaluation of its group; which worker had it, and where its time went.
 
-    ``error`` is a known failure instead of answers: trying again would give the same.
+    ``error`` is a known failure instead of answers: trying again would give the same. ``failure`` is an unknown one.
     """
 
     worker: str
@@ -78,6 +78,7 @@ class Measured:
     clock: Clock
     answers: tuple[ShardAnswers, ...] = ()
     error: MixnetToolsError | None = None
+    failure: str | None = None
 
     @property
     def problems(self) -> dict[tuple[int, int], str]:
@@ -158,6 +159,9 @@ def measure(run: str, group: int, payload: bytes) -> Measured:
             answers = _measure(lanes, _runners(lanes, threads), images, threads, clock)
         except MixnetToolsError as error:
             return Measured(worker.address, clock.elapsed, clock, error=error)
+        except Exception as error:  # of a decoder, of a device, of memory: perhaps another worker does better
+            text = f"{type(error).__name__}: {first_line(error)}"
+            return Measured(worker.address, clock.elapsed, clock, failure=text)
         return Measured(worker.address, clock.elapsed, clock, answers)
 
 
