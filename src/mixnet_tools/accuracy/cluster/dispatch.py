@@ -32,6 +32,9 @@ GRACE = 5.0
 TRIES = 3
 """How often something unknown may be raised for a shard; how often in a row a worker may fail where others do not."""
 
+HOPELESS = 10.0
+"""How many times as long as for an answer that is late to wait for the confirmation of bad images, where none comes."""
+
 LOSSES = 5
 """How often a shard may get lost before it is looked into."""
 
@@ -65,6 +68,7 @@ class Dispatcher:
         self._errors: dict[str, str] = {}
         self._able: set[int] = set()
         self._strikes: Counter[str] = Counter()
+        self._heard: dict[str, float] = {}
         self._queue = ShardQueue([len(images) for images in groups], shard_size)
         self._suspects: deque[Shard] = deque()
         self._doubtful: list[tuple[Sent, remote.Measured]] = []
@@ -139,18 +143,29 @@ class Dispatcher:
         late = [] if self._queue else self._sent.late()
         if not late:
             return
+        hopeless = time.monotonic() - HOPELESS * self._sent.limit
         busy = self._client.processing()
         idle = [address for address in sorted(self._roster.admitted) if not busy.get(address)]
         for sent in late:
-            asked = sent.first.worker if sent.first else None
-            address = next((one for one in idle if one != asked), None)
+            address = next((one for one in idle if one not in sent.avoided), None)
             if address is not None:
                 idle.remove(address)
                 self._sent.send(sent, frozenset([address]))
-            elif sent.first and len(sent.futures) >= len(self._roster.admitted - {asked}):
-                # Every other worker has it, and none of them answers: then nobody can confirm it.
-                self._sent.withdraw(sent)
-                self._take(sent.shard, sent.first)
+            elif all(since < hopeless for since in (sent.since, *self._heard_of(sent))):
+                self._give_up(sent)
+
+    def _heard_of(self, sent: Sent) -> list[float]:
+        """When those that may have it have answered anything, for the last time."""
+        return [self._heard.get(one, 0.0) for one in self._roster.admitted - sent.avoided]
+
+    def _give_up(self, sent: Sent) -> None:
+        """No worker that could have it has answered anything for long: what others have said of it holds."""
+        if sent.first:
+            self._sent.withdraw(sent)
+            self._take(sent.shard, sent.first)
+        elif sent.failures:
+            self._sent.withdraw(sent)
+            self._raised(sent, *sent.failures[-1])
 
     def _send(self) -> None:
         admitted = frozenset(self._roster.admitted)
@@ -184,9 +199,13 @@ class Dispatcher:
         except Exception as error:
             self._failed(sent, future, error)
             return
+        self._heard[found.worker] = time.monotonic()
+        if found.failure is not None and self._sent.drop(sent, future):
+            sent.failures += ((found.worker, found.failure),)
+            return
         self._sent.withdraw(sent)
         now = time.monotonic()
-        if found.answers:
+        if found.answers and not found.problems:
             self._sent.took(now - sent.since)
             self._able.add(sent.shard.group)
         sent.since = now

@@ -29,7 +29,7 @@ FETCH = 1.0
 """Seconds after which it is looked whether the answer that is being fetched still exists."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Sent:
     """A shard that is with Dask: its ``futures`` (all but the first are copies for other workers), who may have it
     (``allowed``), and ``since`` when the last of these has it, or its answer is here. ``alone``: nothing else is out
@@ -45,6 +45,11 @@ class Sent:
     """What another worker answered, with bad images that this one is to confirm."""
     failures: tuple[tuple[str, str], ...] = ()
     """On which workers something unknown was raised, and what."""
+
+    @property
+    def avoided(self) -> frozenset[str]:
+        """Workers that have had their turn: the one whose answer is to be confirmed, and those that failed."""
+        return frozenset([self.first.worker] if self.first else []) | dict(self.failures).keys()
 
 
 class SentShards:
@@ -74,10 +79,14 @@ class SentShards:
         """Each once, however many copies there are."""
         return list({id(one): one for one in self._by_key.values()}.values())
 
+    @property
+    def limit(self) -> float:
+        """Seconds that an answer should not take."""
+        return max(2.0, SLOW * statistics.median(self._seconds)) if len(self._seconds) >= 3 else UNKNOWN
+
     def late(self) -> list[Sent]:
         """Those that take longer than they should, the oldest first."""
-        limit = max(2.0, SLOW * statistics.median(self._seconds)) if len(self._seconds) >= 3 else UNKNOWN
-        due = time.monotonic() - limit
+        due = time.monotonic() - self.limit
         return sorted((one for one in self.all() if one.since < due), key=lambda one: one.since)
 
     def took(self, seconds: float) -> None:
@@ -101,6 +110,13 @@ class SentShards:
         sent.futures.append(future)
         self._by_key[future.key] = sent
         future.add_done_callback(self._notify)
+
+    def drop(self, sent: Sent, future: Any) -> bool:
+        """This copy came to nothing; returns whether there are others."""
+        self._by_key.pop(future.key, None)
+        sent.futures.remove(future)
+        future.release()
+        return bool(sent.futures)
 
     def withdraw(self, sent: Sent) -> None:
         """Nothing of it matters any more."""
