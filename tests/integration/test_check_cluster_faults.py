@@ -459,7 +459,7 @@ def test_an_interruption_keeps_what_is_done(
         check.terminate()
     stopped = check.outcome()
     assert stopped.code == 128 + number
-    progress = ("dashboard", " of 600 images", "waiting up to")  # which of these there are depends on the machine's speed
+    progress = ("dashboard", " of 600 images", "waiting up to")  # which of these there are is the machine's business
     assert [line for line in stopped.err.splitlines() if not any(words in line for words in progress)] == [
         "mixnet-nano: reading models",
         "starting the cluster's processes",
