@@ -253,7 +253,7 @@ class Dispatcher:
         if address == measured_by or address not in self._roster.admitted:
             return
         self._strikes[address] += 1
-        if self._strikes[address] == TRIES and self._roster.admitted != {address}:
+        if self._strikes[address] >= TRIES and self._roster.admitted != {address}:
             self._roster.refuse(address, f"it cannot measure what another worker can: {text}")
 
     def _unable(self, sent: Sent, worker: str, error: MixnetToolsError, others: bool) -> None:
