@@ -30,7 +30,7 @@ class Future:
 
     def __init__(self, key: str, payload: Any, worker: Worker) -> None:
         self.key, self.payload, self.worker = key, payload, worker
-        self.status, self.answer = "pending", Measured("", 0.0, Clock())
+        self.status, self.answer = "pending", Measured("", Clock())
         self.callback: Callable[[Future], None] = lambda future: None
 
     def add_done_callback(self, callback: Callable[[Future], None]) -> None:
@@ -56,12 +56,12 @@ class Worker:
     def answer(self, shard: Shard) -> Measured:
         problems: tuple[Problem, ...] = ()
         if self.kind == "unable":
-            return Measured(self.address, self.seconds, Clock(), error=EvaluationError("out of memory"))
+            return Measured(self.address, Clock(), error=EvaluationError("out of memory"))
         if self.kind == "failing":
-            return Measured(self.address, self.seconds, Clock(), failure="MemoryError: std::bad_alloc")
+            return Measured(self.address, Clock(), failure="MemoryError: std::bad_alloc")
         if self.kind == "blind":
             problems = tuple(Problem(index, True, "gone", None) for index in range(len(shard)))
-        return Measured(self.address, self.seconds, Clock(), (ShardAnswers(problems, (), ()),))
+        return Measured(self.address, Clock(), (ShardAnswers(problems, (), ()),))
 
 
 class Simulation:

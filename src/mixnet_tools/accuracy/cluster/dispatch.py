@@ -170,7 +170,7 @@ class Dispatcher:
     def _send(self) -> None:
         admitted = frozenset(self._roster.admitted)
         # Late ones do not count: a worker that hangs may hold all that are out, with those of others that died.
-        while admitted and self._queue and len(self._sent.all()) - len(self._sent.late()) < PER_WORKER * len(admitted):
+        while admitted and self._queue and self._sent.in_time() < PER_WORKER * len(admitted):
             self._sent.send(Sent(self._queue.pop(), False, admitted), admitted)
         if admitted and self._suspects and not self._queue and not self._sent:
             # By itself, so that it is known whose fault it is when a worker dies.

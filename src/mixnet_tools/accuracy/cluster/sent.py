@@ -86,8 +86,17 @@ class SentShards:
 
     def late(self) -> list[Sent]:
         """Those that take longer than they should, the oldest first."""
-        due = time.monotonic() - self.limit
+        due = self._due
         return sorted((one for one in self.all() if one.since < due), key=lambda one: one.since)
+
+    def in_time(self) -> int:
+        """How many there are that are not late."""
+        due = self._due
+        return sum(one.since >= due for one in self.all())
+
+    @property
+    def _due(self) -> float:
+        return time.monotonic() - self.limit
 
     def took(self, seconds: float) -> None:
         """A shard was answered so many ``seconds`` after it was sent: it waits for the one before it, too."""

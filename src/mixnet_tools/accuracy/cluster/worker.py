@@ -74,7 +74,6 @@ class Measured:
     """
 
     worker: str
-    seconds: float
     clock: Clock
     answers: tuple[ShardAnswers, ...] = ()
     error: MixnetToolsError | None = None
@@ -158,11 +157,11 @@ def measure(run: str, group: int, payload: bytes) -> Measured:
         try:
             answers = _measure(lanes, _runners(lanes, threads), images, threads, clock)
         except MixnetToolsError as error:
-            return Measured(worker.address, clock.elapsed, clock, error=error)
+            return Measured(worker.address, clock, error=error)
         except Exception as error:  # of a decoder, of a device, of memory: perhaps another worker does better
             text = f"{type(error).__name__}: {first_line(error)}"
-            return Measured(worker.address, clock.elapsed, clock, failure=text)
-        return Measured(worker.address, clock.elapsed, clock, answers)
+            return Measured(worker.address, clock, failure=text)
+        return Measured(worker.address, clock, answers)
 
 
 def _measure(
