@@ -28,7 +28,7 @@ import yaml
 from PIL import Image
 from tabulate import tabulate
 
-from mixnet_tools import zoo
+from mixnet_tools.descriptors import zoo
 from tests.support.standin import build_mixnet_archive
 
 AT_LEAST = 0.9

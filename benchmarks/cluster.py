@@ -39,13 +39,13 @@ from mixnet_tools.accuracy.cluster.dispatch import PER_WORKER
 from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, evaluate_on_cluster
 from mixnet_tools.accuracy.cluster.parcels import pack_ir
 from mixnet_tools.accuracy.cluster.shards import ShardAnswers, sent, unpacked
-from mixnet_tools.accuracy.config import load_accuracy_config
-from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
-from mixnet_tools.accuracy.metrics import top_classes
-from mixnet_tools.accuracy.planning import plan_evaluation
-from mixnet_tools.accuracy.predictions import Answers
-from mixnet_tools.accuracy.records import RecordWriter
-from mixnet_tools.accuracy.tally import Tally
+from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
+from mixnet_tools.accuracy.metrics.topk import top_classes
+from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.values import Answers
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import ir_model
 

@@ -212,7 +212,8 @@ def show(title: str, runs: dict[str, list[Run]]) -> None:
 
 def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> None:
     """Peak memory of downloads beyond a bare import."""
-    modules = "mixnet_tools.cli.download, mixnet_tools.downloading.download, mixnet_tools.downloading.http, filelock"
+    ours = ("cli.download", "downloading.download", "downloading.transport.http")
+    modules = ", ".join([*(f"mixnet_tools.{name}" for name in ours), "filelock"])
     bare = timed([sys.executable, "-c", f"import {modules}"], scratch).peak
     print(f"\nmemory: a bare import peaks at {bare / 1e6:.1f} MB")
     for name, size in names:

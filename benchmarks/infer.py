@@ -29,11 +29,11 @@ from tabulate import tabulate
 from benchmarks.onnx_export import to_onnx
 from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
-from mixnet_tools.inference import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
-from mixnet_tools.ir_description import count
+from mixnet_tools.inference.models import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
+from mixnet_tools.inference.throughput import Load, Paired, Runs, in_turn
+from mixnet_tools.ir.inspect import count
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import tune
-from mixnet_tools.throughput import Load, Paired, Runs, in_turn
 from mixnet_tools.values import FrozenGraph
 
 PLAIN, OLD = "plain IR", "Model Optimizer's IR on 2024.6"
@@ -64,7 +64,7 @@ class Framework:
         self.model, self.image = model, image
 
     def rate(self, count: int) -> float:
-        """See :class:`mixnet_tools.throughput.Runs`."""
+        """See :class:`mixnet_tools.inference.throughput.Runs`."""
         started = perf_counter()
         for _ in range(count):
             self.model.run_all([self.image])
@@ -79,7 +79,7 @@ class Process:
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def rate(self, count: int) -> float:
-        """See :class:`mixnet_tools.throughput.Runs`."""
+        """See :class:`mixnet_tools.inference.throughput.Runs`."""
         assert self.child.stdin
         assert self.child.stdout
         print(count, file=self.child.stdin, flush=True)

@@ -11,8 +11,8 @@ import pytest
 os.environ["CI"] = "true"
 os.environ.pop("MIXNET_TOOLS_MODELS", None)
 
-from mixnet_tools import zoo
-from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.descriptors import zoo
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.commands import run_ok
 from tests.support.standin import StandIn, build_mixnet_archive
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mixnet_tools.accuracy.report": ("AccuracyReport",),
+    "mixnet_tools.accuracy.reports.accuracy_report": ("AccuracyReport",),
     "mixnet_tools.api": ("QuantizationOptions", "convert", "download", "evaluate", "find_model", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
     "mixnet_tools.downloading.download": ("DownloadOptions",),
-    "mixnet_tools.descriptor": ("ModelDescriptor",),
+    "mixnet_tools.descriptors.model_yml": ("ModelDescriptor",),
     "mixnet_tools.errors": (
         "ArchiveError",
         "ConversionError",
@@ -54,7 +54,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.report import AccuracyReport as AccuracyReport
+    from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport as AccuracyReport
     from mixnet_tools.api import QuantizationOptions as QuantizationOptions
     from mixnet_tools.api import convert as convert
     from mixnet_tools.api import download as download
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api import find_model as find_model
     from mixnet_tools.api import quantize as quantize
     from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
-    from mixnet_tools.descriptor import ModelDescriptor as ModelDescriptor
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor as ModelDescriptor
     from mixnet_tools.downloading.download import DownloadOptions as DownloadOptions
     from mixnet_tools.errors import ArchiveError as ArchiveError
     from mixnet_tools.errors import ConversionError as ConversionError

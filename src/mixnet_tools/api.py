@@ -11,22 +11,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mixnet_tools import zoo
-from mixnet_tools.accuracy.api import evaluate_model
-from mixnet_tools.accuracy.calibration import among, calibration_images, calibration_set, choose, has_labels
-from mixnet_tools.accuracy.comparison import Comparer
-from mixnet_tools.accuracy.config import load_accuracy_config
-from mixnet_tools.accuracy.dataset import bundled_source, open_dataset
-from mixnet_tools.accuracy.remote import location
-from mixnet_tools.accuracy.report import AccuracyReport
+from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.datasets.remote import location
+from mixnet_tools.accuracy.evaluation.by_descriptor import evaluate_model
+from mixnet_tools.accuracy.evaluation.calibration_set import (
+    among,
+    calibration_images,
+    calibration_set,
+    choose,
+    has_labels,
+)
+from mixnet_tools.accuracy.evaluation.comparison import Comparer
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.convert import ConversionOptions
 from mixnet_tools.conversion.convert import convert as convert_descriptor
-from mixnet_tools.conversion.freeze import freeze
-from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
+from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.descriptors import zoo
+from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
 from mixnet_tools.errors import EvaluationError, UnknownModelError, UsageError
-from mixnet_tools.ir_description import describe
+from mixnet_tools.ir.inspect import describe
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings

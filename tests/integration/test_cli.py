@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.zoo_builder import write_model
 
@@ -185,7 +185,9 @@ def test_a_broken_ir_hides_no_other_model(tmp_path: Path) -> None:
 
 def test_a_tensorflow_that_does_not_load_is_told_with_its_last_words(tmp_path: Path) -> None:
     """Imported with a module of the same name, which writes and then loads or fails as real ones do."""
-    program = "from mixnet_tools.tensorflow_quietly import import_tensorflow as load; print(load().__name__, load().X)"
+    program = (
+        "from mixnet_tools.inference import tensorflow_import as t; m = t.import_tensorflow(); print(m.__name__, m.X)"
+    )
     for ending, words in [
         ("X = 1", None),
         ("raise ImportError('no such library')", "TensorFlow cannot be imported: no such library"),

@@ -36,7 +36,7 @@ def mixnet(installed: Path, cwd: Path, *arguments: str) -> str:
 
 
 def test_the_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    where = "import mixnet_tools.zoo as z; print(z.embedded_root())"
+    where = "import mixnet_tools.descriptors.zoo as z; print(z.embedded_root())"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     done = subprocess.run(
         [sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
@@ -51,7 +51,7 @@ def test_the_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) ->
 
 def test_the_wheel_has_what_must_travel(installed: Path) -> None:
     package = installed / "mixnet_tools"
-    for name in ("py.typed", "accuracy/page.html.j2", "models/public/mixnet-l/labels.txt"):
+    for name in ("py.typed", "accuracy/reports/html_page.html.j2", "models/public/mixnet-l/labels.txt"):
         assert (package / name).is_file()
     (info,) = installed.glob("*.dist-info")
     licences = {path.name for path in (info / "licenses").rglob("*") if path.is_file()}

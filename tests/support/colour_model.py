@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from mixnet_tools.tensorflow_quietly import import_tensorflow
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
 from tests.support.images import COLOURS
 from tests.support.zoo_builder import descriptor_data, write_model

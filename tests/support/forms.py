@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mixnet_tools.tensorflow_quietly import import_tensorflow
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
 
 
 def name_of(number: int) -> str:

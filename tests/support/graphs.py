@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from mixnet_tools.conversion.parity import natural_images
-from mixnet_tools.descriptor import ModelDescriptor, load_descriptor
-from mixnet_tools.tensorflow_quietly import import_tensorflow
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.standin import build_archive, build_mixnet_archive
 from tests.support.zoo_builder import descriptor_data, write_model
 from training.mixnet_tf1 import BlockArgs, MixNetSpec

@@ -69,7 +69,7 @@ class _Steps:
 
 
 def _watch(arguments: list[str], last: int | None) -> _Steps:
-    from mixnet_tools.downloading.part import Part
+    from mixnet_tools.downloading.transport.partial_file import Part
 
     steps = _Steps(arguments[arguments.index("-o") + 1], last)
     write = Part.write

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mixnet_tools.accuracy.metrics import Accuracy
-from mixnet_tools.accuracy.predictions import DatasetSummary, Versions
-from mixnet_tools.accuracy.report import AccuracyReport, ModelResult
-from mixnet_tools.accuracy.runner import Digest
+from mixnet_tools.accuracy.launchers.base import Digest
+from mixnet_tools.accuracy.metrics.topk import Accuracy
+from mixnet_tools.accuracy.predictions.values import DatasetSummary, Versions
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
 
 
 def result(correct1: int, correct5: int, total: int, *, precision: str | None = "FP32") -> ModelResult:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.cli.options import Parser
+from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
 from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
+from mixnet_tools.cli.check_inputs import Task, load_runners, prepare_all
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
-from mixnet_tools.cli.check_tasks import Task, load_runners, prepare_all
-from mixnet_tools.cli.options import (
+from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
     add_model_selection,
@@ -37,7 +37,7 @@ from mixnet_tools.errors import UsageError
 from mixnet_tools.values import IR_PRECISIONS
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.predictions import Shard
+    from mixnet_tools.accuracy.predictions.values import Shard
     from mixnet_tools.progress import Progress
 
 
@@ -152,7 +152,7 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
 
 
 def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finished:
-    from mixnet_tools.accuracy.evaluate import evaluate
+    from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 
     names = [*(["the original"] if task.original else []), *(ir.precision for ir in task.irs)]
     progress.note(f"{task.descriptor.name}: loading {', '.join(names)}")
@@ -183,7 +183,7 @@ def _devices(text: str) -> tuple[str, ...]:
 
 
 def _shard(text: str) -> Shard:
-    from mixnet_tools.accuracy.predictions import Shard
+    from mixnet_tools.accuracy.predictions.values import Shard
 
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or not 1 <= int(match[1]) <= int(match[2]):

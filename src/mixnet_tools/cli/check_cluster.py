@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE, DEFAULT_WAIT
+from mixnet_tools.cli.check_inputs import Task
 from mixnet_tools.cli.check_results import Finished
-from mixnet_tools.cli.check_tasks import Task
-from mixnet_tools.cli.options import Parser, positive_int
+from mixnet_tools.cli.common.options import Parser, positive_int
 from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _packed(task: Task, devices: Sequence[str]) -> ClusterTask:
     if task.original is not None and task.original_launcher == "onnx":
         models.append(pack_onnx(task.original.source.path))
     elif task.original is not None:
-        from mixnet_tools.conversion.freeze import freeze
+        from mixnet_tools.conversion.reference.freeze import freeze
 
         models.append(pack_graph(freeze(task.original)))
     models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)

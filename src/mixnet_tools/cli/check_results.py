@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixnet_tools.cli.options import points
-from mixnet_tools.cli.output import print_json
+from mixnet_tools.cli.common.options import points
+from mixnet_tools.cli.common.output import print_json
 from mixnet_tools.errors import EvaluationError, UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.dataset import ImageDataset
-    from mixnet_tools.accuracy.evaluate import Evaluation
-    from mixnet_tools.accuracy.gate import Verdict
-    from mixnet_tools.accuracy.report import AccuracyReport
+    from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+    from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+    from mixnet_tools.accuracy.gate.verdict import Verdict
+    from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 
 MISSED = 3
 """Exit code: an accuracy is below its reference by more than the tolerance, or a model is worse than its baseline."""
@@ -74,11 +74,11 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
     if args.baseline and models != 1:
         raise UsageError(f"--baseline is for one model, and {models} were chosen", hint="check them one by one")
     if args.baseline and not args.update_baseline:
-        from mixnet_tools.accuracy.baseline import read_baseline
+        from mixnet_tools.accuracy.gate.baseline import read_baseline
 
         read_baseline(args.baseline)  # that it is there is better known before hours of measuring
     if args.html:
-        from mixnet_tools.accuracy.page import require
+        from mixnet_tools.accuracy.reports.html_page import require
 
         require()
     for path in (args.junit, args.markdown, args.html, args.baseline if args.update_baseline else None):
@@ -110,8 +110,8 @@ def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
 
 
 def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
-    from mixnet_tools.accuracy.baseline import compare, read_baseline, write_baseline
-    from mixnet_tools.accuracy.gate import DEFAULT_TOLERANCE, judge
+    from mixnet_tools.accuracy.gate.baseline import compare, read_baseline, write_baseline
+    from mixnet_tools.accuracy.gate.verdict import DEFAULT_TOLERANCE, judge
 
     done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
     limits: Any = {"references": not args.no_references, "int8_tolerance": args.int8_tolerance}
@@ -136,15 +136,15 @@ def _write(
     """Every file that can be written, whatever becomes of the others."""
     problems = []
     if args.junit:
-        from mixnet_tools.accuracy.outputs import junit
+        from mixnet_tools.accuracy.reports.outputs import junit
 
         problems += _save(args.junit, junit(reports, verdicts))
     if args.markdown:
-        from mixnet_tools.accuracy.outputs import markdown
+        from mixnet_tools.accuracy.reports.outputs import markdown
 
         problems += _save(args.markdown, markdown(reports, verdicts), "a")  # a job's summary may have other parts
     if args.html:
-        from mixnet_tools.accuracy.page import Section, render
+        from mixnet_tools.accuracy.reports.html_page import Section, render
 
         sections = [
             Section(one.evaluation, verdict, one.dataset, one.labels)
@@ -167,7 +167,7 @@ def _save(path: Path, text: str, mode: str = "w") -> list[str]:
 
 
 def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
-    from mixnet_tools.accuracy.report import SCHEMA, provenance, text_table
+    from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA, provenance, text_table
 
     if args.json:
         print_json(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixnet_tools.cli.options import (
+from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
     add_model_selection,
@@ -23,13 +23,13 @@ from mixnet_tools.cli.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.output import print_json, table
-from mixnet_tools.cli.parallel import for_each
+from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.common.parallel import for_each
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 
 if TYPE_CHECKING:
     from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel
-    from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
 
 DEFAULT_PRECISIONS = ("FP32", "FP16")
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         return _dry_run(args, convertible, [str(error) for _, error in broken])
     if args.jobs > 1 and not args.no_verify:
         # While TensorFlow loads, nothing that other threads say is seen: so before there are any.
-        from mixnet_tools.tensorflow_quietly import import_tensorflow
+        from mixnet_tools.inference.tensorflow_import import import_tensorflow
 
         import_tensorflow()
     jobs = args.jobs

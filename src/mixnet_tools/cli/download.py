@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mixnet_tools.cli.options import (
+from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
     add_progress,

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixnet_tools.cli.options import Parser, add_model_selection, print_all_models, selected_entries
-from mixnet_tools.cli.output import print_json, table
+from mixnet_tools.cli.common.options import Parser, add_model_selection, print_all_models, selected_entries
+from mixnet_tools.cli.common.output import print_json, table
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
-    from mixnet_tools.descriptor import ModelDescriptor
-    from mixnet_tools.zoo import ZooEntry
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor
+    from mixnet_tools.descriptors.zoo import ZooEntry
 
 MOST_SHOWN = 100
 """Characters of an rt_info value in a table; the labels of ImageNet have 10,000."""
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
-    from mixnet_tools.card import read_card
+    from mixnet_tools.descriptors.card import read_card
     from mixnet_tools.values import IR_PRECISIONS, ir_model
 
     card = read_card(model.directory)
@@ -86,7 +86,7 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
 
 def _ir(xml: Path) -> dict[str, Any]:
     """The size of the IR at ``xml``; or why it cannot be told, which is no reason not to show all other models."""
-    from mixnet_tools.ir_description import count
+    from mixnet_tools.ir.inspect import count
 
     try:
         counted = count(xml)
@@ -131,7 +131,7 @@ def _readable(info: dict[str, Any]) -> str:
 def _show_ir(xml: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from mixnet_tools.ir_description import describe
+    from mixnet_tools.ir.inspect import describe
 
     description = describe(xml)
     if as_json:

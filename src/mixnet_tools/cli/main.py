@@ -13,8 +13,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from mixnet_tools.cli import interruption
-from mixnet_tools.cli.options import Parser
+from mixnet_tools.cli.common import interruption
+from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import MixnetToolsError, UsageError
 
 COMMANDS = {

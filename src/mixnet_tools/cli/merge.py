@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
-from mixnet_tools.cli.options import Parser
+from mixnet_tools.cli.common.options import Parser
 
 
 def add_arguments(parser: Parser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read all shards, and go on as after one run."""
-    from mixnet_tools.accuracy.merge import merge
+    from mixnet_tools.accuracy.predictions.merge import merge
 
     check_usage(args)
     return finish(args, [Finished(merge(args.files), None, None)])

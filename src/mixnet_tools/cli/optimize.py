@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixnet_tools.cli.options import Parser, make_progress
-from mixnet_tools.cli.output import print_json
+from mixnet_tools.cli.common.options import Parser, make_progress
+from mixnet_tools.cli.common.output import print_json
 
 
 def add_arguments(parser: Parser) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from mixnet_tools.accuracy import PROFILES
-from mixnet_tools.cli.options import (
+from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
     make_progress,
@@ -29,13 +29,13 @@ from mixnet_tools.cli.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.output import print_json
+from mixnet_tools.cli.common.output import print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
 
 if TYPE_CHECKING:
     from mixnet_tools.api import QuantizationOptions
-    from mixnet_tools.descriptor import ModelDescriptor
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.quantization.report import QuantizationReport
 

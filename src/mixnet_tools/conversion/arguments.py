@@ -23,7 +23,7 @@ from mixnet_tools.conversion.plan import (
     SourceKind,
     parse_cut,
 )
-from mixnet_tools.descriptor import ModelDescriptor
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
 
 SOURCES: dict[str, SourceKind] = {

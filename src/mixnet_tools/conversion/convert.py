@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mixnet_tools.conversion import surgery, variables
 from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.freeze import AverageReport, Checkpoint, freeze
-from mixnet_tools.conversion.graph import InferenceGraph, inference_graph
-from mixnet_tools.conversion.ir import finish
+from mixnet_tools.conversion.graphs import surgery, variables
+from mixnet_tools.conversion.graphs.graph_file import InferenceGraph, inference_graph
 from mixnet_tools.conversion.metadata import conversion_report, rt_info, source_digest
+from mixnet_tools.conversion.model_server import REPORT_FILE, write_serving_repository
 from mixnet_tools.conversion.parity import ParityResult, Port, Reference, require
 from mixnet_tools.conversion.plan import ConversionPlan, Weights, parse_cut
-from mixnet_tools.conversion.publish import REPORT_FILE, write_serving_repository
-from mixnet_tools.conversion.source_model import node_names, read_model
-from mixnet_tools.descriptor import PRECISIONS, ModelDescriptor
+from mixnet_tools.conversion.preprocessing import finish
+from mixnet_tools.conversion.reference.freeze import AverageReport, Checkpoint, freeze
+from mixnet_tools.conversion.sources.read_model import node_names, read_model
+from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption, UsageError
-from mixnet_tools.inference import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
+from mixnet_tools.inference.models import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
+from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
-from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.values import FrozenGraph, IRModel, ir_model
 
 Freezer = Literal["openvino", "tensorflow"]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools import __version__
-from mixnet_tools.conversion.freeze import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.descriptor import ModelDescriptor
-from mixnet_tools.digests import sha256_of
+from mixnet_tools.conversion.reference.freeze import AverageReport
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
+from mixnet_tools.files.digest import sha256_of
 
 SCHEMA = 1
 LABELS_FILE = "labels.txt"

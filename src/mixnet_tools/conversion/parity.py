@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mixnet_tools.conversion.plan import CHANNELS, ConversionPlan, InputPlan
 from mixnet_tools.errors import ParityError
-from mixnet_tools.inference import Model
+from mixnet_tools.inference.models import Model
 
 Array = npt.NDArray[Any]
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptor import DIGEST_LENGTHS
-from mixnet_tools.downloading.files import hash_file, replace_durably
+from mixnet_tools.descriptors.model_yml import DIGEST_LENGTHS
+from mixnet_tools.files.atomic import hash_file, replace_durably
 
 FORMAT = "1"
 _STAGING = "staging"

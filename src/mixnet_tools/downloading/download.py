@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptor import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading.cache import Cache
 from mixnet_tools.downloading.fetch import Fetcher, FetchRules

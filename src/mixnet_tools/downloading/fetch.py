@@ -1,9 +1,8 @@
 """From several places to one verified file under its final name.
 
-The file's bytes go to a :class:`~mixnet_tools.downloading.part.Part` and are hashed on the way; only when size and
-digest are right is it renamed. Each place is tried in turn; one that failed in a way that can pass is tried again in
-the next round, when the others have failed as well. How a body is judged is left to :mod:`.receive`, how one is had
-to :mod:`.http`, :mod:`.local` and :mod:`.google_drive`.
+The file's bytes go to a :class:`~mixnet_tools.downloading.transport.partial_file.Part` and are hashed on the way; only
+when size and digest are right is it renamed. Each source is tried in turn; one that failed in a way that can pass is
+tried again in the next round, when the others have failed as well. :mod:`.transport` opens bodies and judges them.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.descriptor import ModelFile
-from mixnet_tools.downloading.failures import Kind, SourceFailure, delay_before_retry
+from mixnet_tools.descriptors.model_yml import ModelFile
+from mixnet_tools.downloading.messages import Attempted, cannot_write, gave_up, nowhere_offline
 from mixnet_tools.downloading.parallel import Stopped
-from mixnet_tools.downloading.part import Part
-from mixnet_tools.downloading.receive import Body, Listener, receive
-from mixnet_tools.downloading.reports import Attempted, cannot_write, gave_up, nowhere_offline
 from mixnet_tools.downloading.sources import DrivePlace, LocalPlace, Place
+from mixnet_tools.downloading.transport.partial_file import Part
+from mixnet_tools.downloading.transport.receive import Body, Listener, receive
+from mixnet_tools.downloading.transport.retry import Kind, SourceFailure, delay_before_retry
 
 if TYPE_CHECKING:
-    from mixnet_tools.downloading.http import HttpClient
+    from mixnet_tools.downloading.transport.http import HttpClient
 
 EARLIER_RUN = "an earlier run"
 """``served_by`` of a file whose bytes had all arrived before this run."""
@@ -137,18 +136,20 @@ class Fetcher:
 
     def _open(self, place: Place, part: Part, recode: bool) -> Body:
         if isinstance(place, LocalPlace):
-            from mixnet_tools.downloading.local import LocalBody
+            from mixnet_tools.downloading.transport.local_file import LocalBody
 
             return LocalBody(place.path, part.size, part.position)
         client = self._http_client()
         if isinstance(place, DrivePlace):
-            from mixnet_tools.downloading.google_drive import open_drive
+            from mixnet_tools.downloading.transport.google_drive import open_drive
 
             return open_drive(client, place.id, part.size, part.position, part.origin)
         return client.open(place.url, part.size, part.position, part.origin, recode)
 
     def _http_client(self) -> HttpClient:
-        from mixnet_tools.downloading.http import HttpClient  # requests is only loaded where the network is used
+        from mixnet_tools.downloading.transport.http import (
+            HttpClient,  # requests is only loaded where the network is used
+        )
 
         with self._lock:
             if self._client is None:

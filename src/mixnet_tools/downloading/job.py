@@ -15,17 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptor import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading.cache import Cache
 from mixnet_tools.downloading.fetch import Errand, Fetcher
+from mixnet_tools.downloading.inventory import Stock, take_stock
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
+from mixnet_tools.downloading.messages import cannot_write
 from mixnet_tools.downloading.parallel import run_each
-from mixnet_tools.downloading.part import adopt
-from mixnet_tools.downloading.reports import cannot_write
 from mixnet_tools.downloading.sources import places
-from mixnet_tools.downloading.stock import Stock, take_stock
+from mixnet_tools.downloading.transport.partial_file import adopt
 from mixnet_tools.errors import DownloadError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel
@@ -159,7 +159,7 @@ class ModelJob:
         """Unpack and patch; of the outputs that are ``right`` already, those that come out the same stay untouched."""
         if not self._model.postprocessing:
             return {}
-        from mixnet_tools.downloading import postprocess  # with tarfile and zipfile, which most runs do not need
+        from mixnet_tools.downloading import postprocessing as postprocess
 
         stop = self._shop.fetcher.check_stop
         self._shop.progress.postprocessing_begin(self._model.name)

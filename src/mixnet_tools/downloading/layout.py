@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptor import ModelDescriptor, RegexReplace, UnpackArchive
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, RegexReplace, UnpackArchive
 
 STATE_FOLDER = ".mixnet-download"
 

@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mixnet_tools.descriptor import ModelDescriptor
-from mixnet_tools.downloading.files import write_atomically
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
+from mixnet_tools.files.atomic import write_atomically
 
 SCHEMA = 1
 _NAME = "manifest.json"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mixnet_tools.descriptor import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
-from mixnet_tools.downloading import urls
+from mixnet_tools.descriptors.model_yml import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
+from mixnet_tools.downloading.transport import urls
 from mixnet_tools.errors import UsageError
-from mixnet_tools.urls import redact
+from mixnet_tools.files.location import redact
 
 
 @dataclass(frozen=True)

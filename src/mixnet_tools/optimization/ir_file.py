@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import EvaluationError, UsageError, last_line
+from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
-from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.values import IRModel
 
 REPORT_FILE = "{stem}.optimization.json"

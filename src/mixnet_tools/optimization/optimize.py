@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.errors import first_line
-from mixnet_tools.optimization.primitives import is_tuned, wish
+from mixnet_tools.inference.throughput import Paired, paired_throughput
+from mixnet_tools.optimization.kernels import is_tuned, wish
 from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized, rewrite
 from mixnet_tools.optimization.tuning import SECTION, Tuned, tune
-from mixnet_tools.throughput import Paired, paired_throughput
 
 
 @dataclass(frozen=True)

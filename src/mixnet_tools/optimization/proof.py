@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.inference import FLOAT32_ONLY
-from mixnet_tools.throughput import inputs
+from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.throughput import inputs
 
 INPUTS = 4
 

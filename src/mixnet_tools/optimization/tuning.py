@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mixnet_tools.optimization.primitives import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
+from mixnet_tools.inference.throughput import THROUGHPUT, Paired, inputs, paired_throughput
+from mixnet_tools.optimization.kernels import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
 from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized
-from mixnet_tools.throughput import THROUGHPUT, Paired, inputs, paired_throughput
 
 SECTION = "optimization"
 """Of rt_info, where a model says what was done to it for speed."""

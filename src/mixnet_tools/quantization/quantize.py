@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import QuantizationError, UsageError, last_line
+from mixnet_tools.files.digest import sha256_of
 from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.source import SourceModel, layers

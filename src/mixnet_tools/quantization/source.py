@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.errors import QuantizationError, last_line
-from mixnet_tools.optimization.primitives import forget, is_tuned
+from mixnet_tools.optimization.kernels import forget, is_tuned
 from mixnet_tools.optimization.tuning import SECTION
 from mixnet_tools.quantization.settings import Layer
 from mixnet_tools.values import IRModel

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mixnet_tools import __version__
-from mixnet_tools.digests import sha256_of
 from mixnet_tools.errors import UsageError
+from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.progress import Progress
-from mixnet_tools.publishing import Publication, publish, require_place, staged
 from mixnet_tools.quantization.float_layers import examine
 from mixnet_tools.quantization.nncf_quietly import import_nncf
 from mixnet_tools.quantization.quantize import ignored_names, quantize

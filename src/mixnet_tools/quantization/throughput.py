@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.errors import EvaluationError, last_line
-from mixnet_tools.throughput import THROUGHPUT, Load, Paired, in_turn
+from mixnet_tools.inference.throughput import THROUGHPUT, Load, Paired, in_turn
 from mixnet_tools.values import IRModel
 
 ROUNDS = 15

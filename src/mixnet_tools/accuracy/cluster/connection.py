@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from mixnet_tools.accuracy.cluster.address import ClusterAddress
 from mixnet_tools.accuracy.cluster.dask_quietly import import_distributed, quietly
-from mixnet_tools.accuracy.feed import processors
+from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.errors import EvaluationError, first_line
 from mixnet_tools.progress import Progress
 

@@ -16,7 +16,7 @@ from mixnet_tools.accuracy.cluster import worker as remote
 from mixnet_tools.accuracy.cluster.roster import ANSWER, Roster
 from mixnet_tools.accuracy.cluster.sent import Sent, SentShards, fetched
 from mixnet_tools.accuracy.cluster.shards import Shard, ShardQueue
-from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.progress import Progress
 

@@ -21,18 +21,18 @@ from mixnet_tools.accuracy.cluster.parcels import PackedModel
 from mixnet_tools.accuracy.cluster.roster import Roster
 from mixnet_tools.accuracy.cluster.shards import Shard, died, unpacked
 from mixnet_tools.accuracy.cluster.worker import Assignment, GroupLanes, Measured, Sample, software
-from mixnet_tools.accuracy.config import AccuracyConfig
-from mixnet_tools.accuracy.dataset import ImageDataset
-from mixnet_tools.accuracy.evaluate import Evaluation, finished
-from mixnet_tools.accuracy.feed import Clock
-from mixnet_tools.accuracy.images import LabelledImage
-from mixnet_tools.accuracy.lanes import input_sizes
-from mixnet_tools.accuracy.planning import EvaluationPlan, plan_evaluation
-from mixnet_tools.accuracy.reading import sample_size
-from mixnet_tools.accuracy.records import RecordWriter
-from mixnet_tools.accuracy.remote import is_remote
-from mixnet_tools.accuracy.report import Timing
-from mixnet_tools.accuracy.tally import Tally
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.datasets.image_bytes import sample_size
+from mixnet_tools.accuracy.datasets.remote import is_remote
+from mixnet_tools.accuracy.evaluation.batch_loader import Clock
+from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
+from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
+from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
+from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 from mixnet_tools.progress import Counter, Progress
 
@@ -50,7 +50,7 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class ClusterTask:
-    """One evaluation: see :func:`mixnet_tools.accuracy.evaluate.evaluate`."""
+    """One evaluation: see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`."""
 
     model: str
     config: AccuracyConfig
@@ -79,8 +79,8 @@ def evaluate_on_cluster(
 ) -> list[Evaluation]:
     """Measure ``tasks``, in their order, on the cluster that ``options`` names. ``predictions`` is for a single task.
 
-    Raises what :func:`mixnet_tools.accuracy.evaluate.evaluate` does, and :class:`EvaluationError` where the cluster
-    cannot be reached, has no worker that can take part, or is lost, :class:`MissingDependency` without Dask.
+    Raises what :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate` does, and :class:`EvaluationError` where the
+    cluster cannot be reached, has no worker that can take part, or is lost, :class:`MissingDependency` without Dask.
     """
     if predictions and len(tasks) != 1:
         raise UsageError("a file of predictions is for one evaluation")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mixnet_tools.accuracy.openvino_runner import OpenVinoRunner, read_info
-from mixnet_tools.accuracy.runner import OnnxRunner, Runner, RunnerInfo, TensorFlowRunner
-from mixnet_tools.digests import sha256_of
+from mixnet_tools.accuracy.launchers.base import OnnxRunner, Runner, RunnerInfo, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
 from mixnet_tools.errors import EvaluationError
+from mixnet_tools.files.digest import sha256_of
 from mixnet_tools.values import FrozenGraph, IRModel
 
 

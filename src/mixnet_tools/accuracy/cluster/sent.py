@@ -17,7 +17,7 @@ from mixnet_tools.accuracy.cluster import shards
 from mixnet_tools.accuracy.cluster import worker as remote
 from mixnet_tools.accuracy.cluster.roster import ANSWER
 from mixnet_tools.accuracy.cluster.shards import Shard
-from mixnet_tools.accuracy.images import LabelledImage
+from mixnet_tools.accuracy.datasets.image import LabelledImage
 
 SLOW = 4.0
 """A shard whose answer takes so many times as long as others' is late."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixnet_tools.accuracy.images import LabelledImage
-from mixnet_tools.accuracy.measuring import MeasuredBatch, SeenImage
-from mixnet_tools.accuracy.predictions import Answers
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
+from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.errors import DatasetError, EvaluationError
 
 PARTS = 16

@@ -17,17 +17,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.accuracy import parquet
 from mixnet_tools.accuracy.cluster import parcels
 from mixnet_tools.accuracy.cluster.parcels import Parcel
 from mixnet_tools.accuracy.cluster.shards import ShardAnswers, packed
-from mixnet_tools.accuracy.feed import Clock
-from mixnet_tools.accuracy.images import LabelledImage
-from mixnet_tools.accuracy.lanes import Lane
-from mixnet_tools.accuracy.measuring import measured
-from mixnet_tools.accuracy.openvino_runner import require_device
-from mixnet_tools.accuracy.reading import readers, sample_size
-from mixnet_tools.accuracy.runner import Runner
+from mixnet_tools.accuracy.datasets import parquet
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
+from mixnet_tools.accuracy.evaluation.batch_loader import Clock
+from mixnet_tools.accuracy.evaluation.loop import measured
+from mixnet_tools.accuracy.evaluation.model_checks import Lane
+from mixnet_tools.accuracy.launchers.base import Runner
+from mixnet_tools.accuracy.launchers.openvino import require_device
 from mixnet_tools.errors import DatasetError, MixnetToolsError, first_line
 
 _RUNS = 4

@@ -1,0 +1,1 @@
+"""Labelled images in every form: folders, tars, WebDataset, TFRecord, Parquet, here or behind a URL."""

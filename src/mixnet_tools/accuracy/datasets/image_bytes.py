@@ -1,0 +1,65 @@
+"""The bytes of one image: a file of its own, or a part of one; here, or behind a URL."""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
+from mixnet_tools.accuracy.datasets.parquet import read_cell
+from mixnet_tools.accuracy.datasets.remote import is_remote, read, size_of
+from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import shown
+
+REMOTE_READERS = 4
+"""Threads for each processor that read images from behind a URL."""
+
+
+def open_image(image: LabelledImage) -> Path | io.BytesIO:
+    """The file that ``image`` is, or the bytes of the part. Safe to call from several threads.
+
+    Raises :class:`DatasetError` where it cannot be read, and where it is no regular file: a pipe without a writer would
+    be waited for without end.
+    """
+    if isinstance(image.part, Cell):
+        return io.BytesIO(read_cell(image.path, image.part))
+    if is_remote(image.path):
+        return io.BytesIO(read(image.path, image.part))
+    try:
+        if image.part is None:
+            if not stat.S_ISREG(image.path.stat().st_mode):
+                raise DatasetError(f"{image.where}: no regular file")
+            return image.path
+        with image.path.open("rb") as stream:
+            stream.seek(image.part.offset)
+            data = stream.read(image.part.size)
+    except OSError as error:
+        raise DatasetError(f"{image.where}: cannot be read: {error.strerror or error}") from error
+    if len(data) != image.part.size:
+        raise DatasetError(f"{image.where}: the file ends before the image does")
+    return io.BytesIO(data)
+
+
+def readers(images: Sequence[LabelledImage], processors: int) -> int:
+    """How many threads are to decode ``images``: those that come over a network are waited for most of the time."""
+    return processors * REMOTE_READERS if images and is_remote(images[0].path) else processors
+
+
+def sample_size(path: Path) -> int | None:
+    """The size of the file that ``path`` is, None where it is not known or no regular file.
+
+    Raises :class:`DatasetError` where it is not there.
+    """
+    if is_remote(path):
+        return size_of(path)
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            with path.open("rb") as stream:
+                stream.read(1)
+            return found.st_size
+    except OSError as error:
+        raise DatasetError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+    return None

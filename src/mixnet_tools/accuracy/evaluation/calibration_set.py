@@ -1,0 +1,125 @@
+"""Images to calibrate a quantization with: a seeded choice out of a folder or data set, prepared as for a measurement.
+
+Labels are not needed: a folder of images is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.datasets.image_folder import find_annotations, images_below
+from mixnet_tools.accuracy.datasets.packed_files import find_shards
+from mixnet_tools.accuracy.datasets.tar import is_image
+from mixnet_tools.accuracy.evaluation.batch_loader import Clock, batches, processors
+from mixnet_tools.accuracy.launchers.base import RunnerInfo
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
+from mixnet_tools.errors import DatasetError
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import CalibrationSet
+
+SALT = "mixnet_tools calibration 1"
+
+
+def has_labels(source: Path, annotations: Path | None = None, classes: int | None = None) -> bool:
+    """Whether ``source`` says what its images show: anything but a folder of loose images without a file of labels.
+
+    Folders in it are classes where there are as many of them as the model has ``classes`` (or one less: background), or
+    that number is not known. A folder whose labels are broken has labels;
+    :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` says what is wrong.
+    """
+    if annotations is not None or not source.is_dir() or find_shards(source) is not None:
+        return True
+    loose = any(is_image(path.name) for path in source.iterdir() if path.is_file())
+    if find_annotations(source) is not None:
+        return True
+    folders = sum(path.is_dir() and not path.name.startswith(".") for path in source.iterdir())
+    return not loose and (classes is None or folders in (classes, classes - 1))
+
+
+def calibration_images(
+    source: Path, annotations: Path | None = None, classes: int | None = None
+) -> tuple[LabelledImage, ...]:
+    """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it):
+    see :func:`has_labels`.
+
+    Raises :class:`DatasetError` where there are none.
+    """
+    if not source.exists():
+        raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind to -s/--source")
+    if has_labels(source, annotations, classes):
+        return open_dataset(source, annotations).images
+    paths = sorted(images_below(source))
+    if not paths:
+        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind to -s/--source")
+    return tuple(LabelledImage(path.relative_to(source).as_posix(), path, 0) for path in paths)
+
+
+def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:
+    """``count`` of ``images``, in their order; which ones depends on their bare names and ``seed`` only.
+
+    Raises :class:`DatasetError` where there are fewer.
+    """
+    if len(images) < count:
+        raise DatasetError(
+            f"{where}: too few images to calibrate with: {count} are asked for, and here are {len(images)}",
+            hint=f"give more images, or take all of these: --subset_size {max(1, len(images))}",
+        )
+
+    def key(index: int) -> tuple[bytes, str]:
+        return hashlib.sha256(f"{SALT}:{seed}:{images[index].bare_name}".encode()).digest(), images[index].name
+
+    return tuple(images[index] for index in sorted(sorted(range(len(images)), key=key)[:count]))
+
+
+def calibration_set(
+    config: AccuracyConfig,
+    images: Sequence[LabelledImage],
+    dataset: tuple[Path, int],
+    size: tuple[int, int],
+    profile: str,
+    progress: Progress | None = None,
+) -> CalibrationSet:
+    """``images`` out of ``dataset`` (its place, and how many it has), as an IR with an input of ``size`` (height,
+    width) takes them.
+
+    Raises :class:`DatasetError` where one cannot be decoded, :class:`EvaluationError` where preprocessing and ``size``
+    do not fit each other.
+    """
+    plan = make_plan(config.measurement("openvino", profile))
+    info = RunnerInfo("openvino", None, "CPU", *size, 0, ())
+    arrays = []
+    with (
+        (progress or Progress()).counting("calibration images", len(images), "image") as counter,
+        closing(batches(images, {plan.operations: info}, processors(), Clock())) as feed,
+    ):
+        for batch in feed:
+            problem = next((one.problem for one in batch.images if one.problem is not None), None)
+            if problem is not None:
+                raise problem
+            arrays.append(ordered(batch.arrays[plan.operations], plan.order))
+            counter.advance(len(batch.images))
+    pixels = np.concatenate(arrays)
+    source, total = dataset
+    return CalibrationSet(
+        images=pixels,
+        names=tuple(image.name for image in images),
+        source=str(source),
+        total=total,
+        profile=profile,
+        preprocessing=plan.description,
+        fingerprint=hashlib.sha256(pixels.tobytes()).hexdigest(),
+    )
+
+
+def among(dataset: ImageDataset, images: Sequence[LabelledImage]) -> frozenset[str]:
+    """The names of those images of ``dataset`` that are in ``images``: the same part of the same file."""
+    known = {(image.path.resolve(), image.part) for image in images}
+    return frozenset(image.name for image in dataset.images if (image.path.resolve(), image.part) in known)

@@ -1,0 +1,119 @@
+"""IRs of one model compared on the same labelled images, for tables: differences with their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+from mixnet_tools.accuracy.evaluation.evaluate import evaluate
+from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+from mixnet_tools.accuracy.metrics.topk import Z95
+from mixnet_tools.accuracy.predictions.values import Answers, Predictions
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import Comparison, IRModel
+
+
+class Comparer:
+    """Measures IRs beside ``references``, which are measured once, all on ``dataset`` under ``profile``.
+
+    ``calibrated`` are names of images that a model was calibrated with.
+    """
+
+    def __init__(
+        self,
+        config: AccuracyConfig,
+        dataset: ImageDataset,
+        references: Sequence[IRModel],
+        *,
+        profile: str,
+        calibrated: frozenset[str] = frozenset(),
+        progress: Progress | None = None,
+    ) -> None:
+        self._config, self._dataset, self._references = config, dataset, tuple(references)
+        self._profile, self._calibrated, self._progress = profile, calibrated, progress
+        self._known: Predictions | None = None
+
+    def prepare(self) -> None:
+        """Measure the references, so that what is wrong with the images shows before anything else is done.
+
+        Raises what :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate` raises.
+        """
+        if self._references and self._known is None:
+            self._known = self._measured(self._references)
+
+    def __call__(self, ir: IRModel) -> tuple[Comparison, ...]:
+        """Comparisons of the references and, last, of ``ir``, each with the first reference (or with itself, where
+        there is none). Raises what :meth:`prepare` raises.
+        """
+        self.prepare()
+        measured = self._measured((ir,))
+        known = self._known.answers if self._known else ()
+        everything = Predictions(measured.names, measured.accepted, (*known, *measured.answers))
+        precisions = [one.precision for one in (*self._references, ir)]
+        held_out = np.array([name not in self._calibrated for name in measured.names], dtype=bool)
+        return tuple(_compare(precision, everything, index, held_out) for index, precision in enumerate(precisions))
+
+    def _measured(self, irs: Sequence[IRModel]) -> Predictions:
+        runners = [OpenVinoRunner(one) for one in irs]
+        return evaluate(
+            irs[0].name, self._config, self._dataset, runners, profile=self._profile, progress=self._progress
+        ).predictions
+
+
+def _compare(precision: str, predictions: Predictions, index: int, held_out: npt.NDArray[np.bool_]) -> Comparison:
+    ranks, other = predictions.ranks(index), predictions.ranks(0)
+    right, base = ranks == 0, other == 0
+    gained, lost, images = int((right & ~base).sum()), int((base & ~right).sum()), len(ranks)
+    outside = int(held_out.sum())
+    low, high = difference_interval(gained, lost, images)
+    apart = int(right[held_out].sum()) - int(base[held_out].sum())
+    first: Answers = predictions.answers[0]
+    return Comparison(
+        precision=precision,
+        images=images,
+        top1=int(right.sum()),
+        top5=int((ranks < 5).sum()),
+        gained=gained,
+        lost=lost,
+        same=int((predictions.answers[index].first == first.first).sum()),
+        difference=round(100 * (gained - lost) / images, 4),
+        interval=(round(100 * low, 4), round(100 * high, 4)),
+        held_out=outside,
+        held_out_difference=round(100 * apart / outside, 4) if outside else None,
+    )
+
+
+def difference_interval(gained: int, lost: int, images: int) -> tuple[float, float]:
+    """The 95 % score interval of the difference of two shares on the same images (T. Tango, Statistics in Medicine 17,
+    1998, 891-908): of ``images`` the one got ``gained`` right that the other did not, and ``lost`` the other way.
+
+    >>> [round(limit, 4) for limit in difference_interval(0, 0, 600)]
+    [-0.0064, 0.0064]
+    """
+
+    def score(difference: float) -> float:
+        distance = gained - lost - images * difference
+        b = -gained - lost + (2 * images - gained + lost) * difference
+        c = -lost * difference * (1 - difference)
+        share = (math.sqrt(max(0.0, b * b - 8 * images * c)) - b) / (4 * images)
+        variance = images * (2 * share + difference * (1 - difference))
+        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+
+    middle = (gained - lost) / images
+    return _root(score, -1.0, middle, Z95), _root(score, middle, 1.0, -Z95)
+
+
+def _root(score: Callable[[float], float], low: float, high: float, wanted: float) -> float:
+    """Where the falling ``score`` has the value ``wanted`` between ``low`` and ``high``."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        if score(middle) > wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -1,0 +1,100 @@
+"""The stage: models, preprocessing and labelled images -> :class:`AccuracyReport`.
+
+What is to be measured is checked first (:mod:`.planning`), then measured on this machine (:mod:`.measuring`); answers
+are gathered and written to a file as they come (:mod:`.tally`), and figures computed from them at the end
+(:mod:`.summary`). The same on the workers of a cluster is :mod:`.cluster`'s subject, judging figures :mod:`.gate`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+from mixnet_tools.accuracy.datasets.image_bytes import readers
+from mixnet_tools.accuracy.evaluation.batch_loader import Clock, processors
+from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.loop import measured
+from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
+from mixnet_tools.accuracy.launchers.base import Runner
+from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.values import Predictions, Setup
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, Timing
+from mixnet_tools.accuracy.reports.summarize import summarize
+from mixnet_tools.progress import Progress
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: what was measured, every answer, and the figures."""
+
+    setup: Setup
+    predictions: Predictions
+    report: AccuracyReport
+
+
+def evaluate(
+    model: str,
+    config: AccuracyConfig,
+    dataset: ImageDataset,
+    runners: Sequence[Runner],
+    *,
+    profile: str = "omz",
+    reference_images: int | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    max_bad: int = 0,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> Evaluation:
+    """Measure top-1 and top-5 of every runner on ``dataset``.
+
+    ``reference_images`` is the size of the set on which the references were measured, where it is not the one that
+    the data set's name in ``config`` stands for. ``workers`` is the number of decoding threads (default: one per
+    processor). Up to ``max_bad`` images may be undecodable. ``predictions`` is a file to write every answer to as it
+    comes; with ``resume``, images that it holds already are not measured again.
+
+    Raises :class:`DescriptorError` where ``config`` has no entry for a launcher, :class:`DatasetError` where too many
+    images cannot be decoded or labels do not fit the model, :class:`EvaluationError` where preprocessing and model do
+    not fit each other, a model answers with anything but one finite number per class, or a file to resume is of another
+    evaluation, :class:`UsageError` where there is no runner, no such profile, or ``predictions`` exists already.
+    """
+    plan = plan_evaluation(
+        model,
+        config,
+        dataset,
+        [runner.info for runner in runners],
+        profile=profile,
+        reference_images=reference_images,
+        predictions=predictions,
+        resume=resume,
+    )
+    clock, images = Clock(), plan.images_left()
+    writer = RecordWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
+    try:
+        tally = Tally(plan, max_bad, writer)
+        with (
+            (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
+            closing(
+                measured(plan.lanes, runners, images, workers or readers(images, processors()), clock, tally.meet)
+            ) as answers,
+        ):
+            counter.advance(plan.done)
+            for batch in answers:
+                tally.take(batch)
+                counter.advance(len(batch.images), **tally.figures)
+        found = tally.finish()
+    finally:
+        if writer:
+            writer.close()
+    return finished(plan, found, Timing.of(clock, clock.elapsed, tally.measured), *tally.notes)
+
+
+def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: str) -> Evaluation:
+    """The evaluation of which ``found`` are all answers. Raises :class:`DatasetError` where no image was measured."""
+    remarks = (f"{lane.info.label}: {remark}" for lane in plan.lanes for remark in lane.info.remarks)
+    earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
+    return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))

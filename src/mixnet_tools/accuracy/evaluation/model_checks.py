@@ -1,0 +1,161 @@
+"""The models of an evaluation with their preprocessing, checked against each other and against the images' labels.
+
+Everything that can be wrong before the first image is decoded is found here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from platform import python_version
+
+import numpy as np
+
+from mixnet_tools import __version__
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
+from mixnet_tools.accuracy.launchers.base import RunnerInfo
+from mixnet_tools.accuracy.predictions.values import DatasetSummary, LaneSetup, Setup, Versions
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, Measurement
+from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Plan, make_plan
+from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
+from mixnet_tools.files.location import shown
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One model's way through the evaluation."""
+
+    info: RunnerInfo
+    measurement: Measurement
+    plan: Plan
+
+
+def make_lane(info: RunnerInfo, config: AccuracyConfig, profile: str) -> Lane:
+    """The model ``info`` with the preprocessing that ``config`` and ``profile`` give it; errors of both."""
+    measurement = config.measurement(info.launcher, profile)
+    return Lane(info, measurement, make_plan(measurement))
+
+
+def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
+    """``infos``, where labels say the device if converted models run on several devices."""
+    devices = {info.device for info in infos if info.precision}
+    return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)
+
+
+def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
+    """That the models are one model, and the labels its classes.
+
+    Raises :class:`UsageError` where there is no model, :class:`DatasetError` for labels or images that do not fit,
+    :class:`EvaluationError` for models that do not fit each other.
+    """
+    if not lanes:
+        raise UsageError("no model to evaluate")
+    if not dataset.images and dataset.shard:
+        count = len(dataset.whole or ())
+        raise DatasetError(
+            f"{shown(dataset.source)}: shard {dataset.shard.number}/{dataset.shard.count} of {count} images is empty",
+            hint=f"--shard I/{count} at most, or more images: --num_images",
+        )
+    if not dataset.images:
+        raise DatasetError(f"{shown(dataset.source)}: no images to evaluate")
+    first = lanes[0]
+    for lane in lanes[1:]:
+        if lane.info.classes != first.info.classes:
+            raise EvaluationError(
+                f"{first.info.label} answers with {first.info.classes} classes, "
+                f"{lane.info.label} with {lane.info.classes}: these are not the same model"
+            )
+        if lane.measurement.dataset_name != first.measurement.dataset_name:
+            raise EvaluationError(
+                f"{lane.measurement.where}.name: {lane.info.label} is measured on {lane.measurement.dataset_name!r}, "
+                f"but {first.info.label} on {first.measurement.dataset_name!r}: measure them one by one"
+            )
+    classes, offset = first.info.classes, first.measurement.label_offset
+    usable = classes - offset
+    if dataset.class_names is not None and len(dataset.class_names) != usable:
+        raise DatasetError(
+            f"{shown(dataset.source)}: {len(dataset.class_names)} class folders, but the model knows {usable} classes: "
+            "labels follow from the sorted folder names only if every class has its folder",
+            hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines",
+        )
+    wrong = next((image for image in dataset.images if max(image.accepted or (image.label,)) >= usable), None)
+    if wrong is not None:
+        where = shown(dataset.annotations or dataset.source)
+        label = max(wrong.accepted or (wrong.label,))
+        raise DatasetError(
+            f"{where}: {wrong.name!r} has label {label}, but the model knows the labels 0 to {usable - 1}",
+            hint="labels count from 0 (is this a file whose labels count from 1, or another data set's?)",
+        )
+
+
+def input_sizes(lanes: Sequence[Lane]) -> dict[Operations, RunnerInfo]:
+    """Each distinct preprocessing, with a model that takes its result. :class:`EvaluationError` where two disagree."""
+    sizes: dict[Operations, RunnerInfo] = {}
+    for lane in lanes:
+        other = sizes.setdefault(lane.plan.operations, lane.info)
+        if (other.height, other.width) != (lane.info.height, lane.info.width):
+            raise EvaluationError(
+                f"{other.label} takes {other.width}x{other.height} pixels, {lane.info.label} "
+                f"{lane.info.width}x{lane.info.height}, but accuracy-check.yml prepares images alike for both"
+            )
+    return sizes
+
+
+def make_setup(
+    model: str, profile: str, lanes: Sequence[Lane], dataset: ImageDataset, reference_images: int | None
+) -> Setup:
+    """What is measured, as a value. ``reference_images`` overrides what the data set's name says."""
+    measurement = lanes[0].measurement
+    chosen = dataset.images if dataset.whole is None else dataset.whole
+    summary = DatasetSummary(
+        name=measurement.dataset_name,
+        source=shown(dataset.source),
+        form=dataset.form,
+        annotations=shown(dataset.annotations) if dataset.annotations else None,
+        total=dataset.total,
+        evaluated=len(dataset.images),
+        label_offset=measurement.label_offset,
+        reference_images=measurement.reference_images if reference_images is None else reference_images,
+        excluded=dataset.excluded,
+        labels=dataset.labels,
+        fingerprint=dataset.fingerprint,
+        chosen=len(chosen),
+        chosen_fingerprint=fingerprint_of(chosen),
+    )
+    own = dataset.labels == "own"
+    setups = tuple(
+        LaneSetup(
+            launcher=lane.info.launcher,
+            precision=lane.info.precision,
+            device=lane.info.device,
+            preprocessing=lane.plan.description,
+            reference_top1=lane.measurement.reference_top1 if own else None,
+            reference_top5=lane.measurement.reference_top5 if own else None,
+            digests=lane.info.digests,
+            among_devices=lane.info.among_devices,
+        )
+        for lane in lanes
+    )
+    opencv = any("(OpenCV" in step for lane in setups for step in lane.preprocessing)
+    return Setup(model, profile, lanes[0].info.classes, summary, setups, _versions(opencv), dataset.shard)
+
+
+def _versions(scaled_by_opencv: bool) -> Versions:
+    return Versions(
+        mixnet_tools=__version__,
+        openvino=_version("openvino"),
+        tensorflow=_version("tensorflow"),
+        pillow=metadata.version("pillow"),
+        numpy=np.__version__,
+        python=python_version(),
+        onnxruntime=_version("onnxruntime"),
+        opencv=_version("cv2") if scaled_by_opencv else None,
+    )
+
+
+def _version(package: str) -> str | None:
+    """The version of a package that is loaded (and so had a part in the figures), else None."""
+    module = sys.modules.get(package)
+    return None if module is None else str(getattr(module, "__version__", "unknown"))

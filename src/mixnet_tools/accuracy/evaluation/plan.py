@@ -1,0 +1,87 @@
+"""What an evaluation is going to measure, checked before the first image: models, images, and what is done already.
+
+Nothing here needs a loaded model, only what is known of it (:class:`.runner.RunnerInfo`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.evaluation.model_checks import Lane, check, input_sizes, make_lane, make_setup, named_apart
+from mixnet_tools.accuracy.launchers.base import RunnerInfo
+from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, RecordFile, read_records, same_setup
+from mixnet_tools.accuracy.predictions.values import Setup
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.errors import EvaluationError
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """Models (``lanes``) and the images for them; ``resumed`` holds the answers of an earlier run, None without one."""
+
+    setup: Setup
+    lanes: tuple[Lane, ...]
+    dataset: ImageDataset
+    resumed: RecordFile | None
+
+    @property
+    def done(self) -> int:
+        """Images that an earlier run has done."""
+        return self.resumed.images if self.resumed else 0
+
+    def images_left(self) -> tuple[LabelledImage, ...]:
+        """The images that are to be measured still, in the data set's order."""
+        if not self.resumed:
+            return self.dataset.images
+        done = frozenset(self.resumed.order)
+        return tuple(image for image in self.dataset.images if image.name not in done)
+
+
+def plan_evaluation(
+    model: str,
+    config: AccuracyConfig,
+    dataset: ImageDataset,
+    infos: Sequence[RunnerInfo],
+    *,
+    profile: str = "omz",
+    reference_images: int | None = None,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> EvaluationPlan:
+    """Check the models ``infos``, their preprocessing and ``dataset`` against each other.
+
+    For the arguments and errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    """
+    lanes = tuple(make_lane(info, config, profile) for info in named_apart(infos))
+    check(lanes, dataset)
+    input_sizes(lanes)
+    setup = make_setup(model, profile, lanes, dataset, reference_images)
+    resumed = _resumable(predictions, setup, dataset) if predictions and resume else None
+    return EvaluationPlan(setup, lanes, dataset, resumed)
+
+
+def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:
+    found = read_records(path) if path.exists() else None
+    if found is None:
+        if path.exists():
+            begun = path.read_bytes()[:64]
+            if not (begun.startswith(HEADER_START) or HEADER_START.startswith(begun)):
+                raise EvaluationError(f"{path}: is no predictions file, and is not overwritten")
+            os.truncate(path, 0)  # the torn first line of ours, or nothing
+        return None
+    difference = same_setup(setup, found.setup)
+    if difference is None and setup.shard != found.setup.shard:
+        difference = f"shard {setup.shard} and {found.setup.shard}"
+    # Any of the images may be done, in any order: those of a cluster come as its workers have them.
+    if difference is None and not {image.name for image in dataset.images}.issuperset(found.order):
+        difference = "other images"
+    if difference:
+        raise EvaluationError(
+            f"{path}: is of another evaluation: {difference}", hint="name another file to --predictions"
+        )
+    return found

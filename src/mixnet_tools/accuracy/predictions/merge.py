@@ -1,0 +1,98 @@
+"""The files of several shards -> the evaluation that one run over all images would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mixnet_tools.accuracy.datasets.dataset import fingerprint
+from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+from mixnet_tools.accuracy.predictions.jsonl import RecordFile, read_records, same_setup
+from mixnet_tools.accuracy.predictions.values import Gathering, Setup
+from mixnet_tools.accuracy.reports.accuracy_report import Timing
+from mixnet_tools.accuracy.reports.summarize import summarize
+from mixnet_tools.errors import EvaluationError
+
+
+def merge(paths: Sequence[Path]) -> Evaluation:
+    """Read the predictions in ``paths``, in any order. A single file without a shard is a whole evaluation already.
+
+    Raises :class:`EvaluationError` where a file is no such file or unfinished, where two measured something different,
+    or where a shard is missing or there twice.
+    """
+    files = [_read(path) for path in paths]
+    first = files[0]
+    for other in files[1:]:
+        difference = same_setup(first.setup, other.setup)
+        if difference:
+            raise EvaluationError(f"{first.path} and {other.path} are not of one evaluation: {difference}")
+    ordered = _in_order(files)
+    planned = sum(file.setup.dataset.evaluated for file in ordered)
+    setup = replace(first.setup, dataset=replace(first.setup.dataset, evaluated=planned), shard=None)
+    if planned != setup.dataset.chosen:
+        raise EvaluationError(f"the shards hold {planned} images, but {setup.dataset.chosen} are in the whole")
+    gathered = Gathering(planned, len(setup.lanes))
+    seen: dict[str, Path] = {}
+    for file in ordered:
+        again = next((name for name in file.order if name in seen), None)
+        if again is not None:
+            raise EvaluationError(f"{seen[again]} and {file.path} both hold {again}")
+        seen.update(dict.fromkeys(file.order, file.path))
+        gathered.extend(file.predictions)
+    _check_order(setup, ordered)
+    found = gathered.predictions()
+    timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
+    return Evaluation(setup, found, summarize(setup, found, timing))
+
+
+def _check_order(setup: Setup, files: Sequence[RecordFile]) -> None:
+    """That the files hold the images in the data set's order, which shows in the fingerprint of names and labels.
+
+    A run on a cluster that was killed before it put its file in order leaves it in another.
+    """
+    named = [pair for file in files for pair in zip(file.order, file.accepted, strict=True)]
+    if not all(accepted for _, accepted in named):
+        return  # labels of bad images are not in files of earlier versions
+    offset = setup.dataset.label_offset
+    found = fingerprint((name, [label - offset for label in accepted]) for name, accepted in named)
+    if found != setup.dataset.chosen_fingerprint:
+        raise EvaluationError(
+            f"{', '.join(str(file.path) for file in files)}: the images do not stand in the data set's order",
+            hint="the same commands with --resume, which measure nothing anew, put them in order",
+        )
+
+
+def _read(path: Path) -> RecordFile:
+    file = read_records(path)
+    if file is None:
+        raise EvaluationError(f"{path}: holds nothing yet")
+    planned = file.setup.dataset.evaluated
+    if file.images < planned:
+        raise EvaluationError(
+            f"{path}: holds {file.images} of {planned} images: its run was interrupted",
+            hint="finish it first: the same command with --resume",
+        )
+    return file
+
+
+def _in_order(files: Sequence[RecordFile]) -> list[RecordFile]:
+    shards = [file.setup.shard for file in files]
+    if len(files) == 1 and shards[0] is None:
+        return list(files)
+    numbered: dict[int, RecordFile] = {}
+    for file, shard in zip(files, shards, strict=True):
+        if shard is None:
+            raise EvaluationError(f"{file.path}: is no shard", hint="each run needs --shard i/n")
+        if shard.number in numbered:
+            raise EvaluationError(f"{file.path} and {numbered[shard.number].path} are the same shard, {shard.number}")
+        numbered[shard.number] = file
+    counts = {shard.count for shard in shards if shard}
+    if len(counts) != 1:
+        raise EvaluationError(
+            f"these are parts of different wholes: {', '.join(f'.../{one}' for one in sorted(counts))}"
+        )
+    missing = [number for number in range(1, counts.pop() + 1) if number not in numbered]
+    if missing:
+        raise EvaluationError(f"shard {', '.join(map(str, missing))} is missing")
+    return [numbered[number] for number in sorted(numbered)]

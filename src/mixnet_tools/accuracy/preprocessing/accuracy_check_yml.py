@@ -1,0 +1,212 @@
+"""``accuracy-check.yml`` as frozen, typed values: for each launcher the preprocessing, the data set and the references.
+
+The format is Open Model Zoo's, for image classifiers. Keys, steps and metrics that this module does not know are
+refused, since a step that is left out in silence makes the measured figure wrong. How a step is carried out is
+:mod:`.preprocess`'s subject; a step may be valid here and still be one that it does not support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.preprocessing.profiles import ProfileReference, load_profile_references, with_profile_steps
+from mixnet_tools.accuracy.preprocessing.steps import ChannelSwap, Geometry, Normalization, Step, step_problems
+from mixnet_tools.descriptors import strict_yaml
+from mixnet_tools.descriptors.strict_yaml import KeyPath, StrictModel, format_key
+from mixnet_tools.errors import DescriptorError, UsageError
+
+
+class LauncherInput(StrictModel):
+    """An input of the model as a launcher names it."""
+
+    name: str
+    type: Literal["INPUT", "CONST_INPUT", "IMAGE_INFO"] = "INPUT"
+    shape: str | None = None
+    layout: str | None = None
+
+
+class Launcher(StrictModel):
+    """What runs the model. Only ``framework`` matters here: files are found through model.yml."""
+
+    framework: str
+    adapter: Literal["classification"]
+    model: str | None = None
+    weights: str | None = None
+    saved_model_dir: str | None = None
+    output_names: tuple[str, ...] | None = Field(default=None, strict=False)
+    inputs: tuple[LauncherInput, ...] = Field(default=(), strict=False)
+
+
+class Metric(StrictModel):
+    """A figure to measure, and its ``reference``, a fraction between 0 and 1."""
+
+    name: str | None = None
+    type: Literal["accuracy"]
+    top_k: Literal[1, 5] = 1
+    reference: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class DatasetEntry(StrictModel):
+    """The data set by name, and how its images reach the model."""
+
+    name: str
+    reader: Literal["opencv_imread", "pillow_imread"] = "opencv_imread"
+    preprocessing: tuple[Step, ...] = Field(default=(), strict=False)
+    metrics: tuple[Metric, ...] = Field(strict=False)
+
+
+class ModelEntry(StrictModel):
+    """One way to measure the model: launchers that share a data set and its preprocessing."""
+
+    name: str
+    launchers: tuple[Launcher, ...] = Field(strict=False)
+    datasets: tuple[DatasetEntry, ...] = Field(strict=False)
+
+
+class _AccuracyYml(StrictModel):
+    models: tuple[ModelEntry, ...] = Field(strict=False)
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """What is known of a data set by its OMZ name: its number of images, and the class index of label 0."""
+
+    images: int
+    label_offset: int
+
+
+REFERENCE_SETS = {
+    "imagenet_1000_classes": ReferenceSet(images=50_000, label_offset=0),
+    "imagenet_1001_classes": ReferenceSet(images=50_000, label_offset=1),  # class 0 is the background
+}
+"""OMZ's ImageNet definitions. Other names are taken as they are: labels count from 0, the size is not known."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How one launcher is measured.
+
+    ``where`` names file and key of ``steps``; ``reader_order`` is the channel order in which OMZ's reader hands over
+    the image, and ``orient`` says that it turns the image as its EXIF data asks. ``label_offset`` is added to a
+    data set's label to get the model's class. References are fractions between 0 and 1.
+    """
+
+    where: str
+    dataset_name: str
+    reader_order: Literal["BGR", "RGB"]
+    orient: bool
+    steps: tuple[ChannelSwap | Geometry | Normalization, ...]
+    label_offset: int
+    reference_images: int | None
+    reference_top1: float | None
+    reference_top5: float | None
+
+
+@dataclass(frozen=True)
+class AccuracyConfig:
+    """A whole accuracy-check.yml: read it with :func:`load_accuracy_config`."""
+
+    path: Path
+    entries: tuple[ModelEntry, ...]
+    references: Mapping[str, ProfileReference] = field(default_factory=dict)
+
+    def measurement(self, launcher: str, profile: str = PROFILES[0]) -> Measurement:
+        """How ``launcher`` (``openvino``, ``tf`` or ``onnx``) is to be measured under ``profile``.
+
+        Raises :class:`DescriptorError` where the file has no entry for that launcher, :class:`UsageError` for an
+        unknown profile, and :class:`EvaluationError` where the profile does not fit the file's steps.
+        """
+        if profile not in PROFILES:
+            raise UsageError(f"unknown preprocessing profile {profile!r}; available: {', '.join(PROFILES)}")
+        for index, entry in enumerate(self.entries):
+            if launcher in _launchers(entry):
+                where = f"{self.path}: {format_key(('models', index, 'datasets', 0))}"
+                measurement = _measurement(where, entry.datasets[0])
+                return measurement if profile == PROFILES[0] else self._under(profile, measurement, entry.datasets[0])
+        known = sorted({name for entry in self.entries for name in _launchers(entry)})
+        raise DescriptorError(
+            f"{self.path}: models: no entry with a launcher of framework {launcher!r}; it has {', '.join(known)}",
+            hint=f"measure what the file describes: --launcher {','.join(known)}",
+        )
+
+    def _under(self, profile: str, measurement: Measurement, dataset: DatasetEntry) -> Measurement:
+        steps, orient = with_profile_steps(dataset.preprocessing, profile, measurement.where)
+        reference = self.references.get(profile)
+        return replace(
+            measurement,
+            steps=steps,
+            orient=orient,
+            reference_top1=reference.top1 if reference else None,
+            reference_top5=reference.top5 if reference else None,
+        )
+
+
+def load_accuracy_config(path: Path) -> AccuracyConfig:
+    """Read the accuracy-check.yml at ``path``, and the profiles.yml beside it where there is one.
+
+    Raises :class:`DescriptorError` that names each wrong key.
+    """
+    if not path.is_file():
+        raise DescriptorError(
+            f"{path}: not found: the model has no description of how its accuracy is measured",
+            hint="write one in Open Model Zoo's format (models/public/mixnet-l/accuracy-check.yml is an example)",
+        )
+    contents = strict_yaml.validate(strict_yaml.read(path), _AccuracyYml, _cross_check)
+    return AccuracyConfig(path, contents.models, load_profile_references(path))
+
+
+_FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "tf", "onnx_runtime": "onnx"}
+
+
+def _launchers(entry: ModelEntry) -> tuple[str, ...]:
+    """Our names for an entry's launchers; a framework that is not ours keeps its own (pytorch)."""
+    return tuple(_FRAMEWORKS.get(launcher.framework, launcher.framework) for launcher in entry.launchers)
+
+
+def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
+    references = {metric.top_k: metric.reference for metric in dataset.metrics}
+    known = REFERENCE_SETS.get(dataset.name)
+    opencv = dataset.reader == "opencv_imread"
+    return Measurement(
+        where=where,
+        dataset_name=dataset.name,
+        reader_order="BGR" if opencv else "RGB",
+        orient=opencv,  # cv2.imread turns the image as EXIF says; OMZ's Pillow reader does not
+        steps=dataset.preprocessing,
+        label_offset=known.label_offset if known else 0,
+        reference_images=known.images if known else None,
+        reference_top1=references.get(1),
+        reference_top5=references.get(5),
+    )
+
+
+def _cross_check(file: _AccuracyYml) -> list[tuple[KeyPath, str]]:
+    problems: list[tuple[KeyPath, str]] = []
+    seen: dict[str, int] = {}
+    if not file.models:
+        problems.append((("models",), "expected at least one entry"))
+    for index, entry in enumerate(file.models):
+        if not entry.launchers:
+            problems.append((("models", index, "launchers"), "expected at least one launcher"))
+        if len(entry.datasets) != 1:
+            problems.append((("models", index, "datasets"), f"expected one data set, got {len(entry.datasets)}"))
+        for name in dict.fromkeys(_launchers(entry)):
+            if name in seen:
+                problems.append((("models", index, "launchers"), f"models[{seen[name]}] describes {name!r} already"))
+            seen.setdefault(name, index)
+        for number, dataset in enumerate(entry.datasets):
+            place: KeyPath = ("models", index, "datasets", number)
+            for step_number, step in enumerate(dataset.preprocessing):
+                problems.extend(((*place, "preprocessing", step_number), text) for text in step_problems(step))
+            tops = [metric.top_k for metric in dataset.metrics]
+            if not tops:
+                problems.append(((*place, "metrics"), "expected at least one metric"))
+            if len(set(tops)) != len(tops):
+                problems.append(((*place, "metrics"), "the same top_k stands here twice"))
+    return problems

@@ -1,0 +1,227 @@
+"""An image -> the array a model is fed: cropping, scaling, normalising. Pure, one image at a time.
+
+Open Model Zoo reads images as BGR and lets each launcher's steps swap the channels. Cropping and scaling treat each
+channel by itself, so here an image stays RGB throughout, a swap only changes the order of the finished array, and
+launchers whose steps differ in swaps alone share all the work. What the steps are is :mod:`.steps`' subject, decoding
+:mod:`.decoding`'s.
+
+Formulas are those of OMZ's accuracy_checker (preprocessor/crop.py, resize.py, normalization.py, release 2024), and a
+result is bit-exact with it; the steps of other profiles are :mod:`.profiles`' subject.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import Measurement
+from mixnet_tools.accuracy.preprocessing.resize import (
+    OPENCV_INTERPOLATIONS,
+    TENSORFLOW_INTERPOLATIONS,
+    opencv_resize,
+    require_opencv,
+    tensorflow_resize,
+)
+from mixnet_tools.accuracy.preprocessing.steps import (
+    ChannelSwap,
+    Crop,
+    Normalization,
+    Operation,
+    Resize,
+    SquareCrop,
+    describe,
+)
+from mixnet_tools.errors import EvaluationError
+
+Pixels = npt.NDArray[Any]
+"""[height, width, 3], uint8 in 0..255, or float32 where the steps normalise or scale as TensorFlow does."""
+
+_FILTERS = {
+    "NEAREST": Image.Resampling.NEAREST,
+    "LINEAR": Image.Resampling.BILINEAR,
+    "BILINEAR": Image.Resampling.BILINEAR,
+    "CUBIC": Image.Resampling.BICUBIC,
+    "BICUBIC": Image.Resampling.BICUBIC,
+    "BOX": Image.Resampling.BOX,
+    "HAMMING": Image.Resampling.HAMMING,
+    "LANCZOS": Image.Resampling.LANCZOS,
+    "ANTIALIAS": Image.Resampling.LANCZOS,
+}
+_INTERPOLATIONS = {
+    "pillow": tuple(_FILTERS),
+    "opencv": tuple(OPENCV_INTERPOLATIONS),
+    "tf": TENSORFLOW_INTERPOLATIONS,
+}
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What is done to the RGB image. Launchers with equal operations share their result.
+
+    ``orient`` turns the image as its EXIF data asks; the values of a :class:`Normalization` are in RGB order.
+    """
+
+    orient: bool
+    steps: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The preprocessing of one launcher: shared ``operations``, then the channel ``order`` of the array."""
+
+    operations: Operations
+    order: Literal["RGB", "BGR"]
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """One short text per step, as a report shows them."""
+        return (*(describe(step) for step in self.operations.steps), f"channel order {self.order}")
+
+
+def make_plan(measurement: Measurement) -> Plan:
+    """How images are prepared for ``measurement``.
+
+    Raises :class:`EvaluationError` that names file and key for a step that is not supported, and
+    :class:`MissingDependency` where a step needs OpenCV and that is not installed.
+    """
+    reverse = measurement.reader_order == "BGR"
+    steps: list[Operation] = []
+    for index, step in enumerate(measurement.steps):
+        where = f"{measurement.where}.preprocessing[{index}]"
+        if isinstance(step, ChannelSwap):
+            reverse = not reverse
+            continue
+        if steps and _makes_floats(steps[-1]) and not isinstance(step, Normalization):
+            before = describe(steps[-1]).partition(" (")[0]
+            raise EvaluationError(f"{where}: step {step.type} after {before}, which leaves floats, is not supported")
+        if steps and isinstance(steps[-1], Normalization):
+            raise EvaluationError(f"{where}: a second normalization is not supported")
+        if isinstance(step, Resize):
+            _check_resize(step, where)
+        steps.append(_in_rgb(step, reverse) if isinstance(step, Normalization) else step)
+    return Plan(Operations(measurement.orient, tuple(steps)), "BGR" if reverse else "RGB")
+
+
+def apply(image: Image.Image, operations: Operations) -> Pixels:
+    """``image`` (8-bit RGB) after all steps: [height, width, 3] in RGB order, see :data:`Pixels`.
+
+    Raises :class:`EvaluationError` where a step cannot be applied to an image of this size.
+    """
+    pixels: Pixels | None = None
+    for step in operations.steps:
+        if isinstance(step, Normalization):
+            values = (np.asarray(image) if pixels is None else pixels) - np.asarray(step.mean or (0.0, 0.0, 0.0))
+            pixels = (values / np.asarray(step.std or (1.0, 1.0, 1.0))).astype(np.float32)
+        elif isinstance(step, Resize) and step.library == "tf":
+            pixels = tensorflow_resize(np.asarray(image), *_target_size(step, *image.size), _interpolation(step))
+        elif isinstance(step, Resize):
+            image = _resized(image, step, *_target_size(step, *image.size))
+        elif isinstance(step, SquareCrop):
+            image = image.crop(_square_box(step, *image.size))
+        else:
+            image = _enlarged(image, step)
+            image = image.crop(_crop_box(step, *image.size))
+    return np.array(image) if pixels is None else pixels
+
+
+def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
+    """A batch [N, height, width, 3] in RGB, with its channels in ``order``, contiguous in memory."""
+    return batch if order == "RGB" else np.ascontiguousarray(batch[..., ::-1])
+
+
+def _makes_floats(step: Operation) -> bool:
+    return isinstance(step, Normalization) or (isinstance(step, Resize) and step.library == "tf")
+
+
+def _interpolation(step: Resize) -> str:
+    return (step.interpolation or "BILINEAR").upper()
+
+
+def _check_resize(step: Resize, where: str) -> None:
+    known = _INTERPOLATIONS[step.library]
+    if _interpolation(step) not in known:
+        library = describe(step).partition("(")[2].partition(" ")[0]
+        raise EvaluationError(
+            f"{where}.interpolation: unknown {step.interpolation!r}; {library} has {', '.join(sorted(known))}"
+        )
+    if step.library == "opencv":
+        require_opencv()
+
+
+def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
+    if not reverse:
+        return step
+    mean, std = (values and values[::-1] for values in (step.mean, step.std))
+    return step.model_copy(update={"mean": mean, "std": std})
+
+
+def _resized(image: Image.Image, step: Resize, width: int, height: int) -> Image.Image:
+    if step.library == "pillow":
+        return image.resize((width, height), _FILTERS[_interpolation(step)])
+    return Image.fromarray(opencv_resize(np.asarray(image), width, height, _interpolation(step)))
+
+
+def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
+    if step.central_fraction is not None:
+        size = int(width * step.central_fraction), int(height * step.central_fraction)
+    else:
+        size = step.target or (width, height)
+    if min(size) < 1:
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
+    return size
+
+
+def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
+    """Without Pillow, an image smaller than the crop is first enlarged (by OpenCV, bilinearly) until it covers it."""
+    wanted, size = _crop_size(step, *image.size), np.array(image.size, dtype=np.float64)
+    if step.use_pillow or (image.width >= wanted[0] and image.height >= wanted[1]):
+        return image
+    for axis in (0, 1):
+        if size[axis] < wanted[axis]:
+            size = size * wanted[axis] / size[axis]
+    width, height = (math.ceil(side) for side in size)
+    return Image.fromarray(opencv_resize(np.asarray(image), width, height, "LINEAR"))
+
+
+def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:
+    new_width, new_height = _crop_size(step, width, height)
+    if step.use_pillow:
+        # Python's round: half to even, so that odd margins go left or right by turns.
+        left, top = round((width - new_width) / 2.0), round((height - new_height) / 2.0)
+    else:
+        left, top = (width - new_width) // 2, (height - new_height) // 2
+    return left, top, left + new_width, top + new_height
+
+
+def _square_box(step: SquareCrop, width: int, height: int) -> tuple[int, int, int, int]:
+    side = int(step.size / (step.size + 32) * min(width, height))
+    if side < 1:
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
+    left, top = (width - side + 1) // 2, (height - side + 1) // 2
+    return left, top, left + side, top + side
+
+
+def _target_size(step: Resize, width: int, height: int) -> tuple[int, int]:
+    """(width, height) to scale to; ``greater`` gives the shorter side its size, and keeps the ratio of the image."""
+    new_width, new_height = step.target or (width, height)
+    rule = step.aspect_ratio_scale
+    if rule == "greater":
+        rule = "height" if height > width else "width"
+    if rule == "width":
+        new_width = int(new_height * width / height)
+    elif rule == "height":
+        new_height = int(new_width * height / width)
+    elif rule == "fit_to_window":
+        scale = min(new_height / height, new_width / width)
+        new_width, new_height = int(scale * width), int(scale * height)
+    elif rule == "min_ratio":
+        ratio = min(height / new_height, width / new_width)
+        new_width, new_height = int(width / ratio), int(height / ratio)
+    if new_width < 1 or new_height < 1:
+        raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
+    return new_width, new_height

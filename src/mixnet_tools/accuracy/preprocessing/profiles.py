@@ -1,0 +1,101 @@
+"""Preprocessing profiles: other ways in which the same weights have been measured, and their references.
+
+A profile replaces the crop and resize steps of accuracy-check.yml; channel order and normalization, which belong to the
+model, stay. A figure is comparable only under the profile it was measured with, so each profile has references of its
+own: accuracy-check.yml has those of ``omz``, and a file ``profiles.yml`` beside it those of the others.
+
+``timm``: the shorter side to ``int(size / 0.875)`` and the central square, with Pillow's bicubic filter (torchvision's
+Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic``, ``tpu-bilinear``: the central square of
+``int(size / (size + 32) * shorter side)``, scaled without antialias (preprocessing of the Cloud TPU repository's
+MnasNet and MixNet).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mixnet_tools.accuracy.preprocessing.steps import ChannelSwap, Crop, Geometry, Normalization, Resize, SquareCrop
+from mixnet_tools.descriptors import strict_yaml
+from mixnet_tools.descriptors.strict_yaml import StrictModel
+from mixnet_tools.errors import EvaluationError
+
+PROFILES_FILE = "profiles.yml"
+"""Beside accuracy-check.yml: a model's references under profiles other than ``omz``."""
+
+TIMM_CROP = 0.875
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ProfileReference(StrictModel):
+    """What was measured under a profile: fractions between 0 and 1, and where the figures stand."""
+
+    top1: _Share
+    top5: _Share
+    source: str
+
+
+class _ProfilesYml(StrictModel):
+    profiles: dict[Literal["timm", "tpu-bicubic", "tpu-bilinear"], ProfileReference]
+
+
+@dataclass(frozen=True)
+class ProfileSteps:
+    """The geometry of a profile; ``orient`` says whether images are turned as their EXIF data asks."""
+
+    steps: tuple[Geometry, ...]
+    orient: bool
+
+
+def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
+    """The references in ``profiles.yml`` beside ``accuracy_path``, by profile; none where there is no such file.
+
+    Raises :class:`DescriptorError` that names each wrong key.
+    """
+    path = accuracy_path.with_name(PROFILES_FILE)
+    if not path.is_file():
+        return {}
+    found = strict_yaml.validate(strict_yaml.read(path), _ProfilesYml).profiles
+    return {name: reference for name, reference in found.items()}  # noqa: C416 (the key's type widens)
+
+
+def profile_steps(profile: str, size: int) -> ProfileSteps:
+    """The steps of ``profile`` (not ``omz``, whose steps stand in accuracy-check.yml) for an input of ``size``."""
+    if profile == "timm":
+        resized = int(size / TIMM_CROP)
+        scale = Resize(
+            type="resize", size=resized, use_pillow=True, interpolation="BICUBIC", aspect_ratio_scale="greater"
+        )
+        return ProfileSteps((scale, Crop(type="crop", size=size, use_pillow=True)), orient=False)
+    method = profile.removeprefix("tpu-").upper()
+    scale = Resize(type="resize", size=size, use_tensorflow=True, interpolation=method)
+    return ProfileSteps((SquareCrop(size=size), scale), orient=False)
+
+
+def with_profile_steps(
+    steps: tuple[ChannelSwap | Crop | Resize | Normalization, ...], profile: str, where: str
+) -> tuple[tuple[ChannelSwap | Geometry | Normalization, ...], bool]:
+    """(``steps`` with their geometry replaced by the profile's, whether to orient). ``where`` is for messages.
+
+    Raises :class:`EvaluationError` where the steps do not tell the (square) size of the model's input.
+    """
+    sized = [step.target for step in steps if isinstance(step, (Crop, Resize)) and step.target]
+    if not sized or sized[-1][0] != sized[-1][1]:
+        raise EvaluationError(
+            f"{where}.preprocessing: profile {profile} needs the side of a square input, and no step ends in one",
+            hint="only --profile omz takes these steps as they are",
+        )
+    chosen = profile_steps(profile, sized[-1][0])
+    swaps = tuple(step for step in steps if isinstance(step, ChannelSwap))
+    values = tuple(step for step in steps if isinstance(step, Normalization))
+    if not values:
+        return (*swaps, *chosen.steps), chosen.orient
+    # A normalization counts channels in the order they have where it stands: keep the swaps on their side of it.
+    split = steps.index(values[0])
+    before = tuple(step for step in steps[:split] if isinstance(step, ChannelSwap))
+    after = tuple(step for step in steps[split:] if isinstance(step, (ChannelSwap, Normalization)))
+    return (*before, *chosen.steps, *after), chosen.orient

@@ -1,0 +1,151 @@
+"""The steps of preprocessing as frozen, typed values, with the keys of Open Model Zoo's accuracy-check.yml.
+
+What a step does to an image is :mod:`.preprocess`'s subject; which file names it is :mod:`.config`'s.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from mixnet_tools.descriptors.strict_yaml import StrictModel
+
+Side = Annotated[int, Field(ge=1, le=1 << 14)]
+"""A width or height in pixels."""
+
+
+def _channel_values(value: Any) -> Any:
+    """OMZ writes one number for all channels, a list, or the string ``(r,g,b)``."""
+    if isinstance(value, str):
+        try:
+            value = [float(part) for part in value.strip("()[] ").split(",")]
+        except ValueError:
+            raise ValueError("expected a number or three numbers") from None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, list) or len(value) not in (1, 3):
+        raise ValueError("expected a number or three numbers")
+    return tuple(value * 3 if len(value) == 1 else value)
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+ChannelValues = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_channel_values)]
+
+
+class ChannelSwap(StrictModel):
+    """Reverse the order of the channels. Both names do the same: neither looks at the order it finds."""
+
+    type: Literal["bgr_to_rgb", "rgb_to_bgr"]
+
+
+class _Sized(StrictModel):
+    size: Side | None = None
+    dst_width: Side | None = None
+    dst_height: Side | None = None
+
+    @property
+    def target(self) -> tuple[int, int] | None:
+        """(width, height) in pixels, or None where the step gives no complete size."""
+        width, height = self.dst_width or self.size, self.dst_height or self.size
+        return (width, height) if width and height else None
+
+
+class Crop(_Sized):
+    """Keep the centre: ``central_fraction`` of each side, or a given size in pixels."""
+
+    type: Literal["crop"]
+    use_pillow: bool = False
+    central_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Resize(_Sized):
+    """Scale to a size; with ``aspect_ratio_scale`` one side follows from the image's own ratio."""
+
+    type: Literal["resize"]
+    use_pillow: bool = False
+    use_tensorflow: bool = False
+    resize_realization: Literal["pillow", "opencv", "tf"] | None = None
+    interpolation: str | None = None
+    aspect_ratio_scale: Literal["width", "height", "greater", "fit_to_window", "min_ratio"] | None = None
+
+    @property
+    def library(self) -> Literal["pillow", "opencv", "tf"]:
+        """Whose resize is asked for."""
+        if self.resize_realization:
+            return self.resize_realization
+        return "pillow" if self.use_pillow else "tf" if self.use_tensorflow else "opencv"
+
+
+class Normalization(StrictModel):
+    """Subtract ``mean``, then divide by ``std``: a value per channel, in the order the channels have at this step."""
+
+    type: Literal["normalization"]
+    mean: ChannelValues | None = None
+    std: ChannelValues | None = None
+
+
+class SquareCrop(StrictModel):
+    """The central square of ``size / (size + 32)`` of the shorter side. Only profiles have it, no file."""
+
+    type: Literal["square_crop"] = "square_crop"
+    size: Side
+
+
+Geometry = Crop | Resize | SquareCrop
+"""Steps that change an image's size."""
+
+Operation = Geometry | Normalization
+"""Steps that are carried out on an image, as opposed to swaps, which only reorder the finished array."""
+
+_STEP_TYPES = ("bgr_to_rgb", "rgb_to_bgr", "crop", "resize", "normalization")
+
+
+def _known_step(value: Any) -> Any:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind is None:
+        raise ValueError("expected a step: a mapping with the key type")
+    if kind not in _STEP_TYPES:
+        near = get_close_matches(str(kind), _STEP_TYPES, n=1)
+        offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_STEP_TYPES)}"
+        raise ValueError(f"unknown preprocessing step {kind!r}; {offer}")
+    return value
+
+
+Step = Annotated[
+    Annotated[ChannelSwap | Crop | Resize | Normalization, Field(discriminator="type")], BeforeValidator(_known_step)
+]
+"""A step as accuracy-check.yml may have it."""
+
+
+def step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str]:
+    """What is wrong with a step beyond its single keys; empty where nothing is."""
+    if isinstance(step, Crop) and (step.target is None) == (step.central_fraction is None):
+        return ["a crop needs either central_fraction, or size (or dst_width and dst_height)"]
+    if isinstance(step, Resize):
+        if step.target is None:
+            return ["a resize needs size, or dst_width and dst_height"]
+        if step.use_pillow and step.use_tensorflow and not step.resize_realization:
+            return ["use_pillow and use_tensorflow exclude each other"]
+    if isinstance(step, Normalization):
+        if step.mean is None and step.std is None:
+            return ["a normalization needs mean, std or both"]
+        if step.std is not None and 0 in step.std:
+            return ["std must not be 0"]
+    return []
+
+
+def describe(step: Operation) -> str:
+    """``step`` in a few words, as reports and messages show it."""
+    if isinstance(step, Normalization):
+        return f"normalization (mean {step.mean}, std {step.std}, as RGB)"
+    if isinstance(step, SquareCrop):
+        return f"square crop of {step.size}/{step.size + 32} of the shorter side"
+    size = "x".join(map(str, step.target)) if step.target else ""
+    if isinstance(step, Crop):
+        library = " (Pillow)" if step.use_pillow else ""
+        return f"crop to {f'{step.central_fraction} of each side' if step.central_fraction else size}{library}"
+    ratio = f", aspect_ratio_scale {step.aspect_ratio_scale}" if step.aspect_ratio_scale else ""
+    name = {"pillow": "Pillow", "opencv": "OpenCV", "tf": "TensorFlow"}[step.library]
+    return f"resize to {size} ({name} {(step.interpolation or 'BILINEAR').upper()}{ratio})"

@@ -1,0 +1,96 @@
+"""Answers to images -> the figures of an :class:`AccuracyReport`. Pure: the same answers give the same report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from mixnet_tools.accuracy.metrics import statistics
+from mixnet_tools.accuracy.metrics import topk as metrics
+from mixnet_tools.accuracy.predictions.values import Predictions, Setup
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult, Oddity, Timing
+from mixnet_tools.errors import DatasetError
+
+ORIGINALS = ("tf", "onnx")
+"""Launchers that run the model as it was published; agreement is counted against the first of them that ran."""
+
+EXAMPLES = 5
+DIFFERING = 50
+"""How many images are named on which a converted model answers otherwise than the original."""
+
+
+def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = ()) -> AccuracyReport:
+    """The report on ``predictions``. Raises :class:`DatasetError` where no image was measured."""
+    if not predictions.names:
+        raise DatasetError(f"{setup.dataset.source}: none of the images could be measured")
+    results = tuple(_result(setup, predictions, index) for index in range(len(setup.lanes)))
+    return AccuracyReport(
+        model=setup.model,
+        profile=setup.profile,
+        classes=setup.classes,
+        dataset=replace(setup.dataset, evaluated=len(predictions.names)),
+        results=results,
+        versions=setup.versions,
+        seconds=timing.seconds,
+        notes=(*notes, *_notes(setup, predictions), *(note for one in results for note in _chance(one, setup.classes))),
+        bad_images=predictions.bad,
+        odd_images=tuple(Oddity(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.odd),
+        timing=timing,
+    )
+
+
+def original_lane(setup: Setup) -> int | None:
+    """Index of the model that the others are compared with, None where only converted ones run."""
+    return next((index for index, lane in enumerate(setup.lanes) if lane.launcher in ORIGINALS), None)
+
+
+def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
+    lane, answers, rank = setup.lanes[index], predictions.answers[index], predictions.ranks(index)
+    right, labels = rank == 0, statistics.first_labels(predictions.accepted)
+    original = original_lane(setup)
+    agreement = paired = None
+    differing: tuple[str, ...] = ()
+    if original is not None and original != index:
+        agreement = metrics.agreement(answers.first, predictions.answers[original].first)
+        unlike = np.flatnonzero(answers.first != predictions.answers[original].first)
+        differing = tuple(predictions.names[row] for row in unlike[:DIFFERING])
+        paired = statistics.mcnemar(right, predictions.ranks(original) == 0)
+    return ModelResult(
+        launcher=lane.launcher,
+        precision=lane.precision,
+        device=lane.device,
+        preprocessing=lane.preprocessing,
+        top1=metrics.top_k(rank, 1),
+        top5=metrics.top_k(rank, 5),
+        reference_top1=lane.reference_top1,
+        reference_top5=lane.reference_top5,
+        agreement=agreement,
+        digests=lane.digests,
+        among_devices=lane.among_devices,
+        against_original=paired,
+        differing=differing,
+        calibration=statistics.calibration(answers.scores[:, 0], right),
+        per_class=statistics.per_class(labels, right),
+        confusions=statistics.confusions(labels, answers.first, right),
+    )
+
+
+def _notes(setup: Setup, predictions: Predictions) -> Iterator[str]:
+    if predictions.bad:
+        names = ", ".join(one.name for one in predictions.bad[:EXAMPLES])
+        more = f" and {len(predictions.bad) - EXAMPLES} more" if len(predictions.bad) > EXAMPLES else ""
+        yield f"{len(predictions.bad)} images could not be measured and are in no figure: {names}{more}"
+    if setup.dataset.labels == "ReaL":
+        yield "ReaL labels: several classes may be right, and the model's references, made with others, do not apply"
+    elif all(lane.reference_top1 is None and lane.reference_top5 is None for lane in setup.lanes):
+        yield f"no reference is known for the profile {setup.profile}: there is nothing to judge these figures by"
+
+
+def _chance(result: ModelResult, classes: int) -> Iterator[str]:
+    if metrics.is_near_chance(result.top1, classes):
+        yield (
+            f"{result.label}: top-1 {result.top1.percent:.2f} % is what guessing among {classes} classes gives: do the "
+            "labels count classes in the model's order? (ImageNet: sorted WordNet ids from 0, not the devkit's ids)"
+        )

@@ -1,0 +1,1 @@
+"""TensorFlow graphs as protobuf messages: read, cut, pruned, without TensorFlow."""

@@ -1,0 +1,269 @@
+"""Pure surgery on TensorFlow graphs, as protobuf messages: put Placeholders in, keep what the outputs need.
+
+The functions take and return GraphDef messages, leave their argument as it was, and know nothing of files or sessions.
+They need no TensorFlow, only the message classes, which the caller brings along with the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from mixnet_tools.conversion.graphs.variables import VARIABLE_OPS
+from mixnet_tools.conversion.plan import Constant, Cut
+from mixnet_tools.errors import FreezeError
+
+PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+# Of tensorflow/core/framework/types.proto.
+DT_FLOAT, DT_DOUBLE, DT_INT32, DT_UINT8, DT_INT64, DT_BOOL = 1, 2, 3, 4, 9, 10
+COMPARISONS = frozenset({"Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "All", "Any", "IsNan"})
+FIXED_TYPES = {
+    ("TopK", 1): DT_INT32,
+    ("TopKV2", 1): DT_INT32,
+    ("Where", 0): DT_INT64,
+    ("DecodeJpeg", 0): DT_UINT8,
+    ("DecodePng", 0): DT_UINT8,
+    ("DecodeBmp", 0): DT_UINT8,
+}
+"""Output types that no attribute names, by operation and port."""
+
+CONTROL_FLOW_OPS = frozenset({"Switch", "RefSwitch", "Merge", "Enter", "NextIteration", "LoopCond"})
+
+
+def insert_placeholder(graph: Any, cut: Cut, rank: int | None) -> Any:
+    """A copy of ``graph`` in which a Placeholder feeds what the cut tensor fed.
+
+    It is called ``cut.placeholder``, keeps the tensor's type, and its ``rank`` sizes are open (None: the rank too). A
+    bare name that is no Placeholder stands for the node's output 0, and its node becomes the Placeholder. Raises
+    :class:`FreezeError` where the node or its port does not exist, or where nothing reads the cut tensor.
+    """
+    result = _copy(graph)
+    nodes = {node.name: node for node in result.node}
+    target = _find(nodes, cut.node, "input")
+    if cut.side == "node":
+        _make_placeholder(target, cut.node, output_type(target, 0), rank)
+        return result
+    if cut.placeholder in nodes:
+        raise FreezeError(f"the graph has a node called {cut.placeholder!r} already")
+    if cut.side == "input":
+        inputs = data_inputs(target)
+        if cut.port >= len(inputs):
+            raise FreezeError(f"the input {cut.text!r}: {cut.node} ({target.op}) has no input {cut.port}")
+        producer, port = tensor(inputs[cut.port])
+        kind = output_type(nodes[producer], port) if producer in nodes else DT_FLOAT
+        target.input[cut.port] = cut.placeholder
+    else:
+        kind = output_type(target, cut.port)
+        readers = [
+            (node, index)
+            for node in result.node
+            for index, name in enumerate(node.input)
+            if not name.startswith("^") and tensor(name) == (cut.node, cut.port)
+        ]
+        if not readers:
+            raise FreezeError(f"the input {cut.text!r}: nothing in the graph reads output {cut.port} of {cut.node}")
+        for node, index in readers:
+            node.input[index] = cut.placeholder
+    _make_placeholder(result.node.add(), cut.placeholder, kind, rank)
+    return result
+
+
+def fold_placeholder(graph: Any, constant: Constant) -> Any:
+    """A copy of ``graph`` in which the Placeholder ``constant.node`` is a constant scalar.
+
+    Raises :class:`FreezeError` where it is none, or its type cannot take the value.
+    """
+    result = _copy(graph)
+    node = _find({node.name: node for node in result.node}, constant.node, "frozen placeholder")
+    if node.op not in PLACEHOLDER_OPS:
+        raise FreezeError(f"{constant.node!r} is a {node.op}, not a Placeholder, and cannot be given a value")
+    kind = node.attr["dtype"].type
+    node.Clear()
+    node.name, node.op = constant.node, "Const"
+    node.attr["dtype"].type = kind
+    value = node.attr["value"].tensor
+    value.dtype = kind
+    value.tensor_shape.SetInParent()
+    try:
+        if kind == DT_BOOL:
+            value.bool_val.append({"true": True, "1": True, "false": False, "0": False}[constant.value.lower()])
+        elif kind in (DT_INT32, DT_INT64):
+            (value.int_val if kind == DT_INT32 else value.int64_val).append(int(constant.value))
+        elif kind in (DT_FLOAT, DT_DOUBLE):
+            (value.float_val if kind == DT_FLOAT else value.double_val).append(float(constant.value))
+        else:
+            raise ValueError
+    except (ValueError, KeyError):
+        kinds = {
+            DT_BOOL: "a bool",
+            DT_INT32: "an int32",
+            DT_INT64: "an int64",
+            DT_FLOAT: "a float",
+            DT_DOUBLE: "a double",
+        }
+        expected = kinds.get(kind, f"type {kind}, which cannot be frozen")
+        raise FreezeError(f"the Placeholder {constant.node!r} takes {expected}, got {constant.value!r}") from None
+    return result
+
+
+def prune(graph: Any, outputs: Sequence[str]) -> Any:
+    """``graph`` reduced to the nodes that ``outputs`` (node names) compute with, in their order.
+
+    Control inputs are dropped, which only order side effects (asserts, summaries, updates), except where they gate a
+    branch or a loop of TensorFlow 1. A Placeholder with a default that is left becomes its default. The function
+    library stays where a kept node calls into it. Raises :class:`FreezeError` for an unknown output, or inputs that no
+    node provides.
+    """
+    nodes = {node.name: node for node in graph.node}
+    for output in outputs:
+        if _find(nodes, output, "output").op == "NoOp":
+            raise FreezeError(f"the output {output!r} is a NoOp, which computes nothing")
+    needed: set[str] = set()
+    queue = list(outputs)
+    while queue:
+        name = queue.pop()
+        if name in needed:
+            continue
+        if name not in nodes:
+            raise FreezeError(f"the graph is damaged: a node reads {name!r}, which does not exist")
+        needed.add(name)
+        queue.extend(tensor(source)[0] for source in (*data_inputs(nodes[name]), *_gates(nodes[name], nodes)))
+    result = type(graph)()
+    result.versions.CopyFrom(graph.versions)
+    for node in graph.node:
+        if node.name in needed:
+            kept = result.node.add()
+            kept.CopyFrom(node)
+            del kept.input[:]
+            kept.input.extend((*data_inputs(node), *_gates(node, nodes)))
+            kept.attr.pop("_class", None)  # colocation with nodes that are gone
+            kept.ClearField("device")
+            if kept.op == "PlaceholderWithDefault":
+                kept.op = "Identity"
+                kept.attr["T"].type = kept.attr["dtype"].type
+                del kept.attr["dtype"]
+                kept.attr.pop("shape", None)
+    functions = {function.signature.name for function in graph.library.function}
+    if any(_calls(node, functions) for node in result.node):
+        result.library.CopyFrom(graph.library)
+    return result
+
+
+def expose(graph: Any, outputs: Sequence[Cut]) -> tuple[Any, tuple[str, ...]]:
+    """A copy of ``graph`` in which each of ``outputs`` is a tensor that no node reads, and these tensors' names.
+
+    OpenVINO takes for outputs what nothing reads; a tensor inside the graph gets an Identity that nothing reads.
+    """
+    result = _copy(graph)
+    read = {tensor(name) for node in result.node for name in data_inputs(node)}
+    several = {cut.node for cut in outputs if cut.port}  # OpenVINO takes port 0 of what nothing reads, and no other
+    names = []
+    for cut in outputs:
+        name = cut.tensor
+        if (cut.node, cut.port) in read or cut.node in several:
+            exposed = result.node.add()
+            exposed.name, exposed.op = f"{cut.node}/output_port_{cut.port}", "Identity"
+            exposed.input.append(name.removesuffix(":0"))
+            source = next(node for node in result.node if node.name == cut.node)
+            exposed.attr["T"].type = output_type(source, cut.port)
+            name = f"{exposed.name}:0"
+        names.append(name)
+    return result, tuple(names)
+
+
+def check_closed(graph: Any, placeholders: Sequence[str]) -> None:
+    """Raise :class:`FreezeError` unless ``placeholders`` are all the open ends of ``graph``, and are used."""
+    open_ends = [
+        f"{node.name} ({node.op})"
+        for node in graph.node
+        if not node.input and node.op not in VARIABLE_OPS | {"Const", "NoOp"} and node.name not in placeholders
+    ]
+    cut = ", ".join(map(repr, placeholders))
+    if open_ends:
+        raise FreezeError(
+            f"cut at {cut}, the output still depends on {listed(open_ends)}",
+            hint="the descriptor's input_info must name the tensors that the images enter through",
+        )
+    unused = sorted(set(placeholders) - {node.name for node in graph.node})
+    if unused:
+        raise FreezeError(f"the output does not depend on the input {listed(map(repr, unused))}")
+
+
+def output_type(node: Any, port: int) -> int:
+    """DataType of an output, as far as the operation and its attributes tell; DT_FLOAT where they do not."""
+    if node.op in COMPARISONS or node.op.startswith("Logical"):
+        return DT_BOOL
+    if (node.op, port) in FIXED_TYPES:
+        return FIXED_TYPES[node.op, port]
+    for name in ("output_types", "Toutput_types", "component_types"):
+        if name in node.attr and port < len(node.attr[name].list.type):
+            return int(node.attr[name].list.type[port])
+    for name in ("dtype", "DstT", "output_type", "out_type", "T"):
+        if name in node.attr and node.attr[name].type:
+            return int(node.attr[name].type)
+    return DT_FLOAT
+
+
+def tensor(name: str) -> tuple[str, int]:
+    """A node input as (node, output port).
+
+    >>> tensor("split:2"), tensor("relu"), tensor("^init")
+    (('split', 2), ('relu', 0), ('init', 0))
+    """
+    node, colon, port = name.removeprefix("^").rpartition(":")
+    return (node, int(port)) if colon else (port, 0)
+
+
+def data_inputs(node: Any) -> list[str]:
+    """The inputs of ``node`` that carry tensors."""
+    return [name for name in node.input if not name.startswith("^")]
+
+
+def _gates(node: Any, nodes: dict[str, Any]) -> list[str]:
+    """The control inputs of ``node`` that say in which branch or loop of TensorFlow 1 it is computed.
+
+    Such a pivot is a Switch (or its kin), or an Identity that reads one.
+    """
+    gates = []
+    for name in node.input:
+        pivot = nodes.get(name[1:]) if name.startswith("^") else None
+        if pivot is not None and pivot.op == "Identity" and pivot.input:
+            pivot = nodes.get(tensor(pivot.input[0])[0])
+        if pivot is not None and pivot.op in CONTROL_FLOW_OPS:
+            gates.append(name)
+    return gates
+
+
+def listed(names: Iterable[str]) -> str:
+    """A few names for a message."""
+    every = list(names)
+    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
+
+
+def _copy(graph: Any) -> Any:
+    result = type(graph)()
+    result.CopyFrom(graph)
+    return result
+
+
+def _calls(node: Any, functions: set[str]) -> bool:
+    return node.op in functions or any(value.HasField("func") or value.list.func for value in node.attr.values())
+
+
+def _make_placeholder(node: Any, name: str, kind: int, rank: int | None) -> None:
+    node.Clear()
+    node.name, node.op = name, "Placeholder"
+    node.attr["dtype"].type = kind
+    shape = node.attr["shape"].shape
+    shape.unknown_rank = rank is None
+    for _ in range(rank or 0):
+        shape.dim.add().size = -1
+
+
+def _find(nodes: dict[str, Any], name: str, role: str) -> Any:
+    if name in nodes:
+        return nodes[name]
+    near = get_close_matches(name, nodes, n=3)
+    hint = f"did you mean {listed(near)}?" if near else "the descriptor and the checkpoint do not belong together"
+    raise FreezeError(f"the graph has no node {name!r} for the model's {role}", hint=hint)

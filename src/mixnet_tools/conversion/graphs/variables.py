@@ -1,0 +1,96 @@
+"""Variables in TensorFlow graphs, as protobuf messages: fold them to constants, choose raw or averaged weights.
+
+Pure, like :mod:`mixnet_tools.conversion.graphs.surgery`; where the values come from is the caller's subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mixnet_tools.errors import FreezeError
+
+VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
+AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+DT_INT32 = 3  # of tensorflow/core/framework/types.proto
+
+
+def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
+    """``graph`` with each variable replaced by a Const of its value, and each read of it by an Identity.
+
+    ``read_variable`` maps a variable's name in the checkpoint to its value as a TensorProto.
+    """
+    result = type(graph)()
+    result.versions.CopyFrom(graph.versions)
+    result.library.CopyFrom(graph.library)
+    for node in graph.node:
+        kept = result.node.add()
+        if node.op in VARIABLE_OPS:
+            value = read_variable(variable_key(node))
+            kept.name, kept.op = node.name, "Const"
+            kept.attr["dtype"].type = value.dtype
+            kept.attr["value"].tensor.CopyFrom(value)
+        elif node.op == "ReadVariableOp":
+            kept.name, kept.op = node.name, "Identity"
+            kept.input.extend(node.input)
+            kept.attr["T"].type = node.attr["dtype"].type
+        elif node.op == "ResourceGather":
+            _gather_from_constant(result, kept, node)
+        else:
+            kept.CopyFrom(node)
+    return result
+
+
+def use_averages(graph: Any, shadows: Iterable[str]) -> Any:
+    """A copy of the pruned ``graph`` whose variables are called as their moving averages, where ``shadows`` has one.
+
+    Who reads a checkpoint by these names gets the averages. Raises :class:`FreezeError` where there is none at all.
+    """
+    known = frozenset(shadows)
+    result = type(graph)()
+    result.CopyFrom(graph)
+    renamed: dict[str, str] = {}
+    for node in result.node:
+        if node.op in VARIABLE_OPS and variable_key(node) + AVERAGE_SUFFIX in known:
+            shadow = variable_key(node) + AVERAGE_SUFFIX
+            renamed[node.name] = shadow
+            node.name = shadow
+            if node.op == "VarHandleOp":
+                node.attr["shared_name"].s = shadow.encode()
+    if not renamed:
+        raise FreezeError(
+            f"the checkpoint has no moving averages (<variable>{AVERAGE_SUFFIX})", hint="convert with --weights raw"
+        )
+    for node in result.node:
+        for index, name in enumerate(node.input):
+            producer, colon, port = name.partition(":")
+            if producer in renamed:
+                node.input[index] = renamed[producer] + colon + port
+    return result
+
+
+def variable_key(node: Any) -> str:
+    """The name under which a variable's value stands in a checkpoint."""
+    shared = node.attr["shared_name"].s.decode() if "shared_name" in node.attr else ""
+    return shared if node.op == "VarHandleOp" and shared else str(node.name)
+
+
+def variable_names(graph: Any) -> set[str]:
+    """The checkpoint names of all variables of ``graph``."""
+    return {variable_key(node) for node in graph.node if node.op in VARIABLE_OPS}
+
+
+def _gather_from_constant(graph: Any, kept: Any, node: Any) -> None:
+    """A lookup in a variable as a lookup in a tensor, along axis 0."""
+    axis = graph.node.add()
+    axis.name, axis.op = f"{node.name}/axis", "Const"
+    axis.attr["dtype"].type = DT_INT32
+    axis.attr["value"].tensor.dtype = DT_INT32
+    axis.attr["value"].tensor.tensor_shape.SetInParent()
+    axis.attr["value"].tensor.int_val.append(0)
+    kept.name, kept.op = node.name, "GatherV2"
+    kept.input.extend((*node.input, axis.name))
+    kept.attr["Tparams"].type = node.attr["dtype"].type
+    kept.attr["Tindices"].type = node.attr["Tindices"].type
+    kept.attr["Taxis"].type = DT_INT32
+    kept.attr["batch_dims"].i = node.attr["batch_dims"].i

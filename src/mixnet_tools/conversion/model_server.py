@@ -1,0 +1,38 @@
+"""The name of the report beside a converted IR, and the folder of a model server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from mixnet_tools.ir.save import STAGING_PREFIX
+from mixnet_tools.values import IRModel
+
+REPORT_FILE = "conversion.json"
+
+
+def write_serving_repository(ir: IRModel, repository: Path) -> Path:
+    """Copy ``ir`` to where OpenVINO Model Server looks for it: ``<repository>/<name>/1/<name>.xml``; returns the .xml.
+
+    The folder of the version appears whole, and replaces one that was there.
+    """
+    model = repository / ir.name
+    model.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=model))
+    version = model / "1"
+    try:
+        for path in (ir.bin, ir.xml):
+            shutil.copy2(path, staging / path.name)
+        staging.chmod(0o755)  # mkdtemp makes folders private, and the server runs as another user
+        if version.exists():
+            retired = Path(tempfile.mkdtemp(prefix=".retired-", dir=model))
+            os.replace(version, retired / "1")
+            os.replace(staging, version)
+            shutil.rmtree(retired)
+        else:
+            os.replace(staging, version)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return version / ir.xml.name

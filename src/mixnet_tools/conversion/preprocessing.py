@@ -1,0 +1,136 @@
+"""``openvino.Model`` as the source has it -> as the plan wants it: shapes, preprocessing, names, provenance.
+
+Knows OpenVINO's preprocessing and naming. Files are the subject of :mod:`mixnet_tools.ir.save`, and whether the IR
+computes the right thing is the subject of :mod:`mixnet_tools.conversion.parity`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mixnet_tools.conversion.plan import ConversionPlan, InputPlan
+from mixnet_tools.conversion.sources.read_model import first_lines
+from mixnet_tools.errors import ConversionError
+
+
+def finish(
+    model: Any, plan: ConversionPlan, node_names: frozenset[str], metadata: Mapping[str, Mapping[str, str]]
+) -> Any:
+    """Shape, preprocess, name and describe ``model``; returns the finished one.
+
+    ``node_names`` are the names that come from the source; others are OpenVINO's and made reproducible. ``metadata``
+    becomes rt_info, by section. Raises :class:`ConversionError` where an input or output is missing or a shape is open.
+    """
+    inputs = {entry: _find(model.inputs, entry.cut.placeholder, plan, "input") for entry in plan.inputs}
+    shapes = {port: list(entry.shape) for entry, port in inputs.items() if entry.shape}
+    try:
+        if shapes:
+            model.reshape(shapes)
+        model = _preprocessed(model, plan, inputs)
+    except (RuntimeError, TypeError) as error:
+        raise ConversionError(f"{plan.model}: input_info does not fit the model: {first_lines(error)}") from error
+    model = _ordered(model, plan)
+    _settle_names(model, node_names)
+    _name(model, plan)
+    for port in (*model.inputs, *model.outputs):
+        if port.get_partial_shape().is_dynamic:
+            raise ConversionError(
+                f"{plan.model}: the shape of {port.get_any_name()!r} stays open: {port.get_partial_shape()}",
+                hint="give the input's shape in the descriptor's input_info",
+            )
+    for section, values in metadata.items():
+        model.set_rt_info(dict(values), [section])
+    return model
+
+
+def _find(ports: Any, name: str, plan: ConversionPlan, role: str) -> Any:
+    for port in ports:
+        if {name, f"{name}:0", name.removesuffix(":0")} & port.get_names():
+            return port
+    available = ", ".join(sorted(min(port.get_names(), key=len) for port in ports if port.get_names()))
+    raise ConversionError(f"{plan.model}: the model has no {role} {name!r}; available: {available or 'none'}")
+
+
+def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, Any]) -> Any:
+    """Reversal, then mean, then scale, as the Model Optimizer applied them; OpenVINO folds them where that is exact."""
+    import openvino
+
+    preprocess = openvino.preprocess
+    prepost = preprocess.PrePostProcessor(model)
+    indices = {entry: list(model.inputs).index(port) for entry, port in inputs.items()}
+    for entry, index in indices.items():
+        port = prepost.input(index)
+        if entry.element_type:
+            port.tensor().set_element_type(getattr(openvino.Type, entry.element_type))
+            if entry.mean or entry.scale:  # which are for floating-point numbers
+                port.preprocess().convert_element_type(model.input(index).get_element_type())
+        if entry.layout:
+            port.tensor().set_layout(openvino.Layout(entry.layout))
+            port.model().set_layout(openvino.Layout(entry.layout))
+        if entry.reverse:
+            port.tensor().set_color_format(preprocess.ColorFormat.BGR)
+            port.preprocess().convert_color(preprocess.ColorFormat.RGB)
+        if entry.mean:
+            port.preprocess().mean(entry.mean[0] if len(entry.mean) == 1 else list(entry.mean))
+        if entry.scale:
+            port.preprocess().scale(entry.scale[0] if len(entry.scale) == 1 else list(entry.scale))
+    return prepost.build()
+
+
+def _ordered(model: Any, plan: ConversionPlan) -> Any:
+    """``model`` with its inputs and outputs in the order in which the descriptor names them."""
+    import openvino
+
+    present = list(model.get_parameters())
+    named = [_find(model.inputs, entry.cut.placeholder, plan, "input").get_node() for entry in plan.inputs]
+    parameters = named + [parameter for parameter in present if parameter not in named]
+    results = [_find(model.outputs, cut.tensor, plan, "output").get_node() for cut in plan.outputs]
+    results = results or list(model.get_results())
+    if parameters == present and results == list(model.get_results()):
+        return model
+    return openvino.Model(results, model.get_sinks(), parameters, plan.model)
+
+
+def _settle_names(model: Any, node_names: frozenset[str]) -> None:
+    """Give layers that OpenVINO named after a running number names that depend on the model alone.
+
+    The running number counts everything that the process has converted, so equal inputs would give unequal files.
+    """
+    for index, operation in enumerate(model.get_ordered_ops()):
+        name = operation.get_friendly_name()
+        if re.search(r"_\d+$", name) and name.partition(":")[0] not in node_names:
+            operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
+
+
+def _name(model: Any, plan: ConversionPlan) -> None:
+    """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes.
+
+    Everything is found before anything is renamed, for a name may be another tensor's already. Raises
+    :class:`ConversionError` where two outputs are one tensor.
+    """
+    inputs = [(_find(model.inputs, entry.cut.placeholder, plan, "input"), entry) for entry in plan.inputs]
+    outputs = [(_find(model.outputs, cut.tensor, plan, "output"), cut.label) for cut in plan.outputs]
+    for port, entry in inputs:
+        port.get_tensor().set_names({entry.cut.placeholder, *entry.aliases})
+        port.get_node().set_friendly_name(entry.cut.placeholder)
+    for port, label in outputs:
+        source = port.get_node().input_value(0)
+        shared = [other for twin, other in outputs if twin.get_node().input_value(0) == source]
+        if len(shared) > 1:  # an IR cannot tell them apart
+            raise ConversionError(f"{plan.model}: the outputs {' and '.join(shared)} are one and the same tensor")
+        kept = port.get_names() if source.get_node().get_type_name() == "Parameter" else set()
+        port.get_tensor().set_names({label, *kept})
+        port.get_node().set_friendly_name(f"{label}/sink_port_0")
+        if source.get_node().get_output_size() == 1 and source.get_node().get_type_name() not in (
+            "Parameter",
+            "Constant",
+        ):
+            source.get_node().set_friendly_name(label)
+    documented = {entry.cut.placeholder for _, entry in inputs} | {label for _, label in outputs}
+    for port in (*model.inputs, *model.outputs):
+        names = port.get_names()
+        if not names & documented and len(names) == 1 and next(iter(names)).endswith(":0"):
+            port.get_tensor().set_names({*names, next(iter(names)).removesuffix(":0")})
+    model.set_friendly_name(plan.model)

@@ -1,0 +1,1 @@
+"""The original model, run as it was published, to compare the converted one with."""

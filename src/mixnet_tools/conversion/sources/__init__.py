@@ -1,0 +1,1 @@
+"""The kinds of source model, and how OpenVINO reads each."""

@@ -1,0 +1,171 @@
+"""Which models exist: descriptors below one or more roots, chosen by name, pattern or list file.
+
+A model's name is its folder's name, so choosing needs no file to be read; only chosen descriptors are parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from mixnet_tools.descriptors.model_yml import MODEL_FILE, ModelDescriptor, load_descriptor
+from mixnet_tools.errors import DescriptorError, UnknownModelError
+
+COMPOSITE_FILE = "composite-model.yml"
+ENVIRONMENT_VARIABLE = "MIXNET_TOOLS_MODELS"
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A model that was found, not yet read.
+
+    ``subdirectory`` is its folder relative to the zoo's root; ``composite`` the name of the composite model it is a
+    part of (Open Model Zoo keeps, for example, an encoder and a decoder in one folder), or None.
+    """
+
+    name: str
+    path: Path
+    subdirectory: PurePosixPath
+    composite: str | None
+
+    def load(self) -> ModelDescriptor:
+        """Read and check the descriptor."""
+        return load_descriptor(self.path, self.subdirectory)
+
+
+def embedded_root() -> Path:
+    """The zoo that comes with mixnet_tools: inside an installed package, or in the checkout it runs from."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parents[1] / "models"
+
+
+def default_roots(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Roots named by the environment variable ``MIXNET_TOOLS_MODELS`` (separated like PATH), else the embedded zoo."""
+    named = [part for part in environment.get(ENVIRONMENT_VARIABLE, "").split(os.pathsep) if part]
+    return tuple(Path(part) for part in named) or (embedded_root(),)
+
+
+def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
+    """Every model below ``roots``, sorted by name.
+
+    Symbolic links to folders are followed. Raises :class:`DescriptorError` where a root is no folder, holds no model
+    or a folder that cannot be read, or where two folders claim one name.
+    """
+    entries: dict[str, ZooEntry] = {}
+    clashes: list[str] = []
+    for root in dict.fromkeys(Path(root) for root in roots):
+        if not root.is_dir():
+            raise DescriptorError(
+                f"{root}: not a folder of models",
+                hint=f"give a folder that holds {MODEL_FILE} files to --models_dir or {ENVIRONMENT_VARIABLE}",
+            )
+        found = _walk(root)
+        if not found:
+            raise DescriptorError(
+                f"{root}: no {MODEL_FILE} below this folder", hint="expected <models_dir>/public/<name>/model.yml"
+            )
+        for entry in found:
+            other = entries.setdefault(entry.name, entry)
+            if other.path.resolve() != entry.path.resolve():
+                clashes.append(f"two models are called {entry.name!r}: {other.path} and {entry.path}")
+    if clashes:
+        raise DescriptorError("\n".join(clashes), hint="a model's name is its folder's name: rename one of the folders")
+    return tuple(entries[name] for name in sorted(entries))
+
+
+def select(entries: Sequence[ZooEntry], patterns: Iterable[str]) -> tuple[ZooEntry, ...]:
+    """The entries that match a name or shell pattern (``mixnet-*``), each once, in the patterns' order.
+
+    Raises :class:`UnknownModelError` where a pattern matches nothing; it offers the nearest names.
+    """
+    chosen: dict[str, ZooEntry] = {}
+    unknown: list[str] = []
+    for pattern in patterns:
+        matches = [
+            entry
+            for entry in entries
+            if fnmatchcase(entry.name, pattern) or (entry.composite and fnmatchcase(entry.composite, pattern))
+        ]
+        chosen.update((entry.name, entry) for entry in matches)
+        if not matches:
+            unknown.append(pattern)
+    if unknown:
+        raise UnknownModelError("\n".join(_unknown_message(pattern, entries) for pattern in unknown))
+    return tuple(chosen.values())
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Patterns from a list file: one a line, ``#`` begins a comment, quoted as in a shell.
+
+    Raises :class:`DescriptorError` where the file cannot be read or a line holds more than one pattern.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DescriptorError(f"{path}: cannot read the list of models: {error}") from error
+    patterns: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            tokens = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise DescriptorError(f"{path}: line {number}: {error}") from error
+        if len(tokens) > 1:
+            raise DescriptorError(f"{path}: line {number}: expected one name or pattern a line, got {line.strip()!r}")
+        patterns.extend(tokens)
+    if not patterns:
+        raise DescriptorError(f"{path}: names no models")
+    return tuple(patterns)
+
+
+def _walk(root: Path) -> list[ZooEntry]:
+    found: list[ZooEntry] = []
+    visited: set[tuple[int, int]] = set()
+    starts = deque([str(root)])  # linked folders come last: what also has a place of its own is found there
+    while starts:
+        for folder, subfolders, files in os.walk(starts.popleft(), onerror=_unreadable):
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in visited:
+                subfolders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            subfolders.sort()
+            if MODEL_FILE in files:
+                subfolders.clear()  # a model's folder holds its own data, never further models
+                found.append(_entry(root, Path(folder)))
+            starts.extend(path for name in subfolders if os.path.islink(path := os.path.join(folder, name)))
+    return found
+
+
+def _entry(root: Path, directory: Path) -> ZooEntry:
+    subdirectory = PurePosixPath(directory.relative_to(root).as_posix())
+    name = directory.resolve().name
+    composite = directory.parent.name if (directory.parent / COMPOSITE_FILE).is_file() else None
+    # A root that is itself a model's folder would have outputs written to the output folder's top.
+    placed = subdirectory if subdirectory.parts else PurePosixPath(name)
+    return ZooEntry(name, directory / MODEL_FILE, placed, composite)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise DescriptorError(
+        f"{error.filename}: cannot be read: {error.strerror or error}",
+        hint="a zoo's folders must all be readable, or models would be left out unseen",
+    ) from error
+
+
+def _unknown_message(pattern: str, entries: Sequence[ZooEntry]) -> str:
+    names = [entry.name for entry in entries]
+    kind = "no model matches the pattern" if any(char in pattern for char in "*?[") else "unknown model"
+    by_folded = {name.casefold(): name for name in names}
+    near = [by_folded[match] for match in get_close_matches(pattern.casefold(), by_folded, n=3, cutoff=0.5)]
+    if near:
+        return f"{kind} {pattern!r}; did you mean {' or '.join(repr(name) for name in near)}?"
+    shown = ", ".join(names[:8]) + (f", and {len(names) - 8} more" if len(names) > 8 else "")
+    return f"{kind} {pattern!r}; available: {shown}"

@@ -1,0 +1,1 @@
+"""Unpacking archives safely, and regex_replace."""

@@ -1,0 +1,136 @@
+"""Which entries of an archive may be unpacked. Pure checks: nothing here touches a disk.
+
+An archive is refused as a whole at its first unsafe entry, with that entry's name; nothing is cleaned up or renamed
+on its behalf, since an archive that needs it was not made for the purpose it is used for.
+"""
+
+from __future__ import annotations
+
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mixnet_tools.descriptors.model_yml import safe_relative_path
+from mixnet_tools.errors import ArchiveError
+from mixnet_tools.progress import human_bytes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to: entries, bytes of one file, bytes in all, and times its own size.
+
+    ``free_bytes`` may always be unpacked, whatever the ratio: small archives of zeros are common and harmless.
+    """
+
+    entries: int = 100_000
+    file_bytes: int = 32 << 30
+    total_bytes: int = 128 << 30
+    ratio: int = 200
+    free_bytes: int = 64 << 20
+
+
+class EntryKind(Enum):
+    """What an entry asks to become."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    SYMLINK = "symbolic link"
+    HARDLINK = "hard link"
+    OTHER = "device, FIFO or other special file"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as its archive describes it; ``mode`` in Unix permission bits, ``size`` in bytes, as declared."""
+
+    name: str
+    kind: EntryKind
+    mode: int = 0o644
+    size: int = 0
+    link_to: str = ""
+
+
+@dataclass
+class Gatekeeper:
+    """Lets the entries of one archive pass, one after the other, or raises :class:`ArchiveError`.
+
+    ``archive`` names it in messages; ``packed_bytes`` is its size.
+    """
+
+    archive: str
+    packed_bytes: int
+    limits: Limits = field(default_factory=Limits)
+    _spellings: dict[str, str] = field(default_factory=dict, init=False)
+    _count: int = field(default=0, init=False)
+    _bytes: int = field(default=0, init=False)
+
+    def check(self, entry: Entry) -> str:
+        """The path of ``entry`` relative to the folder it is unpacked to, in plain form; "" for that folder itself."""
+        self._count += 1
+        if self._count > self.limits.entries:
+            raise self.refusal(entry.name, f"more than {self.limits.entries} entries")
+        if entry.kind is EntryKind.OTHER:
+            raise self.refusal(entry.name, f"is a {entry.kind.value}")
+        setgid = entry.mode & stat.S_ISGID and entry.kind is not EntryKind.FOLDER  # on folders it only sets a group
+        if entry.mode & stat.S_ISUID or setgid:
+            raise self.refusal(entry.name, f"has a setuid or setgid bit (mode {entry.mode & 0o7777:o})")
+        if entry.size > self.limits.file_bytes:
+            raise self.refusal(entry.name, f"is larger than {human_bytes(self.limits.file_bytes)}")
+        path = self._plain_path(entry.name, entry.name)
+        if entry.kind is EntryKind.SYMLINK:
+            self._check_symlink(entry, path)
+        if not path and entry.kind is not EntryKind.FOLDER:
+            raise self.refusal(entry.name, "has no name")
+        self._check_spelling(entry.name, path)
+        return path
+
+    def hardlink_target(self, entry: Entry) -> str:
+        """The path of the earlier entry that the hard link ``entry`` stands for."""
+        return self._plain_path(entry.link_to, entry.name)
+
+    def count_bytes(self, name: str, count: int, of_file: int) -> None:
+        """Account for ``count`` more unpacked bytes, which make ``of_file`` bytes of the entry ``name``."""
+        self._bytes += count
+        if of_file > self.limits.file_bytes:
+            raise self.refusal(name, f"is larger than {human_bytes(self.limits.file_bytes)}")
+        if self._bytes > self.limits.total_bytes:
+            raise self.refusal(name, f"with it, more than {human_bytes(self.limits.total_bytes)} are unpacked")
+        if self._bytes > self.limits.free_bytes + self.limits.ratio * self.packed_bytes:
+            raise self.refusal(
+                name, f"with it, more than {self.limits.ratio} times the archive's own size is unpacked (a bomb?)"
+            )
+
+    def refusal(self, name: str, why: str) -> ArchiveError:
+        """The error for the entry ``name``."""
+        return ArchiveError(
+            f"{self.archive}: entry {name!r}: {why}",
+            hint="nothing of the archive was unpacked; it is unsafe or broken, so ask its publisher",
+        )
+
+    def _plain_path(self, text: str, name: str) -> str:
+        if text.startswith("/"):
+            raise self.refusal(name, "is an absolute path" if text == name else f"links to the absolute path {text!r}")
+        plain = "/".join(part for part in text.split("/") if part not in ("", "."))
+        try:
+            return safe_relative_path(plain) if plain else ""
+        except ValueError as error:
+            what = "" if text == name else f"links to {text!r}: "
+            raise self.refusal(name, f"{what}{error}") from None
+
+    def _check_symlink(self, entry: Entry, path: str) -> None:
+        # Only ".." at the front is followed: later ones could climb out through another link.
+        steps = entry.link_to.split("/")
+        ups = next((index for index, step in enumerate(steps) if step != ".."), len(steps))
+        inside = not entry.link_to.startswith("/") and ".." not in steps[ups:] and ups <= path.count("/")
+        if not inside or not entry.link_to or len(entry.link_to) > 4096 or not entry.link_to.isprintable():
+            raise self.refusal(entry.name, f"is a link that leaves the folder (to {entry.link_to!r})")
+
+    def _check_spelling(self, name: str, path: str) -> None:
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            prefix = "/".join(parts[:end])
+            folded = unicodedata.normalize("NFC", prefix).casefold()
+            other = self._spellings.setdefault(folded, prefix)
+            if other != prefix:
+                raise self.refusal(name, f"is the same name as {other!r} on systems that ignore case")

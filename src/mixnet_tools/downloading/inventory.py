@@ -1,0 +1,91 @@
+"""What of a model is there already, and what has to be had or made: the folder held against descriptor and manifest."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
+from mixnet_tools.downloading.layout import Layout
+from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest, recipe_of
+from mixnet_tools.files.atomic import hash_file
+
+
+@dataclass(frozen=True)
+class Stock:
+    """``files``: those that are right, as they are now. ``missing``: those that are not. ``outputs``: what was made of
+    them, if ``finished`` says that all of it is there and right."""
+
+    files: dict[str, FileRecord]
+    missing: tuple[ModelFile, ...]
+    outputs: dict[str, FileRecord | LinkRecord]
+    finished: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.finished and not self.missing
+
+
+def take_stock(
+    model: ModelDescriptor,
+    files: Sequence[ModelFile],
+    layout: Layout,
+    manifest: Manifest,
+    *,
+    verify: bool = False,
+    may_hash: Callable[[], None] | None = None,
+) -> Stock:
+    """Compare the model's folder with what should be in it; ``files`` are those of the model's files that are wanted.
+
+    A file is right if it is as the manifest recorded it, by size and time. Otherwise (and always with ``verify``) it
+    is hashed, where ``may_hash`` is given, which is called between chunks; without it, it counts as wrong.
+    """
+
+    def current(path: Path, expected: FileRecord | None, size: int, checksum: str) -> FileRecord | None:
+        try:
+            known = path.stat()
+        except OSError:
+            return None
+        if not stat.S_ISREG(known.st_mode) or known.st_size != size:
+            return None
+        as_recorded = expected is not None and (expected.checksum, expected.mtime_ns) == (checksum, known.st_mtime_ns)
+        if not as_recorded or verify:
+            algorithm, _, digest = checksum.partition(":")
+            if may_hash is None or hash_file(path, algorithm, may_hash) != digest:
+                return None
+        served_by = expected.served_by if expected else None
+        return FileRecord(size=size, checksum=checksum, mtime_ns=known.st_mtime_ns, served_by=served_by)
+
+    outputs = {
+        name: _current_output(layout.folder / name, record, current) for name, record in manifest.outputs.items()
+    }
+    right_outputs = {name: record for name, record in outputs.items() if record is not None}
+    finished = manifest.recipe == recipe_of(model) and len(right_outputs) == len(outputs)
+
+    present: dict[str, FileRecord] = {}
+    missing = []
+    for file in files:
+        path, recorded = layout.delivered(file.name), manifest.files.get(file.name)
+        record = current(path, recorded, file.size, file.checksum)
+        no_longer_needed = finished and file.name in layout.unpacked and not os.path.lexists(path)
+        if record is None and no_longer_needed and recorded is not None and recorded.checksum == file.checksum:
+            record = recorded
+        if record is None:
+            missing.append(file)
+        else:
+            present[file.name] = record
+    return Stock(present, tuple(missing), right_outputs, finished)
+
+
+def _current_output(
+    path: Path,
+    record: FileRecord | LinkRecord,
+    current: Callable[[Path, FileRecord, int, str], FileRecord | None],
+) -> FileRecord | LinkRecord | None:
+    if isinstance(record, LinkRecord):
+        return record if path.is_symlink() and os.readlink(path) == record.link_to else None
+    return None if path.is_symlink() else current(path, record, record.size, record.checksum)

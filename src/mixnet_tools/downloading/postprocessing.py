@@ -1,0 +1,143 @@
+"""From verified files to a finished model: unpacking and patching in a staging folder, then moving into place.
+
+Every step starts from files as they were delivered and writes to the staging folder only. When all steps are done,
+what was made moves into the model's folder: a new folder in one rename, a folder that is there already file by file,
+leaving other files in it alone. The manifest does not call the outputs finished until all are in place, so a run that
+is cut short anywhere is simply done again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from mixnet_tools.descriptors.model_yml import ModelDescriptor, UnpackArchive
+from mixnet_tools.downloading.archives.regex_replace import replace_text
+from mixnet_tools.downloading.archives.unpack import unpack
+from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
+from mixnet_tools.downloading.manifest import FileRecord, LinkRecord
+from mixnet_tools.errors import ArchiveError, DownloadError
+from mixnet_tools.files.atomic import hash_file
+
+OUTPUT_ALGORITHM = "sha256"
+
+
+def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
+    """Carry out the steps of ``model`` on the files called ``names``; what they make is in the staging folder.
+
+    Raises :class:`ArchiveError`, :class:`DownloadError` and OSError; then the staging folder is gone.
+    """
+    if layout.staging.exists():
+        shutil.rmtree(layout.staging)
+    layout.staging.mkdir(parents=True)
+    try:
+        _carry_out(model, layout, names, heartbeat)
+        _check_names(layout.staging, set(names) - layout.patched)
+    except BaseException:
+        shutil.rmtree(layout.staging, ignore_errors=True)
+        raise
+
+
+def _carry_out(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
+    for number, step in enumerate(model.postprocessing):
+        heartbeat()
+        source = _source(step.file, layout, names)
+        if source is None:
+            raise DownloadError(
+                f"{model.path}: postprocessing[{number}].file: {step.file!r} is neither a file of the model "
+                "nor was made by an earlier step"
+            )
+        target = layout.staging / step.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(step, UnpackArchive):
+            _unpack_beside(source, step, target.parent, heartbeat)
+        else:
+            patched = replace_text(step, source.read_bytes(), f"{model.name}/{step.file}")
+            target.unlink(missing_ok=True)
+            target.write_bytes(patched)
+
+
+def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
+    """What the staging folder holds, by path; every file is hashed."""
+    records: dict[str, FileRecord | LinkRecord] = {}
+    for path in _walk(staging):
+        name = path.relative_to(staging).as_posix()
+        if path.is_symlink():
+            records[name] = LinkRecord(link_to=os.readlink(path))
+        else:
+            known = path.stat()
+            checksum = f"{OUTPUT_ALGORITHM}:{hash_file(path, OUTPUT_ALGORITHM, heartbeat)}"
+            records[name] = FileRecord(size=known.st_size, checksum=checksum, mtime_ns=known.st_mtime_ns)
+    return records
+
+
+def commit(layout: Layout, already_right: Iterable[str]) -> None:
+    """Move what the staging folder holds into the model's folder, except for what is ``already_right`` there.
+
+    Raises :class:`DownloadError` where something is in the way, and OSError.
+    """
+    for name in already_right:
+        (layout.staging / name).unlink()
+    for path in sorted(layout.staging.iterdir()):
+        _move(path, layout.folder / path.name)
+
+
+def _source(name: str, layout: Layout, names: Collection[str]) -> Path | None:
+    made = layout.staging / name
+    if made.is_file() and not made.is_symlink():
+        return made
+    return layout.delivered(name) if name in names else None
+
+
+def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> None:
+    """Unpack into a folder of its own, then into ``parent``: an archive never writes over another one's links."""
+    own = parent / f"{STATE_FOLDER}-unpacking"
+    own.mkdir()
+    unpack(source, step.format, own, heartbeat=heartbeat)
+    for path in sorted(own.iterdir()):
+        _move(path, parent / path.name)
+    shutil.rmtree(own)
+
+
+def _check_names(staging: Path, delivered: Iterable[str]) -> None:
+    taken = {name.casefold() for name in delivered}
+    for path in _walk(staging):
+        name = path.relative_to(staging).as_posix()
+        if name.casefold() in taken or name.split("/")[0].casefold() == STATE_FOLDER:
+            raise ArchiveError(
+                f"entry {name!r}: would take the place of a file that is not the archive's to write",
+                hint="nothing was unpacked; the archive does not fit its descriptor",
+            )
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    """Files and links below ``folder``, in a fixed order; links to folders are not entered."""
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            yield Path(root) / name
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move ``source`` to ``target``; a real folder that is there already takes in what is in the other."""
+    if source.is_dir() and not source.is_symlink():
+        if not os.path.lexists(target):
+            os.rename(source, target)
+            return
+        if target.is_symlink() or not target.is_dir():
+            raise _in_the_way(target, "a folder")
+        for path in sorted(source.iterdir()):
+            _move(path, target / path.name)
+        return
+    if target.is_dir() and not target.is_symlink():
+        raise _in_the_way(target, "a file")
+    os.replace(source, target)
+
+
+def _in_the_way(target: Path, needed: str) -> DownloadError:
+    return DownloadError(
+        f"{target}: {needed} of the model has to be here, and something else is in the way", hint="move it away"
+    )

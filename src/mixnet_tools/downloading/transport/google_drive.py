@@ -1,0 +1,77 @@
+"""Files on Google Drive: the download address of an id, and the page that asks whether one really wants it.
+
+For a large file Drive answers first with an HTML page ("cannot be scanned for viruses") with a form; what the form
+would send is sent here. The older way, a token in a cookie, is understood as well.
+"""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from urllib.parse import urlencode, urljoin
+
+from mixnet_tools.downloading.transport.http import HttpBody, HttpClient
+from mixnet_tools.downloading.transport.partial_file import Origin
+from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
+
+BASE_URL = "https://docs.google.com/uc"
+
+_MAX_PAGE = 1 << 20
+
+
+def open_drive(client: HttpClient, file_id: str, size: int, offset: int, origin: Origin | None) -> HttpBody:
+    """The body of the file with ``file_id``, confirmed where Drive asks. Raises :class:`SourceFailure`."""
+    parameters = {"export": "download", "id": file_id}
+    url = f"{BASE_URL}?{urlencode(parameters)}"
+    body = client.open(url, size, offset, origin)
+    if body.content_type != "text/html":
+        return body
+    try:
+        confirmed = _confirmed_url(body, parameters)
+    finally:
+        body.close()
+    return client.open(confirmed, size, offset, origin)
+
+
+def _confirmed_url(body: HttpBody, parameters: dict[str, str]) -> str:
+    token = next((value for name, value in body.cookies.items() if name.startswith("download_warning")), None)
+    if token:
+        return f"{BASE_URL}?{urlencode({**parameters, 'confirm': token})}"
+    page = bytearray()
+    for chunk in body.chunks():
+        page += chunk
+        if len(page) > _MAX_PAGE:
+            break
+    text = page.decode("utf-8", "replace")
+    form = _DownloadForm()
+    form.feed(text)
+    if form.action:
+        target = urljoin(body.final_url, form.action)
+        return f"{target}{'&' if '?' in target else '?'}{urlencode(form.fields)}" if form.fields else target
+    if "quota" in text.lower():
+        raise SourceFailure("Google Drive's download quota for this file is used up", Kind.PERMANENT)
+    raise SourceFailure("Google Drive sent a page instead of the file (is it shared with everyone?)", Kind.PERMANENT)
+
+
+class _DownloadForm(HTMLParser):
+    """Finds the form that starts the download: its address and hidden fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action: str | None = None
+        self.fields: dict[str, str] = {}
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if (
+            tag == "form"
+            and self.action is None
+            and (given.get("id") == "download-form" or "uc" in given.get("action", ""))
+        ):
+            self.action, self._inside = given.get("action", ""), True
+        elif tag == "input" and self._inside and given.get("name"):
+            self.fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False

@@ -1,0 +1,166 @@
+"""A file on its way: bytes that have arrived, their running digest, and what is needed to continue later.
+
+A part is two files in the model's state folder: ``<key>.part`` with the bytes, and ``<key>.part.json`` that says what
+they are the beginning of. A process that is killed at any moment leaves a pair that the next one can continue, or
+bytes without a description, which begin anew (a small file that comes in one piece never gets one). Whether the bytes
+are right is never believed from here: the digest is taken anew over what is on disk when a part is opened, and over
+all that follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mixnet_tools.files.atomic import replace_durably
+
+CHUNK = 1 << 18
+"""Bytes that are read, hashed and written at a time."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the bytes of a part come from.
+
+    ``url_key`` is a digest of the URL (which may carry credentials, and so is not written down); ``validator`` a
+    strong ETag or a Last-Modified date, for If-Range, or None where the server gave none.
+    """
+
+    url_key: str
+    validator: str | None
+
+    @staticmethod
+    def key_of(url: str) -> str:
+        """The ``url_key`` of ``url``."""
+        return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+class Part:
+    """The part of the file with ``size`` bytes and digest ``checksum`` (``<algorithm>:<hex>``), kept at ``path``.
+
+    Not safe for two users at once: the model's lock guards it. Use as a context manager; its folder exists. Bytes are
+    in the kernel's hands after every :meth:`write`.
+    """
+
+    def __init__(self, path: Path, size: int, checksum: str) -> None:
+        self.path = path
+        self.size = size
+        self.checksum = checksum
+        self.position = 0
+        self.origin: Origin | None = None
+        self._sidecar = _sidecar(path)
+        self._hash = hashlib.new(checksum.partition(":")[0])
+        self._file: BinaryIO | None = None
+        self._described = False
+
+    def __enter__(self) -> Part:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            if self.position == 0:
+                self.path.unlink(missing_ok=True)
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the digest algorithm."""
+        return self._hash.name
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of the bytes up to ``position``."""
+        return self._hash.hexdigest()
+
+    @property
+    def is_complete_and_right(self) -> bool:
+        """Whether these are all the bytes of the file, and the right ones."""
+        return self.position == self.size and f"{self.algorithm}:{self.digest}" == self.checksum
+
+    def resume(self, heartbeat: Callable[[], None]) -> None:
+        """Take up what an earlier attempt or run left, hashing it again; nothing, where that is of no use."""
+        origin = self._read_sidecar()
+        left = os.fstat(self._open.fileno()).st_size
+        if origin is None or not 0 < left <= self.size:
+            self._truncate()
+            return
+        self._hash = hashlib.new(self._hash.name)
+        self._open.seek(0)
+        self.position = 0
+        while chunk := self._open.read(CHUNK):
+            heartbeat()
+            self._hash.update(chunk)
+            self.position += len(chunk)
+        self.origin, self._described = origin, True
+
+    def restart(self, origin: Origin | None) -> None:
+        """Begin at zero with bytes from ``origin``; None where they cannot be continued (a decoded body)."""
+        self._truncate()
+        self.origin = origin
+
+    def write(self, chunk: bytes) -> None:
+        """Append ``chunk``, to the file and to the digest."""
+        view = memoryview(chunk)
+        while view:
+            view = view[self._open.write(view) :]
+        self._hash.update(chunk)
+        self.position += len(chunk)
+        if not self._described and self.origin is not None and self.position < self.size:
+            _describe(self.path, self.checksum, self.origin)
+            self._described = True
+
+    def move_to(self, target: Path) -> None:
+        """Give the finished file its final name, durably, and forget the part."""
+        replace_durably(self._open.fileno(), self.path, target, self.size)
+        self._sidecar.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the part and what is known of it."""
+        self.path.unlink(missing_ok=True)
+        self._sidecar.unlink(missing_ok=True)
+
+    @property
+    def _open(self) -> BinaryIO:
+        assert self._file is not None, "a Part is used inside its with block"
+        return self._file
+
+    def _truncate(self) -> None:
+        # The bytes go before what describes them: between the two steps stands an empty part, which is harmless.
+        self._open.seek(0)
+        self._open.truncate(0)
+        self._sidecar.unlink(missing_ok=True)
+        self._hash = hashlib.new(self._hash.name)
+        self.position, self.origin, self._described = 0, None, False
+
+    def _read_sidecar(self) -> Origin | None:
+        try:
+            known = json.loads(self._sidecar.read_text(encoding="utf-8"))
+            if known["checksum"] != self.checksum:
+                return None
+            validator = known["validator"]
+            return Origin(str(known["url_key"]), str(validator) if validator is not None else None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def adopt(source: Path, part: Path, checksum: str) -> None:
+    """Make ``source``, perhaps the beginning of the file with ``checksum``, the bytes that ``part`` goes on from."""
+    _describe(part, checksum, Origin("", None))
+    os.replace(source, part)
+
+
+def _describe(part: Path, checksum: str, origin: Origin) -> None:
+    # Not in one step: a torn description cannot be read, and then the part is not continued.
+    _sidecar(part).write_text(json.dumps({"checksum": checksum, **asdict(origin)}), encoding="utf-8")
+
+
+def _sidecar(part: Path) -> Path:
+    return part.with_name(part.name + ".json")

@@ -1,0 +1,1 @@
+"""Running a model in a framework: arrays in, arrays out; and timing it."""

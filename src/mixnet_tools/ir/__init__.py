@@ -1,0 +1,1 @@
+"""OpenVINO IR on disk: found, described, saved."""

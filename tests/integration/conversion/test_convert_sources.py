@@ -1,0 +1,363 @@
+"""Every form of source model through conversion, compared with the framework that made it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, Freezer, convert
+from mixnet_tools.conversion.parity import Reference, natural_images
+from mixnet_tools.conversion.plan import Weights
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from mixnet_tools.errors import ConversionError, FreezeError, MixnetToolsError, ParityError, UnsupportedOption
+from mixnet_tools.inference.models import OpenVinoModel
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import IRModel
+from tests.support import graphs
+from tests.support.commands import run_failing, run_ok
+from tests.support.graphs import ModelFolder
+from tests.support.notes import Notes
+
+FP32 = ConversionOptions(precisions=("FP32",))
+SMALL: dict[str, Callable[[Path], ModelFolder]] = {
+    "frozen": graphs.frozen_mobilenet,
+    "pbtxt": lambda root: graphs.frozen_mobilenet(root, text=True),
+    "keras": graphs.keras_saved_model,
+    "tf1-saved-model": graphs.tf1_saved_model,
+    "sharded": graphs.sharded_checkpoint,
+    "old-checkpoint": lambda root: graphs.sharded_checkpoint(root, old_format=True),
+    "onnx": graphs.onnx_network,
+}
+
+SOURCES: dict[str, Callable[[Path], ModelFolder]] = {
+    **SMALL,
+    "efficientnet": graphs.efficientnet,
+    "mixnet-s": lambda root: graphs.mixnet(root, "s"),
+    "mixnet-m": lambda root: graphs.mixnet(root, "m"),
+}
+
+
+def converted(
+    folder: ModelFolder, options: ConversionOptions = FP32, progress: Progress | None = None
+) -> ConvertedModel:
+    return convert(folder.descriptor, folder.root, folder.root, options, progress)
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModelFolder]:
+    """Each source model, built when it is first asked for."""
+    return functools.cache(lambda name: SOURCES[name](tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture
+def source_model(templates: Callable[[str], ModelFolder], tmp_path: Path) -> Callable[[str], ModelFolder]:
+    """A copy of a source model of its own for the test."""
+    return lambda name: templates(name).copy_to(tmp_path)
+
+
+def operations(ir: IRModel) -> Counter[str]:
+    import openvino
+
+    return Counter(operation.get_type_name() for operation in openvino.Core().read_model(ir.xml).get_ops())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_ir_computes_what_its_framework_computes(source: str, source_model: Callable[[str], ModelFolder]) -> None:
+    result = converted(source_model(source), ConversionOptions())
+    for made in result.irs:
+        (parity,) = made.parity
+        assert parity.passed
+        if made.ir.precision == "FP32":
+            assert parity.max_difference < 1e-3
+            assert parity.top1_agreement == 1.0
+        low, high = parity.output_range
+        assert parity.conclusive
+        assert high > low
+        # Reversal and normalisation are part of the first layer, not operations of their own.
+        assert not {"Gather", "Split", "Reverse"} & set(operations(made.ir))
+
+
+def test_the_reference_is_what_the_uncut_graph_computes(source_model: Callable[[str], ModelFolder]) -> None:
+    """Independent of our surgery: the published graph as it is, restored by its own saver, fed at the iterator."""
+    folder = source_model("efficientnet")
+    ir = converted(folder).irs[0].ir
+    side = graphs.EFFICIENTNET_B0.resolution
+    rgb = natural_images(3, side, side, seed=8)
+    v1 = import_tensorflow().compat.v1
+    prefix = str(folder.files / "efficientnet-b0/model.ckpt")
+    with v1.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        v1.train.import_meta_graph(f"{prefix}.meta", clear_devices=True).restore(session, prefix)
+        expected = session.run("logits:0", {"IteratorGetNext:0": rgb})
+    found = OpenVinoModel(ir.xml).run(np.ascontiguousarray(rgb[..., ::-1]))
+    assert np.abs(found - expected).max() < 1e-3
+    assert np.ptp(expected, axis=0).max() > 1
+
+
+@pytest.mark.parametrize("source", ["frozen", "sharded"])
+def test_both_freezers_write_the_same_bytes(
+    source: str, tmp_path: Path, source_model: Callable[[str], ModelFolder]
+) -> None:
+    folder = source_model(source)
+    files = []
+    for freezer in get_args(Freezer):
+        options = ConversionOptions(precisions=("FP32", "FP16"), freezer=freezer, verify=False)
+        result = convert(folder.descriptor, folder.root, tmp_path / freezer, options)
+        files.append([path.read_bytes() for made in result.irs for path in (made.ir.xml, made.ir.bin)])
+    assert files[0] == files[1]
+
+
+def test_averages_are_another_model_and_the_report_says_so(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path
+) -> None:
+    binaries: dict[tuple[Weights, Freezer], bytes] = {}
+    for weights in get_args(Weights):
+        for freezer in get_args(Freezer):
+            options = ConversionOptions(precisions=("FP32",), weights=weights, freezer=freezer)
+            result = convert(nano, nano_dir, tmp_path / weights / freezer, options)
+            ir = result.irs[0].ir
+            binaries[weights, freezer] = ir.bin.read_bytes()
+            report = json.loads(ir.xml.with_name("conversion.json").read_text())["weights"]
+            assert report["used"] == weights
+            assert report["moving_averages"]["averaged"] == report["moving_averages"]["variables"] > 100
+            assert report["moving_averages"]["different"] > 100
+    assert binaries["raw", "openvino"] == binaries["raw", "tensorflow"]
+    assert binaries["ema", "openvino"] == binaries["ema", "tensorflow"]
+    assert binaries["raw", "openvino"] != binaries["ema", "openvino"]
+
+
+def test_averages_where_there_are_none(source_model: Callable[[str], ModelFolder]) -> None:
+    with pytest.raises(FreezeError, match="no moving averages"):
+        converted(source_model("sharded"), ConversionOptions(weights="ema"))
+    with pytest.raises(UnsupportedOption, match="has no moving averages beside its weights"):
+        converted(source_model("tf1-saved-model"), ConversionOptions(weights="ema"))
+
+
+def test_converting_without_proof_imports_no_tensorflow(nano_dir: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom mixnet_tools.cli.main import run\n"
+        "code = run('convert', sys.argv[1:], 'mixnet-convert')\n"
+        "print('tensorflow' in sys.modules)\nsys.exit(code)"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            program,
+            "--name",
+            "mixnet-nano",
+            "-d",
+            str(nano_dir),
+            "-o",
+            str(tmp_path),
+            "--no_verify",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+    assert "not compared" in done.stdout
+    report = json.loads((tmp_path / "public/mixnet-nano/FP16/conversion.json").read_text())
+    assert report["parity"] == []
+
+
+def test_cutting_inside_is_said(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path, source_model: Callable[[str], ModelFolder]
+) -> None:
+    notes = Notes()
+    convert(nano, nano_dir, tmp_path / "ir", FP32, notes)
+    assert any("cut inside the graph at IteratorGetNext:0 (IteratorGetNext)" in line for line in notes.lines)
+    notes = Notes()
+    converted(source_model("frozen"), progress=notes)
+    assert not [line for line in notes.lines if "cut inside" in line]
+
+
+def test_several_outputs_keep_their_order_and_names(source_model: Callable[[str], ModelFolder]) -> None:
+    import openvino
+
+    folder = source_model("sharded")
+    arguments = ["--input_meta_graph=$dl_dir/model.ckpt.meta", "--reverse_input_channels"]
+    for outputs in (["scores", "Relu"], ["Relu", "scores"]):
+        folder.change(model_optimizer_args=[*arguments, f"--output={','.join(outputs)}"])
+        result = converted(folder)
+        assert [parity.output for parity in result.irs[0].parity] == outputs
+        model = openvino.Core().read_model(result.irs[0].ir.xml)
+        assert [sorted(port.get_names()) for port in model.outputs] == [[name] for name in outputs]
+
+
+def test_a_placeholder_is_frozen_with_its_value(tmp_path: Path) -> None:
+    tf = import_tensorflow()
+    folder = ModelFolder(
+        tmp_path,
+        "switched",
+        ["--input_model=$dl_dir/net.pb", "--freeze_placeholder_with_value=training->False"],
+        [{"name": "image", "shape": [1, 4, 4, 3], "layout": "NHWC"}],
+    )
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, [None, 4, 4, 3], name="image")
+        training = tf.compat.v1.placeholder(tf.bool, [], name="training")
+        tf.where(training, image * 100, image * 2, name="result")
+    tf.io.write_graph(graph.as_graph_def(), str(folder.files), "net.pb", as_text=False)
+    result = converted(folder)
+    ones = np.ones((1, 4, 4, 3), np.float32)
+    np.testing.assert_array_equal(OpenVinoModel(result.irs[0].ir.xml).run(ones), 2 * ones)
+    folder.change(model_optimizer_args=["--input_model=$dl_dir/net.pb"])
+    with pytest.raises(FreezeError, match=r"still depends on training \(Placeholder\)"):
+        converted(folder)
+
+
+@pytest.mark.parametrize("mutation", ["mean and scale swapped", "scale lost", "reversal lost"])
+@pytest.mark.parametrize("source", ["frozen", "keras", "onnx"])
+def test_a_mutated_normalisation_fails_the_proof(
+    source: str, mutation: str, source_model: Callable[[str], ModelFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The IR is right and the reference is fed wrongly: what the proof sees is the same as the other way round."""
+    import dataclasses
+
+    from mixnet_tools.conversion import parity
+
+    folder = source_model(source)
+
+    def mutated(array: Any, port: parity.Port) -> Any:
+        assert port.plan is not None
+        plan = port.plan
+        if mutation == "mean and scale swapped":
+            scaled = original(array, dataclasses.replace(port, plan=dataclasses.replace(plan, mean=())))
+            return original(scaled, dataclasses.replace(port, plan=dataclasses.replace(plan, scale=(), reverse=False)))
+        lost: dict[str, Any] = {"scale": ()} if mutation == "scale lost" else {"reverse": False}
+        return original(array, dataclasses.replace(port, plan=dataclasses.replace(plan, **lost)))
+
+    original = parity.as_original
+    monkeypatch.setattr(parity, "as_original", mutated)
+    with pytest.raises(ParityError):
+        converted(folder, ConversionOptions(precisions=("FP16",)))
+
+
+@pytest.mark.parametrize(
+    ("source", "damage", "words"),
+    [
+        ("frozen", lambda folder: (folder.files / "net.pb").unlink(), "net.pb: no such file"),
+        ("frozen", lambda folder: (folder.files / "net.pb").write_bytes(b"\xff" * 50), "not a TensorFlow frozen graph"),
+        ("pbtxt", lambda folder: (folder.files / "net.pbtxt").write_text("node {"), "not a TensorFlow frozen graph"),
+        ("sharded", lambda folder: folder.change(input_info=graphs.image_input("images", 16)), "did you mean image"),
+        ("keras", lambda folder: (folder.files / "net.savedmodel/saved_model.pb").unlink(), "saved_model.pb: no such"),
+        ("keras", lambda folder: (folder.files / "net.savedmodel/saved_model.pb").write_bytes(b"x"), "cannot convert"),
+        ("tf1-saved-model", lambda folder: folder.change(input_info=graphs.image_input("i", 16)), "no input 'i'"),
+        ("onnx", lambda folder: (folder.files / "net.onnx").unlink(), "net.onnx: no such file"),
+        ("onnx", lambda folder: (folder.files / "net.onnx").write_bytes(b"x" * 9), "cannot convert"),
+        ("sharded", lambda folder: next(folder.files.glob("*.data-00001*")).unlink(), "model.ckpt"),
+    ],
+)
+def test_damaged_sources_are_one_clear_error(
+    source: str,
+    damage: Callable[[ModelFolder], Any],
+    words: str,
+    source_model: Callable[[str], ModelFolder],
+    tmp_path: Path,
+) -> None:
+    folder = source_model(source)
+    damage(folder)
+    with pytest.raises(MixnetToolsError) as caught:
+        converted(folder)
+    assert words in str(caught.value) + str(caught.value.hint)
+    assert not list(tmp_path.rglob("*.xml"))
+
+
+def test_a_shape_that_stays_open_is_refused(source_model: Callable[[str], ModelFolder]) -> None:
+    folder = source_model("frozen")
+    folder.change(
+        input_info=[],
+        model_optimizer_args=["--input_model=$dl_dir/net.pb", "--output=MobilenetV2/Predictions/Reshape_1"],
+    )
+    with pytest.raises(ConversionError, match="stays open"):
+        converted(folder)
+
+
+def test_labels_that_do_not_fit_are_refused(source_model: Callable[[str], ModelFolder]) -> None:
+    folder = source_model("keras")
+    (folder.path.parent / "labels.txt").write_text("one\ntwo\n")
+    with pytest.raises(MixnetToolsError, match="2 labels, but the model has 50 classes"):
+        converted(folder)
+
+
+def test_model_api_opens_the_ir_with_no_further_arguments(nano_dir: Path) -> None:
+    from model_api.models import Model
+
+    xml = nano_dir / "public/mixnet-nano/FP32/mixnet-nano.xml"
+    model = Model.create_model(str(xml))
+    images = np.ascontiguousarray(natural_images(60, 64, 64)[..., ::-1])
+    logits = OpenVinoModel(xml).run(images)
+    # The Model API computes in the type that the processor likes best, which may be bfloat16: so the image is taken
+    # whose six best answers lie the furthest apart.
+    gaps = np.diff(np.sort(logits, axis=1)[:, -6:], axis=1).min(axis=1)
+    assert gaps.max() > 0.2
+    chosen = int(gaps.argmax())
+    result = model(images[chosen].astype(np.uint8))
+    expected = np.argsort(-logits[chosen])[:5]
+    assert [int(label.id) for label in result.top_labels] == expected.tolist()
+    names = (Path(__file__).parents[3] / "models/public/mixnet-nano/labels.txt").read_text().split()
+    assert [label.name for label in result.top_labels] == [names[index] for index in expected]
+
+
+def test_benchmark_app_runs_the_ir(nano_dir: Path) -> None:
+    xml = nano_dir / "public/mixnet-nano/FP16/mixnet-nano.xml"
+    tool = Path(sys.executable).with_name("benchmark_app")
+    done = subprocess.run(
+        [tool, "-m", xml, "-niter", "4", "-hint", "latency"], capture_output=True, text=True, check=True
+    )
+    assert "Throughput" in done.stdout
+
+
+def test_a_model_server_repository_is_written_whole(nano_dir: Path, tmp_path: Path) -> None:
+    import openvino
+
+    for _ in range(2):  # the second run replaces the first
+        run_ok("convert", "--name", "mixnet-nano", "-d", nano_dir, "-o", tmp_path / "ir", "--ovms", tmp_path / "repo")
+    files = sorted(str(path.relative_to(tmp_path / "repo")) for path in (tmp_path / "repo").rglob("*"))
+    version = "mixnet-nano/1"
+    assert files == ["mixnet-nano", version, f"{version}/mixnet-nano.bin", f"{version}/mixnet-nano.xml"]
+    model = openvino.Core().read_model(tmp_path / "repo" / version / "mixnet-nano.xml")
+    assert model.input(0).get_node().get_layout() == openvino.Layout("NHWC")
+
+
+def test_the_frozen_graph_is_left_where_asked_for(nano_dir: Path, tmp_path: Path) -> None:
+    run_ok("convert", "--name", "mixnet-nano", "-d", nano_dir, "-o", tmp_path, "--keep_frozen", "--precisions", "FP32")
+    graph = import_tensorflow().compat.v1.GraphDef()
+    graph.ParseFromString((tmp_path / "public/mixnet-nano/mixnet-nano.frozen.pb").read_bytes())
+    assert {"IteratorGetNext/placeholder_out_port_0", "logits"} <= {node.name for node in graph.node}
+    assert not [node for node in graph.node if "Var" in node.op]
+
+
+def test_options_that_do_not_fit_the_source_are_refused(
+    tmp_path: Path, source_model: Callable[[str], ModelFolder]
+) -> None:
+    folder = source_model("onnx")
+    error = run_failing(
+        "convert", "--name", "onnx-net", "--models_dir", folder.models, "-d", tmp_path, "--freezer", "tensorflow"
+    )
+    assert "are for TensorFlow models" in error
+
+
+def test_reference_counts_outputs(source_model: Callable[[str], ModelFolder]) -> None:
+    folder = source_model("sharded")
+    result = converted(folder)
+
+    class TwoOutputs:
+        def run_all(self, feeds: Any) -> list[Any]:
+            return [np.zeros((1, 10)), np.zeros((1, 10))]
+
+    model = OpenVinoModel(result.irs[0].ir.xml)
+    reference = Reference(TwoOutputs(), [], result.plan)
+    reference.feeds = [[natural_images(1, 16, 16)]] * 2
+    with pytest.raises(ParityError, match="expected 2 outputs, got 1"):
+        reference.compare(model, "FP32")

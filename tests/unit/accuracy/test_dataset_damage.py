@@ -1,0 +1,149 @@
+"""Shards that are cut, empty or missing are an error: nothing may end early in silence."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.filters import with_real_labels
+from mixnet_tools.accuracy.datasets.image_bytes import open_image
+from mixnet_tools.accuracy.datasets.packed_files import find_shards
+from mixnet_tools.accuracy.datasets.parquet import parquet_images
+from mixnet_tools.accuracy.datasets.tar import members
+from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
+from mixnet_tools.errors import DatasetError
+from tests.support import forms
+
+
+def write_tar(path: Path, count: int = 4) -> list[int]:
+    """A tar of ``count`` files of 700 bytes; returns where each member's header begins."""
+    places = []
+    with tarfile.open(path, "w") as archive:
+        for number in range(count):
+            places.append(archive.offset)
+            member = tarfile.TarInfo(f"{number}.jpg")
+            member.size = 700
+            archive.addfile(member, io.BytesIO(bytes([number + 1]) * 700))
+    return places
+
+
+def test_a_whole_tar_is_read(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar")
+    assert [member.name for member in members(tmp_path / "a.tar")] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+
+
+@pytest.mark.parametrize("beyond", [0, 100, 511, 512, 600])
+def test_a_tar_cut_anywhere_is_refused(tmp_path: Path, beyond: int) -> None:
+    path = tmp_path / "a.tar"
+    place = write_tar(path)[2]
+    path.write_bytes(path.read_bytes()[: place + beyond])
+    with pytest.raises(DatasetError, match=r"a\.tar"):
+        members(path)
+
+
+def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    place = write_tar(path)[2]
+    data = bytearray(path.read_bytes())
+    data[place : place + 100] = b"\xff" * 100
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"a\.tar"):
+        members(path)
+
+
+def test_a_missing_shard_is_noticed_by_its_number(tmp_path: Path) -> None:
+    for number in (0, 2):
+        (tmp_path / f"validation-{number:05}-of-00003").write_bytes(b"x")
+    with pytest.raises(DatasetError, match="1 of 3 shards of 'validation' are missing, the first is number 1"):
+        find_shards(tmp_path)
+    (tmp_path / "validation-00001-of-00003").write_bytes(b"x")
+    found = find_shards(tmp_path)
+    assert found is not None
+    assert len(found.paths) == 3
+    single = find_shards(tmp_path / "validation-00001-of-00003")
+    assert single is not None
+    assert len(single.paths) == 1
+
+
+def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "validation-00000-of-00001").touch()
+    with pytest.raises(DatasetError, match="is empty"):
+        tfrecords([tmp_path / "validation-00000-of-00001"], 1)
+
+
+def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    images = [(bytes([number]) * 5000, number) for number in range(14)]
+    folder = forms.write_parquet(tmp_path / "set", images)
+    shard = folder / "validation-00000-of-00002.parquet"
+    column = parquet.ParquetFile(shard).metadata.row_group(0).column(1)
+    assert column.path_in_schema == "image.path"
+    whole = shard.read_bytes()
+    shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
+    with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
+        parquet_images([shard], 0)
+
+    shard.write_bytes(whole)
+    last = parquet_images([shard], 0)[-1]
+    column = parquet.ParquetFile(shard).metadata.row_group(0).column(0)
+    assert column.path_in_schema == "image.bytes"
+    shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
+    with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
+        open_image(last)
+
+
+def damaged(data: bytes, place: int) -> bytes:
+    return data[:place] + b"\xff" * 20 + data[place + 20 :]
+
+
+def test_a_pipe_is_no_image_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "val.txt").write_text("a.jpg 0\n")
+    dataset = open_dataset(tmp_path)
+    with pytest.raises(DatasetError, match=r"a\.jpg: no regular file"):
+        open_image(dataset.images[0])
+    os.remove(tmp_path / "a.jpg")
+    with pytest.raises(DatasetError, match=r"a\.jpg: cannot be read: No such file"):
+        open_image(dataset.images[0])
+
+
+def test_a_folder_that_cannot_be_listed_does_not_look_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "n01/inner").mkdir(parents=True)
+    (tmp_path / "n01/a.jpg").write_bytes(b"x")
+    scandir = os.scandir
+
+    def closed(path: str | Path) -> Any:  # tests may run as root, for whom no folder is closed
+        if str(path).endswith("inner"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DatasetError, match="n01/inner: the folder cannot be read: Permission denied"):
+        open_dataset(tmp_path)
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    for name in (b"caf\xe9.jpg", b"tea.jpg"):
+        Path(os.fsdecode(bytes(tmp_path / "0") + b"/" + name)).write_bytes(b"x")
+    dataset = open_dataset(tmp_path)
+    assert [os.fsencode(image.bare_name) for image in dataset.images] == [b"caf\xe9.jpg", b"tea.jpg"]
+    assert len(dataset.fingerprint) == 64
+    assert len(dataset.subset(1).images) == 1
+
+
+@pytest.mark.parametrize("listed", ["[[1], [-1]]", "[[1], [1.5]]", "[[1], [true]]", '[[1], ["2"]]'])
+def test_wrong_real_labels_are_refused(tmp_path: Path, listed: str) -> None:
+    for number in (1, 2):
+        (tmp_path / forms.name_of(number)).write_bytes(b"x")
+    (tmp_path / "val.txt").write_text("".join(f"{forms.name_of(number)} 0\n" for number in (1, 2)))
+    (tmp_path / "real.json").write_text(listed)
+    with pytest.raises(DatasetError, match=r"real\.json: expected ReaL's JSON list of .*: .* is no class"):
+        with_real_labels(open_dataset(tmp_path), tmp_path / "real.json")

@@ -1,0 +1,144 @@
+"""Which images a quantization is calibrated with, and how IRs are compared on labelled ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.evaluation.calibration_set import (
+    among,
+    calibration_images,
+    calibration_set,
+    choose,
+    has_labels,
+)
+from mixnet_tools.accuracy.evaluation.comparison import Comparer, difference_interval
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.errors import DatasetError, EvaluationError
+from tests.support.colour_model import SIDE, accuracy_data, write_ir
+from tests.support.images import plain, save, write_class_folders, write_flat_set
+
+LABELS = [0, 1, 2, 3, 4, 5, 0, 1]
+
+
+def pictures(count: int) -> tuple[LabelledImage, ...]:
+    return tuple(LabelledImage(f"{index:04}.jpg", Path(f"{index:04}.jpg"), 0) for index in range(count))
+
+
+def test_the_choice_depends_on_names_and_seed_only() -> None:
+    images = pictures(100)
+    first = choose(images, 20, 0, "here")
+    assert first == choose(images, 20, 0, "there")
+    assert set(first) == set(choose(images[::-1], 20, 0, "here"))
+    moved = tuple(replace(image, name=f"class/{image.name}") for image in images)
+    assert [image.bare_name for image in choose(moved, 20, 0, "here")] == [image.name for image in first]
+    assert first != choose(images, 20, 1, "here")
+    assert list(first) == sorted(first, key=lambda image: image.name)
+    assert set(first) <= set(choose(images, 40, 0, "here"))
+
+
+def test_too_few_images_are_an_error_that_says_how_to_take_all() -> None:
+    with pytest.raises(DatasetError, match="here: too few images to calibrate with: 300 are asked for") as caught:
+        choose(pictures(12), 300, 0, "here")
+    assert caught.value.hint is not None
+    assert "--subset_size 12" in caught.value.hint
+
+
+def test_images_without_labels_are_enough_to_calibrate(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "below/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save(tmp_path / name, plain((10, 20, 30), 20, 20))
+    assert not has_labels(tmp_path)
+    assert [image.name for image in calibration_images(tmp_path)] == ["a.png", "b.png", "below/c.png"]
+
+
+def test_labelled_sets_are_read_as_for_a_measurement(tmp_path: Path) -> None:
+    write_flat_set(tmp_path / "flat", LABELS)
+    write_class_folders(tmp_path / "classes", [0, 1, 1], ["red", "rose"])
+    assert has_labels(tmp_path / "flat")
+    assert has_labels(tmp_path / "classes")
+    assert calibration_images(tmp_path / "flat") == open_dataset(tmp_path / "flat").images
+    assert calibration_images(tmp_path / "classes") == open_dataset(tmp_path / "classes").images
+
+
+def test_no_images_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no images here"):
+        calibration_images(tmp_path)
+    with pytest.raises(DatasetError, match="no such file or folder"):
+        calibration_images(tmp_path / "nowhere")
+
+
+@pytest.fixture
+def config_path(tmp_path: Path) -> Path:
+    path = tmp_path / "accuracy-check.yml"
+    path.write_text(yaml.safe_dump(accuracy_data(top1=1.0, top5=1.0)))
+    return path
+
+
+def test_pixels_are_prepared_as_the_ir_takes_them(tmp_path: Path, config_path: Path) -> None:
+    save(tmp_path / "images" / "red.png", plain((200, 100, 50), 40, 40))
+    images = calibration_images(tmp_path / "images")
+    config = load_accuracy_config(config_path)
+    found = calibration_set(config, images, (tmp_path / "images", 1), (SIDE, SIDE), "omz")
+    assert found.images.shape == (1, SIDE, SIDE, 3)
+    assert found.images[0, 0, 0].tolist() == [50, 100, 200], "the IR takes BGR"
+    assert found.preprocessing[-1] == "channel order BGR"
+    assert found.names == ("red.png",)
+    with pytest.raises(EvaluationError, match="16x16 pixels after preprocessing"):
+        calibration_set(config, images, (tmp_path, 1), (8, 8), "omz")
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, config_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "bad.jpg").write_bytes(b"no image")
+    images = calibration_images(tmp_path / "images")
+    with pytest.raises(DatasetError, match=r"bad\.jpg"):
+        calibration_set(load_accuracy_config(config_path), images, (tmp_path, 1), (SIDE, SIDE), "omz")
+
+
+def test_a_broken_model_is_compared_image_by_image(tmp_path: Path, config_path: Path) -> None:
+    write_flat_set(tmp_path / "images", LABELS)
+    dataset = open_dataset(tmp_path / "images")
+    good, swapped = write_ir(tmp_path), write_ir(tmp_path / "swapped", "FP16", reverse=False)
+    calibrated = among(dataset, dataset.images[:2])
+    assert calibrated == {image.name for image in dataset.images[:2]}
+    compare = Comparer(load_accuracy_config(config_path), dataset, [good], profile="omz", calibrated=calibrated)
+    first, second = compare(swapped)
+    assert compare(swapped) == (first, second)
+    assert (first.precision, first.top1, first.difference, first.same) == ("FP32", 8, 0.0, 8)
+    # Red and blue, yellow and cyan are taken for each other: labels 1 and 5 stay right.
+    right = sum(label in (1, 5) for label in LABELS)
+    assert (second.precision, second.top1, second.gained, second.lost) == ("FP16", right, 0, 8 - right)
+    assert second.difference == pytest.approx(-100 * (8 - right) / 8)
+    assert second.interval[0] < second.difference < second.interval[1] <= 0
+    assert second.held_out == 6
+
+
+@pytest.mark.parametrize(("gained", "lost", "images"), [(5, 7, 600), (0, 12, 600), (12, 0, 50), (3, 40, 200)])
+def test_the_interval_is_antisymmetric_and_holds_the_difference(gained: int, lost: int, images: int) -> None:
+    low, high = difference_interval(gained, lost, images)
+    assert -1 <= low < (gained - lost) / images < high <= 1
+    assert difference_interval(lost, gained, images) == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize("images", [10, 600, 50_000])
+def test_without_flips_the_interval_has_a_closed_form(images: int) -> None:
+    square = 1.959963984540054**2
+    low, high = difference_interval(0, 0, images)
+    assert high == pytest.approx(square / (images + square))
+    assert low == pytest.approx(-high)
+
+
+def test_nineteen_of_twenty_intervals_hold_the_true_difference() -> None:
+    rng = np.random.default_rng(1)
+    images, gained, lost = 300, 0.03, 0.05
+    draws = rng.multinomial(images, [gained, lost, 1 - gained - lost], 2000)
+    inside = [low <= gained - lost <= high for low, high in (difference_interval(b, c, images) for b, c, _ in draws)]
+    assert math.isclose(float(np.mean(inside)), 0.95, abs_tol=0.015)
