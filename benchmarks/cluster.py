@@ -40,7 +40,7 @@ from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, 
 from mixnet_tools.accuracy.cluster.parcels import pack_ir
 from mixnet_tools.accuracy.cluster.shards import ShardAnswers, sent, unpacked
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
-from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.metrics.topk import top_classes
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
@@ -162,10 +162,10 @@ def answering(task: ClusterTask, path: Path) -> float:
     logits = np.random.default_rng(1).normal(size=(len(images), infos[0].classes)).astype(np.float32)
     answers = ShardAnswers((), (), (Answers(*top_classes(logits)),))
     writer = RecordWriter(path, plan.setup)
-    tally = Tally(plan, 0, writer)
+    collector = Collector(plan, 0, writer)
     begun = time.perf_counter()
     sent(images)
-    tally.take(unpacked(answers, images))
+    collector.take(unpacked(answers, images))
     spent = time.perf_counter() - begun
     writer.close()
     return spent / len(images)

@@ -17,16 +17,54 @@
     │   └── ParityError        the IR does not compute what the source model computes
     ├── QuantizationError      an IR could not be quantized
     ├── DatasetError           images or annotations that cannot be used
+    ├── OutputError            a result cannot be written
     ├── EvaluationError        the accuracy measurement itself failed
     └── MissingDependency      an optional package is not installed
 
-A message says what went wrong, where (file and key, or URL), what was expected and what was found.
-``hint`` says what to try next; the command line prints it on a line of its own.
+A message says what went wrong, where (file and key, or URL), what was expected and what was found. ``hint`` says what
+to try next.
+
+Messages and hints name what the caller can change by the parameter of the Python API, in backquotes: ```max_bad```, or
+```verify=False``` with a value. Where another stage has to run first, the hint is a :class:`NextStep`. The command line
+turns both into the user's own options and commands (:mod:`mixnet_tools.cli.common.hints`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any, Literal
+
+Field = str | PathLike[str] | bool
+"""A value of a parameter that :class:`NextStep` names."""
+
+
+class NextStep(str):
+    """A stage to run before what failed can succeed; as text, the call in Python.
+
+    ``stage`` is the function of the Python API, ``model`` its first argument, and ``fields`` are the parameters that
+    matter, by name.
+
+    >>> NextStep("download", "mixnet-l", {"output_dir": "work"})
+    "mixnet_tools.download('mixnet-l', output_dir='work')"
+    """
+
+    stage: str
+    model: str
+    fields: Mapping[str, str | bool]
+
+    def __new__(
+        cls, stage: Literal["download", "convert", "quantize"], model: str, fields: Mapping[str, Field] | None = None
+    ) -> NextStep:
+        """The hint to call ``stage`` for ``model`` with ``fields``."""
+        plain = {name: one if isinstance(one, bool) else fspath(one) for name, one in (fields or {}).items()}
+        arguments = ", ".join([repr(model), *(f"{name}={value!r}" for name, value in plain.items())])
+        step = super().__new__(cls, f"mixnet_tools.{stage}({arguments})")
+        step.stage, step.model, step.fields = stage, model, plain
+        return step
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.stage, self.model, self.fields
 
 
 class MixnetToolsError(Exception):
@@ -109,6 +147,10 @@ class QuantizationError(MixnetToolsError):
 
 class DatasetError(MixnetToolsError):
     """An image folder or its annotations are missing, empty, unreadable or inconsistent."""
+
+
+class OutputError(MixnetToolsError):
+    """A result cannot be written: no such folder, no permission, no space, or something else in its place."""
 
 
 class EvaluationError(MixnetToolsError):

@@ -6,6 +6,7 @@ SIGTERM). stdout carries results only; everything else goes to stderr.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import signal
@@ -13,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from mixnet_tools.cli.common import interruption
+from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import MixnetToolsError, UsageError
 
@@ -62,6 +63,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     _add_version(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(list(argv))
+    args.parser = parser
     interruption.listen()
     try:
         code: int = module.run(args)
@@ -82,7 +84,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
         if number is not None and not isinstance(error, MixnetToolsError):
             # It came while a C extension was being imported, say, which made an ImportError of it.
             return _stopped(prog, number)
-        _print_error(prog, error)
+        _print_error(args, error)
         return 2 if isinstance(error, UsageError) else 1
 
 
@@ -91,12 +93,13 @@ def _stopped(prog: str, number: int) -> int:
     return 128 + number
 
 
-def _print_error(prog: str, error: Exception) -> None:
+def _print_error(args: argparse.Namespace, error: Exception) -> None:
+    prog, hint = args.parser.prog, None
     if isinstance(error, MixnetToolsError):
-        text, hint = str(error), error.hint
+        text, hint = hints.message(error, args), hints.hint(error, args)
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        text, hint = f"{place}{error.strerror or error}", None
+        text = f"{place}{error.strerror or error}"
     else:
         text = f"{type(error).__name__}: {error}"
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"

@@ -13,7 +13,7 @@ import pytest
 from mixnet_tools.accuracy.gate.baseline import ALPHA, compare, read_baseline, write_baseline
 from mixnet_tools.accuracy.gate.verdict import judge
 from mixnet_tools.accuracy.launchers.base import Digest
-from mixnet_tools.accuracy.predictions.values import Answers, DatasetSummary, LaneSetup, Predictions, Setup, Versions
+from mixnet_tools.accuracy.predictions.values import Answers, DatasetSummary, ModelSetup, Predictions, Setup, Versions
 from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.accuracy.reports.outputs import junit, markdown
 from mixnet_tools.accuracy.reports.summarize import summarize
@@ -24,11 +24,11 @@ COUNT = 60
 
 def setup(*labels: str, profile: str = "omz") -> Setup:
     data = DatasetSummary("colours", "/somewhere/images", "annotations", "/somewhere/val.txt", COUNT, COUNT, 0, COUNT)
-    lanes = tuple(
-        LaneSetup("openvino", precision, "CPU", ("crop",), 0.5, None, (Digest("net.xml", "ab" * 32),))
+    models = tuple(
+        ModelSetup("openvino", precision, "CPU", ("crop",), 0.5, None, (Digest("net.xml", "ab" * 32),))
         for precision in labels
     )
-    return Setup("net", profile, 10, data, lanes, Versions("1", "2", None, "3", "4", "5"))
+    return Setup("net", profile, 10, data, models, Versions("1", "2", None, "3", "4", "5"))
 
 
 def answers(wrong: set[int]) -> Answers:
@@ -127,11 +127,11 @@ def test_a_baseline_of_few_of_the_images_is_refused(written: Path) -> None:
 
 
 def test_other_preprocessing_is_refused(written: Path) -> None:
-    lanes = tuple(replace(lane, preprocessing=("resize",)) for lane in setup("FP32", "FP16").lanes)
+    models = tuple(replace(tested, preprocessing=("resize",)) for tested in setup("FP32", "FP16").models)
     with pytest.raises(
         EvaluationError, match="FP32: its images were prepared otherwise: crop; and in this run: resize"
     ):
-        compare(read_baseline(written), replace(setup("FP32", "FP16"), lanes=lanes), predictions({1}, {1}))
+        compare(read_baseline(written), replace(setup("FP32", "FP16"), models=models), predictions({1}, {1}))
 
 
 def test_what_cannot_be_compared_is_refused(written: Path) -> None:

@@ -81,7 +81,7 @@ def test_answers_come_back_as_they_were() -> None:
     batches = [MeasuredBatch(tuple(seen[:3]), (answers[0],)), MeasuredBatch(tuple(seen[3:]), (answers[1],))]
     found = unpacked(pickle.loads(pickle.dumps(packed(batches, 1))), whole)
     assert [one.image for one in found.images] == whole
-    assert [one.oddities for one in found.images] == [(), (), (), (), ("grey",)]
+    assert [one.image_notes for one in found.images] == [(), (), (), (), ("grey",)]
     back = found.images[1].problem
     assert isinstance(back, DatasetError)
     assert (str(back), back.hint) == ("set/1.jpg: cannot be decoded", "try")  # the path as it was given

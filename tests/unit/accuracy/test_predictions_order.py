@@ -15,7 +15,7 @@ from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.metrics.topk import top_classes
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter, read_records
 from mixnet_tools.accuracy.predictions.merge import merge
-from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, LaneSetup, Setup, Versions
+from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, ModelSetup, Setup, Versions
 from mixnet_tools.errors import EvaluationError, UsageError
 
 NAMES = [f"image_{number:03}.png" for number in range(40)]
@@ -23,11 +23,11 @@ BAD = "image_007.png"
 VERSIONS = Versions("1.2.3", "2026.4.1", None, "13.0.0", "2.4.6", "3.11.7")
 
 
-def setup(*lanes: LaneSetup) -> Setup:
+def setup(*models: ModelSetup) -> Setup:
     named = fingerprint((name, [number % 6]) for number, name in enumerate(NAMES))
     data = DatasetSummary("colours", "set", "annotations", None, 40, 40, 0, None, chosen=40, chosen_fingerprint=named)
-    default = LaneSetup("openvino", "FP32", "CPU", ("crop",), None, None, ())
-    return Setup("net", "omz", 6, data, lanes or (default,), VERSIONS)
+    default = ModelSetup("openvino", "FP32", "CPU", ("crop",), None, None, ())
+    return Setup("net", "omz", 6, data, models or (default,), VERSIONS)
 
 
 def write(path: Path, names: list[str]) -> Path:
@@ -154,6 +154,6 @@ def test_an_answer_depends_on_no_other_row() -> None:
 
 
 def test_a_label_says_the_device_where_there_are_several() -> None:
-    one = LaneSetup("openvino", "FP32", "GPU", ("crop",), None, None, ())
+    one = ModelSetup("openvino", "FP32", "GPU", ("crop",), None, None, ())
     assert one.label == "openvino FP32"
-    assert LaneSetup("openvino", "FP32", "GPU", ("crop",), None, None, (), True).label == "openvino FP32 on GPU"
+    assert ModelSetup("openvino", "FP32", "GPU", ("crop",), None, None, (), True).label == "openvino FP32 on GPU"

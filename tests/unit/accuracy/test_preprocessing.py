@@ -303,7 +303,7 @@ def test_what_is_odd_about_an_image_is_said(tmp_path: Path) -> None:
     Image.fromarray(pattern(9, 7)).convert("CMYK").save(tmp_path / "print.jpg")
     Image.fromarray(pattern(9, 7)).quantize(9).save(tmp_path / "table.JPEG", "PNG")
     save(tmp_path / "clear.png", np.dstack([pattern(8, 8), np.zeros((8, 8), np.uint8)]))
-    found = {path.name: decode(path).oddities for path in sorted(tmp_path.iterdir())}
+    found = {path.name: decode(path).image_notes for path in sorted(tmp_path.iterdir())}
     assert found == {
         "clear.png": ("transparency",),
         "deep.png": ("16-bit",),

@@ -20,13 +20,13 @@ from mixnet_tools.accuracy.cluster.dispatch import Dispatcher, SchedulerLost
 from mixnet_tools.accuracy.cluster.parcels import PackedModel
 from mixnet_tools.accuracy.cluster.roster import Roster
 from mixnet_tools.accuracy.cluster.shards import Shard, died, unpacked
-from mixnet_tools.accuracy.cluster.worker import Assignment, GroupLanes, Measured, Sample, software
+from mixnet_tools.accuracy.cluster.worker import Assignment, GroupModels, Measured, Sample, software
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import sample_size
 from mixnet_tools.accuracy.datasets.remote import is_remote
 from mixnet_tools.accuracy.evaluation.batch_loader import Clock
-from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
@@ -107,7 +107,7 @@ def evaluate_on_cluster(
             for plan in plans
             if predictions
         ]
-        run.tallies = [Tally(plan, max_bad, writers[0] if writers else None) for plan in plans]
+        run.collectors = [Collector(plan, max_bad, writers[0] if writers else None) for plan in plans]
         if client is not None:
             try:
                 run.go(client)
@@ -134,7 +134,7 @@ class _Run:
         self._done = 0
         self._roster: Roster | None = None
         self._counter = Counter()
-        self.tallies: list[Tally] = []
+        self.collectors: list[Collector] = []
 
     @property
     def planned(self) -> int:
@@ -181,10 +181,10 @@ class _Run:
             kinds = " and ".join(sorted(", ".join(names) for names in self._roster.processors))
             notes.append(f"workers compute on different processors ({kinds}): last digits may depend on which had what")
         found = []
-        for plan, tally in zip(self._plans, self.tallies, strict=True):
-            timing = Timing.of(self._clock, self._clock.elapsed, tally.measured)
-            answers = tally.finish()
-            found.append(finished(plan, answers, timing, *notes, *tally.notes))
+        for plan, collector in zip(self._plans, self.collectors, strict=True):
+            timing = Timing.of(self._clock, self._clock.elapsed, collector.measured)
+            answers = collector.finish()
+            found.append(finished(plan, answers, timing, *notes, *collector.notes))
         return found
 
     def _take(self, shard: Shard, measured: Measured | None) -> None:
@@ -197,21 +197,21 @@ class _Run:
         for place, member in enumerate(group.members):
             answers = measured.answers[place] if measured is not None else died(images[0])
             batch = unpacked(answers, images)
-            self.tallies[member].meet(batch.images)
-            self.tallies[member].take(batch)
+            self.collectors[member].meet(batch.images)
+            self.collectors[member].take(batch)
         self._done += len(images)
         self._counter.advance(len(images), **self._figures())
 
     def _figures(self) -> dict[str, str]:
-        figures = dict(self.tallies[0].figures) if len(self.tallies) == 1 else {}
+        figures = dict(self.collectors[0].figures) if len(self.collectors) == 1 else {}
         figures["images/s"] = f"{self._done / self._clock.elapsed:.0f}"
         figures["workers"] = str(len(self._roster.admitted) if self._roster else 0)
         return figures
 
     def _assignment(self) -> Assignment:
         groups = tuple(
-            GroupLanes(
-                tuple(self._plans[member].lanes for member in group.members),
+            GroupModels(
+                tuple(self._plans[member].models for member in group.members),
                 tuple(tuple(one.parcel for one in self._tasks[member].models) for member in group.members),
             )
             for group in self._groups
@@ -222,7 +222,7 @@ class _Run:
     def _software(self) -> dict[str, str | None]:
         """What decides on figures, and has to be the same everywhere."""
         names = ["mixnet_tools", "openvino", "numpy", "pillow"]
-        launchers = {lane.launcher for plan in self._plans for lane in plan.setup.lanes}
+        launchers = {tested.launcher for plan in self._plans for tested in plan.setup.models}
         names += [package for launcher, package in _PACKAGES.items() if launcher in launchers]
         names += ["opencv"] if any(plan.setup.versions.opencv for plan in self._plans) else []
         return software(names)
@@ -248,7 +248,7 @@ def _groups(plans: Sequence[EvaluationPlan]) -> list[_Group]:
 
 def _fit(members: Sequence[EvaluationPlan], other: EvaluationPlan) -> bool:
     try:
-        input_sizes([lane for plan in (*members, other) for lane in plan.lanes])
+        input_sizes([tested for plan in (*members, other) for tested in plan.models])
     except EvaluationError:
         return False
     return True

@@ -96,22 +96,22 @@ def sent(images: Sequence[LabelledImage]) -> bytes:
     return pickle.dumps(tuple(replace(one, path=one.path.absolute(), label=0, accepted=None) for one in images))
 
 
-def packed(batches: Iterable[MeasuredBatch], lanes: int) -> ShardAnswers:
+def packed(batches: Iterable[MeasuredBatch], models: int) -> ShardAnswers:
     """What was measured of a shard, as it travels back."""
     problems: list[Problem] = []
     odd: list[tuple[int, tuple[str, ...]]] = []
-    parts: list[list[Answers]] = [[] for _ in range(lanes)]
+    parts: list[list[Answers]] = [[] for _ in range(models)]
     index = 0
     for batch in batches:
         for one in batch.images:
             if one.problem is not None:
                 of_data = isinstance(one.problem, DatasetError)
                 problems.append(Problem(index, of_data, str(one.problem), one.problem.hint))
-            elif one.oddities:
-                odd.append((index, one.oddities))
+            elif one.image_notes:
+                odd.append((index, one.image_notes))
             index += 1
-        for lane, answers in enumerate(batch.answers):
-            parts[lane].append(answers)
+        for tested, answers in enumerate(batch.answers):
+            parts[tested].append(answers)
     joined = tuple(
         Answers(np.concatenate([one.classes for one in part]), np.concatenate([one.scores for one in part]))
         for part in parts

@@ -25,7 +25,7 @@ from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
 from mixnet_tools.accuracy.evaluation.batch_loader import Clock
 from mixnet_tools.accuracy.evaluation.loop import measured
-from mixnet_tools.accuracy.evaluation.model_checks import Lane
+from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import require_device
 from mixnet_tools.errors import DatasetError, MixnetToolsError, first_line
@@ -38,10 +38,10 @@ _KEPT = 8
 
 
 @dataclass(frozen=True)
-class GroupLanes:
-    """The models of a group: for each of its evaluations the lanes, and for each lane its parcel."""
+class GroupModels:
+    """The models of a group: for each of its evaluations the models, and for each tested its parcel."""
 
-    lanes: tuple[tuple[Lane, ...], ...]
+    models: tuple[tuple[ModelUnderTest, ...], ...]
     parcels: tuple[tuple[Parcel, ...], ...]
 
 
@@ -57,7 +57,7 @@ class Sample:
 class Assignment:
     """What a run wants of its workers."""
 
-    groups: tuple[GroupLanes, ...]
+    groups: tuple[GroupModels, ...]
     samples: tuple[Sample, ...]
 
     @property
@@ -148,14 +148,14 @@ def measure(run: str, group: int, payload: bytes) -> Measured:
 
     Raises :class:`Unprepared`.
     """
-    lanes = _assignment(run).groups[group]
+    models = _assignment(run).groups[group]
     images: tuple[LabelledImage, ...] = pickle.loads(payload)  # noqa: S301 - as above
     worker = _dask_worker()
     threads = max(1, int(worker.state.nthreads))
     with _measuring:
         clock = Clock()
         try:
-            answers = _measure(lanes, _runners(lanes, threads), images, threads, clock)
+            answers = _measure(models, _runners(models, threads), images, threads, clock)
         except MixnetToolsError as error:
             return Measured(worker.address, clock, error=error)
         except Exception as error:  # of a decoder, of a device, of memory: perhaps another worker does better
@@ -165,32 +165,32 @@ def measure(run: str, group: int, payload: bytes) -> Measured:
 
 
 def _measure(
-    group: GroupLanes,
+    group: GroupModels,
     runners: Sequence[Sequence[Runner]],
     images: Sequence[LabelledImage],
     threads: int,
     clock: Clock,
 ) -> tuple[ShardAnswers, ...]:
-    every = [lane for lanes in group.lanes for lane in lanes]
+    every = [tested for models in group.models for tested in models]
     threads = readers(images, threads)
     with closing(measured(every, [one for part in runners for one in part], images, threads, clock)) as found:
         together = packed(found, len(every))
-    if len(group.lanes) > 1 and any(not one.of_data for one in together.problems):
+    if len(group.models) > 1 and any(not one.of_data for one in together.problems):
         # What one model's preprocessing cannot do with an image is no fault of the others: each by itself.
         apart = []
-        for lanes, part in zip(group.lanes, runners, strict=True):
-            with closing(measured(lanes, part, images, threads, clock)) as found:
-                apart.append(packed(found, len(lanes)))
+        for models, part in zip(group.models, runners, strict=True):
+            with closing(measured(models, part, images, threads, clock)) as found:
+                apart.append(packed(found, len(models)))
         return tuple(apart)
     answers, first = [], 0
-    for lanes in group.lanes:
-        part_of = together.answers[first : first + len(lanes)]
+    for models in group.models:
+        part_of = together.answers[first : first + len(models)]
         answers.append(ShardAnswers(together.problems, together.odd, part_of))
-        first += len(lanes)
+        first += len(models)
     return tuple(answers)
 
 
-def _runners(group: GroupLanes, threads: int) -> list[list[Runner]]:
+def _runners(group: GroupModels, threads: int) -> list[list[Runner]]:
     """The loaded models of ``group``: compiled once, then kept."""
     wanted = [[f"{parcel.key}-{threads}" for parcel in part] for part in group.parcels]
     for keys, part in zip(wanted, group.parcels, strict=True):

@@ -72,7 +72,7 @@ class PreparedImage:
 
     image: LabelledImage
     arrays: Mapping[Operations, Pixels]
-    oddities: tuple[str, ...]
+    image_notes: tuple[str, ...]
     problem: DatasetError | EvaluationError | None
     decode_seconds: float
     resize_seconds: float
@@ -104,7 +104,7 @@ def batches(
 def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> PreparedImage:
     """Decode ``image`` once for each way of orienting it, and prepare it for every model."""
     arrays: dict[Operations, Pixels] = {}
-    oddities: tuple[str, ...] = ()
+    image_notes: tuple[str, ...] = ()
     decode_seconds = resize_seconds = 0.0
     decoded: dict[bool, decoding.Decoded] = {}
     try:
@@ -112,16 +112,16 @@ def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> Pre
             started = time.perf_counter()
             if operations.orient not in decoded:
                 found = decoding.decode(open_image(image), orient=operations.orient, name=image.where)
-                decoded[operations.orient], oddities = found, found.oddities
+                decoded[operations.orient], image_notes = found, found.image_notes
             middle = time.perf_counter()
             arrays[operations] = apply(decoded[operations.orient].image, operations)
             decode_seconds += middle - started
             resize_seconds += time.perf_counter() - middle
     except DatasetError as error:
-        return PreparedImage(image, {}, oddities, error, decode_seconds, resize_seconds)
+        return PreparedImage(image, {}, image_notes, error, decode_seconds, resize_seconds)
     except EvaluationError as error:
         named = EvaluationError(f"{image.where}: {error}", hint=error.hint)
-        return PreparedImage(image, {}, oddities, named, decode_seconds, resize_seconds)
+        return PreparedImage(image, {}, image_notes, named, decode_seconds, resize_seconds)
     for operations, info in sizes.items():
         height, width, _ = arrays[operations].shape
         if (height, width) != (info.height, info.width):
@@ -130,7 +130,7 @@ def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> Pre
                 f"{info.width}x{info.height}",
                 hint="the sizes in accuracy-check.yml must be those of the model",
             )
-    return PreparedImage(image, arrays, oddities, None, decode_seconds, resize_seconds)
+    return PreparedImage(image, arrays, image_notes, None, decode_seconds, resize_seconds)
 
 
 def processors() -> int:

@@ -11,11 +11,11 @@ from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
-from mixnet_tools.accuracy.predictions.values import BadImage, Gathering, Predictions
+from mixnet_tools.accuracy.predictions.values import BadImage, Predictions, PredictionsBuilder
 from mixnet_tools.errors import DatasetError
 
 
-class Tally:
+class Collector:
     """Gathers the answers to the images of ``plan``, and appends them to ``writer``'s file as they come."""
 
     def __init__(self, plan: EvaluationPlan, max_bad: int, writer: RecordWriter | None) -> None:
@@ -25,13 +25,13 @@ class Tally:
         self.measured = 0
         self._plan, self._max_bad, self._writer = plan, max_bad, writer
         self._offset = plan.setup.dataset.label_offset
-        self._gathered = Gathering(len(plan.dataset.images), len(plan.lanes))
+        self._builder = PredictionsBuilder(len(plan.dataset.images), len(plan.models))
         self._right = self._seen = 0
         self._bad: list[str] = []
         if plan.resumed:
             earlier = plan.resumed.predictions
             self._bad += [bad.name for bad in earlier.bad]
-            self._gathered.extend(earlier)
+            self._builder.extend(earlier)
             self._right = int((earlier.ranks(0) == 0).sum())
             self._seen = len(earlier.names)
         if len(self._bad) > max_bad:
@@ -43,7 +43,7 @@ class Tally:
 
     def __len__(self) -> int:
         """Images that are done, bad ones and those of an earlier run among them."""
-        return len(self._gathered)
+        return len(self._builder)
 
     @property
     def figures(self) -> dict[str, str]:
@@ -76,15 +76,15 @@ class Tally:
             name, accepted = one.image.name, _accepted(one.image, self._offset)
             if one.problem is not None:
                 bad = BadImage(name, str(one.problem).removeprefix(f"{one.image.where}: "))
-                self._gathered.add_bad(bad)
+                self._builder.add_bad(bad)
                 if self._writer:
                     self._writer.bad(bad, accepted)
                 continue
-            self._gathered.add(name, accepted, batch.answers, row)
-            self._gathered.add_odd(name, one.oddities)
+            self._builder.add(name, accepted, batch.answers, row)
+            self._builder.add_notes(name, one.image_notes)
             self._right += int(batch.answers[0].classes[row, 0] in accepted)
             if self._writer:
-                self._writer.image(name, accepted, batch.answers, row, one.oddities)
+                self._writer.image(name, accepted, batch.answers, row, one.image_notes)
             row += 1
         if self._writer:
             self._writer.flush()
@@ -101,7 +101,7 @@ class Tally:
         names = [image.name for image in self._plan.dataset.images]
         if self._writer:
             self._writer.put_in_order(names)
-        return self._gathered.predictions().in_order(names)
+        return self._builder.predictions().in_order(names)
 
 
 def _accepted(image: LabelledImage, offset: int) -> tuple[int, ...]:

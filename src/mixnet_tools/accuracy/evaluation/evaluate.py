@@ -1,7 +1,7 @@
 """The stage: models, preprocessing and labelled images -> :class:`AccuracyReport`.
 
 What is to be measured is checked first (:mod:`.planning`), then measured on this machine (:mod:`.measuring`); answers
-are gathered and written to a file as they come (:mod:`.tally`), and figures computed from them at the end
+are builder and written to a file as they come (:mod:`.collector`), and figures computed from them at the end
 (:mod:`.summary`). The same on the workers of a cluster is :mod:`.cluster`'s subject, judging figures :mod:`.gate`'s.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import readers
 from mixnet_tools.accuracy.evaluation.batch_loader import Clock, processors
-from mixnet_tools.accuracy.evaluation.collector import Tally
+from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.launchers.base import Runner
@@ -75,26 +75,26 @@ def evaluate(
     clock, images = Clock(), plan.images_left()
     writer = RecordWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
     try:
-        tally = Tally(plan, max_bad, writer)
+        collector = Collector(plan, max_bad, writer)
         with (
             (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
             closing(
-                measured(plan.lanes, runners, images, workers or readers(images, processors()), clock, tally.meet)
+                measured(plan.models, runners, images, workers or readers(images, processors()), clock, collector.meet)
             ) as answers,
         ):
             counter.advance(plan.done)
             for batch in answers:
-                tally.take(batch)
-                counter.advance(len(batch.images), **tally.figures)
-        found = tally.finish()
+                collector.take(batch)
+                counter.advance(len(batch.images), **collector.figures)
+        found = collector.finish()
     finally:
         if writer:
             writer.close()
-    return finished(plan, found, Timing.of(clock, clock.elapsed, tally.measured), *tally.notes)
+    return finished(plan, found, Timing.of(clock, clock.elapsed, collector.measured), *collector.notes)
 
 
 def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: str) -> Evaluation:
     """The evaluation of which ``found`` are all answers. Raises :class:`DatasetError` where no image was measured."""
-    remarks = (f"{lane.info.label}: {remark}" for lane in plan.lanes for remark in lane.info.remarks)
+    remarks = (f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks)
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))

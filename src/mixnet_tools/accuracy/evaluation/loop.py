@@ -2,7 +2,7 @@
 
 Each image is decoded once, and what models share of the preprocessing is done once as well (:mod:`.feed`). All models
 see the same batches. A run on this machine and a worker of a cluster (:mod:`.cluster`) both measure with this loop;
-what becomes of the answers is :mod:`.tally`'s subject.
+what becomes of the answers is :mod:`.collector`'s subject.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.batch_loader import Batch, Clock, batches
-from mixnet_tools.accuracy.evaluation.model_checks import Lane, input_sizes
+from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest, input_sizes
 from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo
 from mixnet_tools.accuracy.metrics import topk as metrics
 from mixnet_tools.accuracy.predictions.values import Answers
@@ -30,10 +30,10 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True)
 class SeenImage:
-    """An image that was decoded (what is odd about it: ``oddities``), or the ``problem`` with it."""
+    """An image that was decoded (what is odd about it: ``image_notes``), or the ``problem`` with it."""
 
     image: LabelledImage
-    oddities: tuple[str, ...]
+    image_notes: tuple[str, ...]
     problem: DatasetError | EvaluationError | None
 
 
@@ -46,14 +46,14 @@ class MeasuredBatch:
 
 
 def measured(
-    lanes: Sequence[Lane],
+    models: Sequence[ModelUnderTest],
     runners: Sequence[Runner],
     images: Sequence[LabelledImage],
     threads: int,
     clock: Clock,
     arriving: Callable[[tuple[SeenImage, ...]], None] | None = None,
 ) -> Generator[MeasuredBatch, None, None]:
-    """Measure ``images`` on ``runners``, one for each of ``lanes``, with ``threads`` that decode.
+    """Measure ``images`` on ``runners``, one for each of ``models``, with ``threads`` that decode.
 
     ``arriving`` is called for each batch before models are given it. Raises :class:`EvaluationError` where
     preprocessing and model do not fit each other, and where a model answers with anything but one finite number per
@@ -61,34 +61,39 @@ def measured(
     """
     waiting: deque[tuple[Batch, tuple[SeenImage, ...], list[Callable[[], Array]]]] = deque()
     try:
-        with closing(batches(images, input_sizes(lanes), threads, clock)) as feed:
+        with closing(batches(images, input_sizes(models), threads, clock)) as feed:
             for batch in feed:
-                seen = tuple(SeenImage(one.image, one.oddities, one.problem) for one in batch.images)
+                seen = tuple(SeenImage(one.image, one.image_notes, one.problem) for one in batch.images)
                 if arriving:
                     arriving(seen)
                 begun = time.perf_counter()
-                pairs = zip(lanes, runners, strict=True) if batch.good else ()
+                pairs = zip(models, runners, strict=True) if batch.good else ()
                 started = [
-                    runner.start(ordered(batch.arrays[lane.plan.operations], lane.plan.order)) for lane, runner in pairs
+                    runner.start(ordered(batch.arrays[tested.plan.operations], tested.plan.order))
+                    for tested, runner in pairs
                 ]
                 clock.inference += time.perf_counter() - begun
                 waiting.append((batch, seen, started))
                 if len(waiting) > IN_FLIGHT:
-                    yield _answered(lanes, *waiting.popleft(), clock)
+                    yield _answered(models, *waiting.popleft(), clock)
             while waiting:
-                yield _answered(lanes, *waiting.popleft(), clock)
+                yield _answered(models, *waiting.popleft(), clock)
     finally:
         for runner in runners:
             runner.settle()
 
 
 def _answered(
-    lanes: Sequence[Lane], batch: Batch, seen: tuple[SeenImage, ...], pending: list[Callable[[], Array]], clock: Clock
+    models: Sequence[ModelUnderTest],
+    batch: Batch,
+    seen: tuple[SeenImage, ...],
+    pending: list[Callable[[], Array]],
+    clock: Clock,
 ) -> MeasuredBatch:
     begun = time.perf_counter()
     answers = []
-    for lane, result in zip(lanes, pending, strict=False):
-        answers.append(Answers(*metrics.top_classes(_checked(result(), lane.info, batch.good))))
+    for tested, result in zip(models, pending, strict=False):
+        answers.append(Answers(*metrics.top_classes(_checked(result(), tested.info, batch.good))))
     clock.inference += time.perf_counter() - begun
     clock.answered()
     return MeasuredBatch(seen, tuple(answers))

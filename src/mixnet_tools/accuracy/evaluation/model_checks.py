@@ -16,7 +16,7 @@ import numpy as np
 from mixnet_tools import __version__
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.predictions.values import DatasetSummary, LaneSetup, Setup, Versions
+from mixnet_tools.accuracy.predictions.values import DatasetSummary, ModelSetup, Setup, Versions
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, Measurement
 from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Plan, make_plan
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
@@ -24,7 +24,7 @@ from mixnet_tools.files.location import shown
 
 
 @dataclass(frozen=True)
-class Lane:
+class ModelUnderTest:
     """One model's way through the evaluation."""
 
     info: RunnerInfo
@@ -32,10 +32,10 @@ class Lane:
     plan: Plan
 
 
-def make_lane(info: RunnerInfo, config: AccuracyConfig, profile: str) -> Lane:
+def model_under_test(info: RunnerInfo, config: AccuracyConfig, profile: str) -> ModelUnderTest:
     """The model ``info`` with the preprocessing that ``config`` and ``profile`` give it; errors of both."""
     measurement = config.measurement(info.launcher, profile)
-    return Lane(info, measurement, make_plan(measurement))
+    return ModelUnderTest(info, measurement, make_plan(measurement))
 
 
 def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
@@ -44,13 +44,13 @@ def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
     return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)
 
 
-def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
+def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
     """That the models are one model, and the labels its classes.
 
     Raises :class:`UsageError` where there is no model, :class:`DatasetError` for labels or images that do not fit,
     :class:`EvaluationError` for models that do not fit each other.
     """
-    if not lanes:
+    if not models:
         raise UsageError("no model to evaluate")
     if not dataset.images and dataset.shard:
         count = len(dataset.whole or ())
@@ -60,16 +60,17 @@ def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
         )
     if not dataset.images:
         raise DatasetError(f"{shown(dataset.source)}: no images to evaluate")
-    first = lanes[0]
-    for lane in lanes[1:]:
-        if lane.info.classes != first.info.classes:
+    first = models[0]
+    for tested in models[1:]:
+        if tested.info.classes != first.info.classes:
             raise EvaluationError(
                 f"{first.info.label} answers with {first.info.classes} classes, "
-                f"{lane.info.label} with {lane.info.classes}: these are not the same model"
+                f"{tested.info.label} with {tested.info.classes}: these are not the same model"
             )
-        if lane.measurement.dataset_name != first.measurement.dataset_name:
+        if tested.measurement.dataset_name != first.measurement.dataset_name:
             raise EvaluationError(
-                f"{lane.measurement.where}.name: {lane.info.label} is measured on {lane.measurement.dataset_name!r}, "
+                f"{tested.measurement.where}.name: {tested.info.label} is measured on "
+                f"{tested.measurement.dataset_name!r}, "
                 f"but {first.info.label} on {first.measurement.dataset_name!r}: measure them one by one"
             )
     classes, offset = first.info.classes, first.measurement.label_offset
@@ -90,24 +91,24 @@ def check(lanes: Sequence[Lane], dataset: ImageDataset) -> None:
         )
 
 
-def input_sizes(lanes: Sequence[Lane]) -> dict[Operations, RunnerInfo]:
+def input_sizes(models: Sequence[ModelUnderTest]) -> dict[Operations, RunnerInfo]:
     """Each distinct preprocessing, with a model that takes its result. :class:`EvaluationError` where two disagree."""
     sizes: dict[Operations, RunnerInfo] = {}
-    for lane in lanes:
-        other = sizes.setdefault(lane.plan.operations, lane.info)
-        if (other.height, other.width) != (lane.info.height, lane.info.width):
+    for tested in models:
+        other = sizes.setdefault(tested.plan.operations, tested.info)
+        if (other.height, other.width) != (tested.info.height, tested.info.width):
             raise EvaluationError(
-                f"{other.label} takes {other.width}x{other.height} pixels, {lane.info.label} "
-                f"{lane.info.width}x{lane.info.height}, but accuracy-check.yml prepares images alike for both"
+                f"{other.label} takes {other.width}x{other.height} pixels, {tested.info.label} "
+                f"{tested.info.width}x{tested.info.height}, but accuracy-check.yml prepares images alike for both"
             )
     return sizes
 
 
 def make_setup(
-    model: str, profile: str, lanes: Sequence[Lane], dataset: ImageDataset, reference_images: int | None
+    model: str, profile: str, models: Sequence[ModelUnderTest], dataset: ImageDataset, reference_images: int | None
 ) -> Setup:
     """What is measured, as a value. ``reference_images`` overrides what the data set's name says."""
-    measurement = lanes[0].measurement
+    measurement = models[0].measurement
     chosen = dataset.images if dataset.whole is None else dataset.whole
     summary = DatasetSummary(
         name=measurement.dataset_name,
@@ -126,20 +127,20 @@ def make_setup(
     )
     own = dataset.labels == "own"
     setups = tuple(
-        LaneSetup(
-            launcher=lane.info.launcher,
-            precision=lane.info.precision,
-            device=lane.info.device,
-            preprocessing=lane.plan.description,
-            reference_top1=lane.measurement.reference_top1 if own else None,
-            reference_top5=lane.measurement.reference_top5 if own else None,
-            digests=lane.info.digests,
-            among_devices=lane.info.among_devices,
+        ModelSetup(
+            launcher=tested.info.launcher,
+            precision=tested.info.precision,
+            device=tested.info.device,
+            preprocessing=tested.plan.description,
+            reference_top1=tested.measurement.reference_top1 if own else None,
+            reference_top5=tested.measurement.reference_top5 if own else None,
+            digests=tested.info.digests,
+            among_devices=tested.info.among_devices,
         )
-        for lane in lanes
+        for tested in models
     )
-    opencv = any("(OpenCV" in step for lane in setups for step in lane.preprocessing)
-    return Setup(model, profile, lanes[0].info.classes, summary, setups, _versions(opencv), dataset.shard)
+    opencv = any("(OpenCV" in step for tested in setups for step in tested.preprocessing)
+    return Setup(model, profile, models[0].info.classes, summary, setups, _versions(opencv), dataset.shard)
 
 
 def _versions(scaled_by_opencv: bool) -> Versions:

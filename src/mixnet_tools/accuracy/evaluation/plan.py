@@ -12,7 +12,14 @@ from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.evaluation.model_checks import Lane, check, input_sizes, make_lane, make_setup, named_apart
+from mixnet_tools.accuracy.evaluation.model_checks import (
+    ModelUnderTest,
+    check,
+    input_sizes,
+    make_setup,
+    model_under_test,
+    named_apart,
+)
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, RecordFile, read_records, same_setup
 from mixnet_tools.accuracy.predictions.values import Setup
@@ -22,10 +29,10 @@ from mixnet_tools.errors import EvaluationError
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """Models (``lanes``) and the images for them; ``resumed`` holds the answers of an earlier run, None without one."""
+    """Models and the images for them; ``resumed`` holds the answers of an earlier run, None without one."""
 
     setup: Setup
-    lanes: tuple[Lane, ...]
+    models: tuple[ModelUnderTest, ...]
     dataset: ImageDataset
     resumed: RecordFile | None
 
@@ -57,12 +64,12 @@ def plan_evaluation(
 
     For the arguments and errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
-    lanes = tuple(make_lane(info, config, profile) for info in named_apart(infos))
-    check(lanes, dataset)
-    input_sizes(lanes)
-    setup = make_setup(model, profile, lanes, dataset, reference_images)
+    models = tuple(model_under_test(info, config, profile) for info in named_apart(infos))
+    check(models, dataset)
+    input_sizes(models)
+    setup = make_setup(model, profile, models, dataset, reference_images)
     resumed = _resumable(predictions, setup, dataset) if predictions and resume else None
-    return EvaluationPlan(setup, lanes, dataset, resumed)
+    return EvaluationPlan(setup, models, dataset, resumed)
 
 
 def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:

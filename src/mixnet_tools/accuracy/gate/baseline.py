@@ -102,12 +102,12 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
         "versions": {name: version for name, version in asdict(setup.versions).items() if version},
         "runners": [
             {
-                "name": lane.label,
-                "preprocessing": list(lane.preprocessing),
+                "name": tested.label,
+                "preprocessing": list(tested.preprocessing),
                 "top1_correct": int((predictions.ranks(index) == 0).sum()),
-                "digests": {digest.what: digest.sha256 for digest in lane.digests},
+                "digests": {digest.what: digest.sha256 for digest in tested.digests},
             }
-            for index, lane in enumerate(setup.lanes)
+            for index, tested in enumerate(setup.models)
         ],
     }
     firsts = np.stack([answers.first for answers in predictions.answers], axis=1).tolist()
@@ -179,15 +179,15 @@ def compare(
             hint="measure more of the baseline's images, or write it anew with --update_baseline",
         )
     judgements = []
-    for index, lane in enumerate(setup.lanes):
-        if lane.label not in baseline.labels:
-            notes.append(f"{lane.label} is not in the baseline {baseline.path}, and not judged by it")
+    for index, tested in enumerate(setup.models):
+        if tested.label not in baseline.labels:
+            notes.append(f"{tested.label} is not in the baseline {baseline.path}, and not judged by it")
             continue
-        place = baseline.labels.index(lane.label)
-        if baseline.preprocessing[place] != lane.preprocessing:
+        place = baseline.labels.index(tested.label)
+        if baseline.preprocessing[place] != tested.preprocessing:
             raise EvaluationError(
-                f"{baseline.path}: {lane.label}: its images were prepared otherwise: "
-                f"{', '.join(baseline.preprocessing[place])}; and in this run: {', '.join(lane.preprocessing)}",
+                f"{baseline.path}: {tested.label}: its images were prepared otherwise: "
+                f"{', '.join(baseline.preprocessing[place])}; and in this run: {', '.join(tested.preprocessing)}",
                 hint="if that is meant, write it anew with --update_baseline",
             )
         then = np.array([image.predicted[place] for image in known])
@@ -205,12 +205,12 @@ def compare(
             for mask in (right_then & ~right_now, right_now & ~right_then)
         )
         passed = test.p_drop > alpha
-        judgements.append(BaselineJudgement(lane.launcher, lane.precision, test, alpha, passed, lost, gained))
-    measured = {lane.label for lane in setup.lanes}
+        judgements.append(BaselineJudgement(tested.launcher, tested.precision, test, alpha, passed, lost, gained))
+    measured = {tested.label for tested in setup.models}
     unmeasured = [label for label in baseline.labels if label not in measured]
     notes += [f"{label} is in the baseline {baseline.path}, and was not measured" for label in unmeasured]
     if not judgements:
-        found = ", ".join(lane.label for lane in setup.lanes)
+        found = ", ".join(tested.label for tested in setup.models)
         raise EvaluationError(f"{baseline.path}: knows {', '.join(baseline.labels)}, but measured were {found}")
     return tuple(judgements), tuple(notes)
 

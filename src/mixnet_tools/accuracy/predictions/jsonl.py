@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mixnet_tools.accuracy.metrics.topk import TOP
-from mixnet_tools.accuracy.predictions.values import Answers, BadImage, Gathering, Predictions, Setup
+from mixnet_tools.accuracy.predictions.values import Answers, BadImage, Predictions, PredictionsBuilder, Setup
 from mixnet_tools.errors import EvaluationError, UsageError
 
 SCHEMA = 1
@@ -64,7 +64,7 @@ class RecordWriter:
         Raises :class:`UsageError` where it exists, where another run writes to it, and where it grew since it was read;
         :class:`EvaluationError` where it cannot be written.
         """
-        self._path, self._labels = path, [lane.label for lane in setup.lanes]
+        self._path, self._labels = path, [tested.label for tested in setup.models]
         self._order = list(resumed.order) if resumed else []
         self.disorder: str | None = None
         """Why the images could not be put in order, for people; None where nothing went wrong."""
@@ -92,7 +92,7 @@ class RecordWriter:
     def image(
         self, name: str, accepted: tuple[int, ...], answers: Sequence[Answers], row: int, odd: tuple[str, ...]
     ) -> None:
-        """One image: see :meth:`Gathering.add`."""
+        """One image: see :meth:`PredictionsBuilder.add`."""
         found = {
             label: [[int(one), float(score)] for one, score in zip(a.classes[row], a.scores[row], strict=True)]
             for label, a in zip(self._labels, answers, strict=True)
@@ -167,12 +167,12 @@ def read_records(path: Path) -> RecordFile | None:
     if not lines:
         return None
     setup = _header(path, lines[0])
-    gathered = Gathering(len(lines) - 1, len(setup.lanes))
+    builder = PredictionsBuilder(len(lines) - 1, len(setup.models))
     order: dict[str, int] = {}
     accepted: list[tuple[int, ...]] = []
     for number, line in enumerate(lines[1:], 2):
         try:
-            name, right = _add(gathered, json.loads(line.decode("utf-8", "surrogateescape")), setup)
+            name, right = _add(builder, json.loads(line.decode("utf-8", "surrogateescape")), setup)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise EvaluationError(f"{path}: line {number}: no record of an image: {error}") from error
         if name in order:
@@ -182,7 +182,7 @@ def read_records(path: Path) -> RecordFile | None:
     planned = setup.dataset.evaluated
     if len(order) > planned:
         raise EvaluationError(f"{path}: holds {len(order)} images, but {planned} were to be measured")
-    found = gathered.predictions()
+    found = builder.predictions()
     return RecordFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data))
 
 
@@ -242,15 +242,15 @@ def _lock(stream: IO[Any], path: Path) -> None:
         return
 
 
-def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> tuple[str, tuple[int, ...]]:
+def _add(builder: PredictionsBuilder, record: dict[str, Any], setup: Setup) -> tuple[str, tuple[int, ...]]:
     """Add what a line says; returns the image's name and right classes. ValueError and the like where it is none."""
     name = str(record["image"])
     if "error" in record:
-        gathered.add_bad(BadImage(name, str(record["error"])))
+        builder.add_bad(BadImage(name, str(record["error"])))
         return name, tuple(_class(label, setup) for label in record.get("label", ()))
     answers = []
-    for lane in setup.lanes:
-        pairs = record["answers"][lane.label]
+    for tested in setup.models:
+        pairs = record["answers"][tested.label]
         if len(pairs) != TOP:
             raise ValueError(f"expected {TOP} answers")
         if not all(math.isfinite(score) for _, score in pairs):
@@ -260,8 +260,8 @@ def _add(gathered: Gathering, record: dict[str, Any], setup: Setup) -> tuple[str
     accepted = tuple(_class(label, setup) for label in record["label"])
     if not accepted:
         raise ValueError("no class is right")
-    gathered.add(name, accepted, answers, 0)
-    gathered.add_odd(name, [str(oddity) for oddity in record.get("odd", ())])
+    builder.add(name, accepted, answers, 0)
+    builder.add_notes(name, [str(image_note) for image_note in record.get("odd", ())])
     return name, accepted
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.predictions.jsonl import RecordFile, read_records, same_setup
-from mixnet_tools.accuracy.predictions.values import Gathering, Setup
+from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Setup
 from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
@@ -32,16 +32,16 @@ def merge(paths: Sequence[Path]) -> Evaluation:
     setup = replace(first.setup, dataset=replace(first.setup.dataset, evaluated=planned), shard=None)
     if planned != setup.dataset.chosen:
         raise EvaluationError(f"the shards hold {planned} images, but {setup.dataset.chosen} are in the whole")
-    gathered = Gathering(planned, len(setup.lanes))
+    builder = PredictionsBuilder(planned, len(setup.models))
     seen: dict[str, Path] = {}
     for file in ordered:
         again = next((name for name in file.order if name in seen), None)
         if again is not None:
             raise EvaluationError(f"{seen[again]} and {file.path} both hold {again}")
         seen.update(dict.fromkeys(file.order, file.path))
-        gathered.extend(file.predictions)
+        builder.extend(file.predictions)
     _check_order(setup, ordered)
-    found = gathered.predictions()
+    found = builder.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
     return Evaluation(setup, found, summarize(setup, found, timing))
 

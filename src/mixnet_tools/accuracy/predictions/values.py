@@ -61,7 +61,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class LaneSetup:
+class ModelSetup:
     """One model that is measured: see :class:`mixnet_tools.accuracy.reports.accuracy_report.ModelResult`."""
 
     launcher: str
@@ -95,7 +95,7 @@ class Setup:
     profile: str
     classes: int
     dataset: DatasetSummary
-    lanes: tuple[LaneSetup, ...]
+    models: tuple[ModelSetup, ...]
     versions: Versions
     shard: Shard | None = None
 
@@ -126,7 +126,7 @@ class Predictions:
     """All answers to N images, in the data set's order (while they come in: in the order in which they come).
 
     ``accepted`` are the model's classes that count as right for each image; ``answers`` has one entry per model, in the
-    order of :attr:`Setup.lanes`. ``bad`` images are in none of these. ``odd`` maps what was odd about images to names.
+    order of :attr:`Setup.models`. ``bad`` images are in none of these. ``odd`` maps what was odd about images to names.
     """
 
     names: tuple[str, ...]
@@ -135,9 +135,9 @@ class Predictions:
     bad: tuple[BadImage, ...] = ()
     odd: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def ranks(self, lane: int) -> Integers:
-        """See :func:`mixnet_tools.accuracy.metrics.topk.ranks`; for the model at index ``lane``."""
-        return ranks(self.answers[lane].classes, self.accepted)
+    def ranks(self, tested: int) -> Integers:
+        """See :func:`mixnet_tools.accuracy.metrics.topk.ranks`; for the model at index ``tested``."""
+        return ranks(self.answers[tested].classes, self.accepted)
 
     def in_order(self, names: Sequence[str]) -> Predictions:
         """The same, in the order of ``names``, which has every image."""
@@ -157,16 +157,16 @@ class Predictions:
         )
 
 
-class Gathering:
+class PredictionsBuilder:
     """Answers as they come in, in arrays of a size that is known beforehand."""
 
-    def __init__(self, images: int, lanes: int) -> None:
+    def __init__(self, images: int, models: int) -> None:
         self._names: list[str] = []
         self._accepted: list[tuple[int, ...]] = []
         self._bad: list[BadImage] = []
         self._odd: dict[str, list[str]] = {}
-        self._classes = [np.full((images, TOP), -1, dtype=np.int64) for _ in range(lanes)]
-        self._scores = [np.zeros((images, TOP)) for _ in range(lanes)]
+        self._classes = [np.full((images, TOP), -1, dtype=np.int64) for _ in range(models)]
+        self._scores = [np.zeros((images, TOP)) for _ in range(models)]
 
     def __len__(self) -> int:
         return len(self._names) + len(self._bad)
@@ -181,18 +181,18 @@ class Gathering:
         place = len(self._names)
         self._names.append(name)
         self._accepted.append(accepted)
-        for lane, answer in enumerate(answers):
-            self._classes[lane][place] = answer.classes[row]
-            self._scores[lane][place] = answer.scores[row]
+        for tested, answer in enumerate(answers):
+            self._classes[tested][place] = answer.classes[row]
+            self._scores[tested][place] = answer.scores[row]
 
     def add_bad(self, image: BadImage) -> None:
         """The next image is one that could not be measured."""
         self._bad.append(image)
 
-    def add_odd(self, name: str, oddities: Sequence[str]) -> None:
+    def add_notes(self, name: str, image_notes: Sequence[str]) -> None:
         """What was odd about an image."""
-        for oddity in oddities:
-            self._odd.setdefault(oddity, []).append(name)
+        for image_note in image_notes:
+            self._odd.setdefault(image_note, []).append(name)
 
     def extend(self, earlier: Predictions) -> None:
         """The images of an earlier run, or of another shard, come next."""

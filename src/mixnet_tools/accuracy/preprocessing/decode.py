@@ -34,7 +34,7 @@ class Decoded:
     """An 8-bit RGB ``image``, and what was odd about its file (``CMYK``, ``grey``, ``PNG named .JPEG``)."""
 
     image: Image.Image
-    oddities: tuple[str, ...]
+    image_notes: tuple[str, ...]
 
 
 def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None = None) -> Decoded:
@@ -49,15 +49,15 @@ def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None =
     try:
         with Image.open(source) as image:
             image.load()
-            oddities = _oddities(image, where)
+            image_notes = _image_notes(image, where)
             # Before the conversion, which may drop the EXIF data.
             turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
-            return Decoded(_to_rgb(turned), oddities)
+            return Decoded(_to_rgb(turned), image_notes)
     except Exception as error:  # on broken files decoders raise whatever their parsing stumbles over
         raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
 
 
-def _oddities(image: Image.Image, name: str) -> tuple[str, ...]:
+def _image_notes(image: Image.Image, name: str) -> tuple[str, ...]:
     found = []
     mode = image.mode.partition(";")[0]
     if mode in _ODD_MODES:

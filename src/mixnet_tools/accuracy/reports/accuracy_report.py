@@ -21,7 +21,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Oddity:
+class ImageNote:
     """``count`` images were of an odd ``kind`` (CMYK, 16-bit, ...), and were decoded; a few of their names."""
 
     kind: str
@@ -118,7 +118,7 @@ class AccuracyReport:
     seconds: float
     notes: tuple[str, ...] = ()
     bad_images: tuple[BadImage, ...] = ()
-    odd_images: tuple[Oddity, ...] = ()
+    odd_images: tuple[ImageNote, ...] = ()
     timing: Timing | None = None
     schema: int = SCHEMA
 

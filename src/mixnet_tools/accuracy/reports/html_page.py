@@ -122,18 +122,18 @@ def _worst(result: ModelResult, names: Any) -> list[tuple[str, int, int, float]]
     ]
 
 
-def _mistakes(section: Section, lane: int, names: Any) -> list[dict[str, Any]]:
+def _mistakes(section: Section, tested: int, names: Any) -> list[dict[str, Any]]:
     """The wrong answers with the highest scores, with pictures where the images are at hand."""
     found = section.evaluation.predictions
-    wrong = np.flatnonzero(found.ranks(lane) != 0)
-    scores = found.answers[lane].scores[:, 0]
+    wrong = np.flatnonzero(found.ranks(tested) != 0)
+    scores = found.answers[tested].scores[:, 0]
     surest = wrong[np.argsort(-scores[wrong], kind="stable")][:MISTAKES]
     images = {image.name: image for image in section.dataset.images} if section.dataset else {}
     return [
         {
             "name": found.names[row],
             "right": names(found.accepted[row][0]),
-            "said": names(int(found.answers[lane].first[row])),
+            "said": names(int(found.answers[tested].first[row])),
             "score": f"{100 * scores[row]:.1f}\u00a0%",
             "picture": _thumbnail(images.get(found.names[row])),
         }

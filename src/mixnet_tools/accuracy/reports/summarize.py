@@ -10,7 +10,7 @@ import numpy as np
 from mixnet_tools.accuracy.metrics import statistics
 from mixnet_tools.accuracy.metrics import topk as metrics
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
-from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult, Oddity, Timing
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageNote, ModelResult, Timing
 from mixnet_tools.errors import DatasetError
 
 ORIGINALS = ("tf", "onnx")
@@ -25,7 +25,7 @@ def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tup
     """The report on ``predictions``. Raises :class:`DatasetError` where no image was measured."""
     if not predictions.names:
         raise DatasetError(f"{setup.dataset.source}: none of the images could be measured")
-    results = tuple(_result(setup, predictions, index) for index in range(len(setup.lanes)))
+    results = tuple(_result(setup, predictions, index) for index in range(len(setup.models)))
     return AccuracyReport(
         model=setup.model,
         profile=setup.profile,
@@ -36,20 +36,20 @@ def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tup
         seconds=timing.seconds,
         notes=(*notes, *_notes(setup, predictions), *(note for one in results for note in _chance(one, setup.classes))),
         bad_images=predictions.bad,
-        odd_images=tuple(Oddity(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.odd),
+        odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.odd),
         timing=timing,
     )
 
 
-def original_lane(setup: Setup) -> int | None:
+def original_index(setup: Setup) -> int | None:
     """Index of the model that the others are compared with, None where only converted ones run."""
-    return next((index for index, lane in enumerate(setup.lanes) if lane.launcher in ORIGINALS), None)
+    return next((index for index, tested in enumerate(setup.models) if tested.launcher in ORIGINALS), None)
 
 
 def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
-    lane, answers, rank = setup.lanes[index], predictions.answers[index], predictions.ranks(index)
+    tested, answers, rank = setup.models[index], predictions.answers[index], predictions.ranks(index)
     right, labels = rank == 0, statistics.first_labels(predictions.accepted)
-    original = original_lane(setup)
+    original = original_index(setup)
     agreement = paired = None
     differing: tuple[str, ...] = ()
     if original is not None and original != index:
@@ -58,17 +58,17 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         differing = tuple(predictions.names[row] for row in unlike[:DIFFERING])
         paired = statistics.mcnemar(right, predictions.ranks(original) == 0)
     return ModelResult(
-        launcher=lane.launcher,
-        precision=lane.precision,
-        device=lane.device,
-        preprocessing=lane.preprocessing,
+        launcher=tested.launcher,
+        precision=tested.precision,
+        device=tested.device,
+        preprocessing=tested.preprocessing,
         top1=metrics.top_k(rank, 1),
         top5=metrics.top_k(rank, 5),
-        reference_top1=lane.reference_top1,
-        reference_top5=lane.reference_top5,
+        reference_top1=tested.reference_top1,
+        reference_top5=tested.reference_top5,
         agreement=agreement,
-        digests=lane.digests,
-        among_devices=lane.among_devices,
+        digests=tested.digests,
+        among_devices=tested.among_devices,
         against_original=paired,
         differing=differing,
         calibration=statistics.calibration(answers.scores[:, 0], right),
@@ -84,7 +84,7 @@ def _notes(setup: Setup, predictions: Predictions) -> Iterator[str]:
         yield f"{len(predictions.bad)} images could not be measured and are in no figure: {names}{more}"
     if setup.dataset.labels == "ReaL":
         yield "ReaL labels: several classes may be right, and the model's references, made with others, do not apply"
-    elif all(lane.reference_top1 is None and lane.reference_top5 is None for lane in setup.lanes):
+    elif all(tested.reference_top1 is None and tested.reference_top5 is None for tested in setup.models):
         yield f"no reference is known for the profile {setup.profile}: there is nothing to judge these figures by"
 
 
