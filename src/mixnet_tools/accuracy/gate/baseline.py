@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mixnet_tools.accuracy.metrics.statistics import PairedTest, mcnemar
+from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.files import atomic
