@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
-from mixnet_tools.accuracy.datasets.remote import location
 from mixnet_tools.accuracy.evaluation.by_descriptor import evaluate_model
 from mixnet_tools.accuracy.evaluation.calibration_set import (
     among,
@@ -32,6 +31,7 @@ from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
 from mixnet_tools.errors import EvaluationError, UnknownModelError, UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.ir.inspect import describe
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
@@ -128,8 +128,8 @@ def evaluate(
     return evaluate_model(
         descriptor,
         Path(ir_dir),
-        source=None if source is None else location(os.fspath(source)),
-        annotations=None if annotations is None else location(os.fspath(annotations)),
+        source=Location.parse_optional(source),
+        annotations=Location.parse_optional(annotations),
         num_images=num_images,
         profile=profile,
         precisions=precisions,
@@ -182,9 +182,9 @@ def quantize(
         find_model(name, models_dir),
         Path(ir_dir),
         Path(ir_dir if output_dir is None else output_dir),
-        source=None if source is None else Path(source),
-        annotations=None if annotations is None else Path(annotations),
-        eval_source=None if eval_source is None else Path(eval_source),
+        source=Location.parse_optional(source),
+        annotations=Location.parse_optional(annotations),
+        eval_source=Location.parse_optional(eval_source),
         options=options or QuantizationOptions(),
         progress=progress or Progress(),
     )
@@ -195,9 +195,9 @@ def quantize_model(
     ir_dir: Path,
     output_dir: Path,
     *,
-    source: Path | None,
-    annotations: Path | None,
-    eval_source: Path | None,
+    source: Location | None,
+    annotations: Location | None,
+    eval_source: Location | None,
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:
