@@ -31,7 +31,6 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.check import prepare, tool
-from mixnet_tools import api
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE
 from mixnet_tools.accuracy.cluster.address import parse_address
 from mixnet_tools.accuracy.cluster.connection import connected
@@ -46,6 +45,7 @@ from mixnet_tools.accuracy.metrics.topk import top_classes
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.api.models import find_model
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import ir_model
 
@@ -131,7 +131,7 @@ def overhead(place: Path) -> tuple[float, float, float]:
     """(seconds that a shard costs beside its images, those of client and scheduler of that, theirs for an image)."""
     tool("download", "--name", "mixnet-nano", "-o", str(place / "nano"), "-q")
     tool("convert", "--name", "mixnet-nano", "-d", str(place / "nano"), "--precisions", "FP32", "-q")
-    descriptor = api.find_model("mixnet-nano")
+    descriptor = find_model("mixnet-nano")
     source = bundled_source(descriptor.directory)
     assert source is not None
     task = ClusterTask(

@@ -213,7 +213,7 @@ def show(title: str, runs: dict[str, list[Run]]) -> None:
 def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> None:
     """Peak memory of downloads beyond a bare import."""
     ours = ("cli.download", "downloading.download", "downloading.transport.http")
-    modules = ", ".join([*(f"mixnet_tools.{name}" for name in ours), "filelock"])
+    modules = ", ".join(f"mixnet_tools.{name}" for name in ours)
     bare = timed([sys.executable, "-c", f"import {modules}"], scratch).peak
     print(f"\nmemory: a bare import peaks at {bare / 1e6:.1f} MB")
     for name, size in names:

@@ -20,7 +20,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mixnet_tools.accuracy.reports.accuracy_report": ("AccuracyReport",),
-    "mixnet_tools.api": ("QuantizationOptions", "convert", "download", "evaluate", "find_model", "quantize"),
+    "mixnet_tools.api.evaluation": ("evaluate",),
+    "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
+    "mixnet_tools.api.quantization": ("QuantizationOptions", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
     "mixnet_tools.downloading.download": ("DownloadOptions",),
     "mixnet_tools.descriptors.model_yml": ("ModelDescriptor",),
@@ -37,6 +39,7 @@ _HOMES = {
         "MissingDependency",
         "MixnetToolsError",
         "OfflineError",
+        "OutputError",
         "ParityError",
         "QuantizationError",
         "UnknownModelError",
@@ -55,12 +58,13 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport as AccuracyReport
-    from mixnet_tools.api import QuantizationOptions as QuantizationOptions
-    from mixnet_tools.api import convert as convert
-    from mixnet_tools.api import download as download
-    from mixnet_tools.api import evaluate as evaluate
-    from mixnet_tools.api import find_model as find_model
-    from mixnet_tools.api import quantize as quantize
+    from mixnet_tools.api.evaluation import evaluate as evaluate
+    from mixnet_tools.api.models import convert as convert
+    from mixnet_tools.api.models import download as download
+    from mixnet_tools.api.models import find_model as find_model
+    from mixnet_tools.api.models import list_models as list_models
+    from mixnet_tools.api.quantization import QuantizationOptions as QuantizationOptions
+    from mixnet_tools.api.quantization import quantize as quantize
     from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor as ModelDescriptor
     from mixnet_tools.downloading.download import DownloadOptions as DownloadOptions
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import MissingDependency as MissingDependency
     from mixnet_tools.errors import MixnetToolsError as MixnetToolsError
     from mixnet_tools.errors import OfflineError as OfflineError
+    from mixnet_tools.errors import OutputError as OutputError
     from mixnet_tools.errors import ParityError as ParityError
     from mixnet_tools.errors import QuantizationError as QuantizationError
     from mixnet_tools.errors import UnknownModelError as UnknownModelError

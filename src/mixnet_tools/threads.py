@@ -1,6 +1,7 @@
-"""Threads that do not keep the process: at its end nobody waits for one that sits in a read from a silent server.
+"""Does several things at once, in threads that do not keep the process alive.
 
-Those of ``concurrent.futures`` are waited for when the interpreter ends, whatever they do.
+Python waits at its end for the threads of ``concurrent.futures``, even for one that reads from a silent server. These
+are daemon threads: nobody waits for them longer than :meth:`DaemonThreads.close` says.
 """
 
 from __future__ import annotations
@@ -8,24 +9,26 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class DaemonThreads:
-    """Up to ``most`` threads that do what is :meth:`submit`-ted, in this order."""
+    """Up to ``most`` threads. They do what is submitted, in this order."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most, self._name = most, name
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """What will be there once ``work`` is done."""
-        future: Future[T] = Future()
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Let a thread call ``work``; the future has its result, or the exception that it raised."""
+        future: Future[Result] = Future()
         self._waiting.put((future, work))
         if len(self._threads) < self._most:
             thread = threading.Thread(target=self._run, name=f"{self._name}_{len(self._threads)}", daemon=True)
@@ -33,8 +36,8 @@ class DaemonThreads:
             thread.start()
         return future
 
-    def close(self, patience: float) -> None:
-        """Cancel what has not begun, and wait up to ``patience`` seconds for what has."""
+    def close(self, patience: float | None = None) -> None:
+        """Cancel what has not begun, and wait until the rest is done, for ``patience`` seconds at most if given."""
         while True:
             try:
                 entry = self._waiting.get_nowait()
@@ -44,9 +47,9 @@ class DaemonThreads:
                 entry[0].cancel()
         for _ in self._threads:
             self._waiting.put(None)
-        deadline = time.monotonic() + patience
+        deadline = None if patience is None else time.monotonic() + patience
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while (entry := self._waiting.get()) is not None:
@@ -63,3 +66,29 @@ def _carry_out(future: Future[Any], work: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def run_each(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int,
+    stop: threading.Event,
+    patience: float | None = None,
+) -> list[Result]:
+    """``work(item)`` for each of ``items``, in their order; ``jobs`` at once.
+
+    A single job runs in the calling thread, where a signal interrupts it at once. With several, an interruption of the
+    calling thread and an exception of ``work`` have the same effect: ``stop`` is set, so that ``work`` can end early,
+    nothing new begins, and after at most ``patience`` seconds (None: when all has ended) the exception is raised.
+    """
+    if jobs == 1 or len(items) == 1:
+        return [work(item) for item in items]
+    threads = DaemonThreads(jobs, "job")
+    try:
+        futures = [threads.submit(partial(work, item)) for item in items]
+        return [future.result() for future in futures]
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        threads.close(patience)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mixnet_tools.cli.common.options import points
 from mixnet_tools.cli.common.output import print_json
 from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.files import atomic
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.datasets.dataset import ImageDataset
@@ -142,7 +143,9 @@ def _write(
     if args.markdown:
         from mixnet_tools.accuracy.reports.outputs import markdown
 
-        problems += _save(args.markdown, markdown(reports, verdicts), "a")  # a job's summary may have other parts
+        problems += _save(
+            args.markdown, markdown(reports, verdicts), append=True
+        )  # a job's summary may have other parts
     if args.html:
         from mixnet_tools.accuracy.reports.html_page import Section, render
 
@@ -155,12 +158,15 @@ def _write(
         raise EvaluationError("\n".join(problems), hint="the result above was measured; only these files are missing")
 
 
-def _save(path: Path, text: str, mode: str = "w") -> list[str]:
+def _save(path: Path, text: str, *, append: bool = False) -> list[str]:
     """Write a file of results. Returns what went wrong, in a list of at most one."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
+        if append:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+        else:
+            atomic.write_text(path, text, errors="backslashreplace")
     except OSError as error:
         return [f"{path}: cannot be written: {error.strerror or error}"]
     return []

@@ -24,8 +24,8 @@ from mixnet_tools.cli.common.options import (
     readable_models,
 )
 from mixnet_tools.cli.common.output import print_json, table
-from mixnet_tools.cli.common.parallel import for_each
 from mixnet_tools.errors import ConversionError, MixnetToolsError
+from mixnet_tools.threads import run_each
 
 if TYPE_CHECKING:
     from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel
@@ -110,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
     if jobs > 1 and (args.optimize or args.tune):
         progress.note("speeds are measured: converting one model after the other")
         jobs = 1
-    outcomes = for_each(convertible, lambda model, stop: _attempt(args, model, progress, stop), jobs)
+    stop = threading.Event()
+    outcomes = run_each(lambda model: _attempt(args, model, progress, stop), convertible, jobs, stop)
     outcomes += [_Outcome(name, None, error) for name, error in broken]
     if len(outcomes) == 1 and outcomes[0].error and not args.json:
         raise outcomes[0].error

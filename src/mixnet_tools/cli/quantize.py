@@ -36,7 +36,7 @@ from mixnet_tools.files.location import Location
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
 
 if TYPE_CHECKING:
-    from mixnet_tools.api import QuantizationOptions
+    from mixnet_tools.api.quantization import QuantizationOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.quantization.report import QuantizationReport
@@ -158,7 +158,7 @@ def _add_settings(parser: Parser) -> None:
 
 
 def _options(args: argparse.Namespace) -> QuantizationOptions:
-    from mixnet_tools.api import QuantizationOptions
+    from mixnet_tools.api.quantization import QuantizationOptions
 
     given = {field.name: getattr(args, field.name) for field in fields(QuantizationSettings)}
     given = {name: value for name, value in given.items() if value is not None}
@@ -180,7 +180,7 @@ def _options(args: argparse.Namespace) -> QuantizationOptions:
 def _quantize(
     args: argparse.Namespace, model: ModelDescriptor, options: QuantizationOptions, progress: Progress
 ) -> QuantizationReport:
-    from mixnet_tools.api import quantize_model
+    from mixnet_tools.api.quantization import quantize_model
 
     return quantize_model(
         model,

@@ -22,6 +22,7 @@ from mixnet_tools.conversion.reference.freeze import AverageReport, Checkpoint, 
 from mixnet_tools.conversion.sources.read_model import node_names, read_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption, UsageError
+from mixnet_tools.files import atomic
 from mixnet_tools.inference.models import Model, OnnxModel, OpenVinoModel, TensorFlowGraph
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
@@ -285,13 +286,11 @@ class _Conversion:
         return conversion_report(self.plan, digest, dropped, parity, averages, versions, optimization)
 
     def keep_frozen(self, output_dir: Path) -> Path:
-        """Leave the frozen graph in the model's folder, written elsewhere first."""
+        """Leave the frozen graph in the model's folder."""
         self.frozen = self.frozen or freeze(self.plan, self.prepared)
         folder = output_dir / self.descriptor.subdirectory
         path = folder / FROZEN_FILE.format(name=self.plan.model)
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_bytes(self.frozen.graph_def)
-        partial.replace(path)
+        atomic.write_bytes(path, self.frozen.graph_def)
         return path
 
 

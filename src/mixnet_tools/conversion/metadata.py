@@ -17,7 +17,7 @@ from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.reference.freeze import AverageReport
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 
 SCHEMA = 1
 LABELS_FILE = "labels.txt"
@@ -41,7 +41,7 @@ def source_digest(plan: ConversionPlan) -> str:
     total = hashlib.sha256()
     for file in files:
         if file.is_file():
-            total.update(f"{file.name}\0{sha256_of(file)}\0".encode())
+            total.update(f"{file.name}\0{digest_of(file)}\0".encode())
     return f"sha256:{total.hexdigest()}"
 
 

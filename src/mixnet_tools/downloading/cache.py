@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptors.model_yml import DIGEST_LENGTHS
-from mixnet_tools.files.atomic import hash_file, replace_durably
+from mixnet_tools.files.atomic import rename_durably
+from mixnet_tools.files.digest import digest_of
 
 FORMAT = "1"
 _STAGING = "staging"
@@ -72,7 +73,7 @@ class Cache:
         try:
             try:
                 share_or_copy(entry, temporary)
-                right = hash_file(temporary, checksum.partition(":")[0], heartbeat) == checksum.partition(":")[2]
+                right = digest_of(temporary, checksum.partition(":")[0], heartbeat) == checksum.partition(":")[2]
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     raise
@@ -82,7 +83,7 @@ class Cache:
                 self._drop(entry)
                 return False
             with temporary.open("rb") as stream:
-                replace_durably(stream.fileno(), temporary, target, size)
+                rename_durably(stream.fileno(), temporary, target)
             return True
         finally:
             temporary.unlink(missing_ok=True)
@@ -124,7 +125,7 @@ class Cache:
     def is_right(self, entry: CacheEntry) -> bool:
         """Whether the bytes of ``entry`` have the digest that its name promises. Raises OSError."""
         algorithm, _, digest = entry.checksum.partition(":")
-        return hash_file(entry.path, algorithm) == digest
+        return digest_of(entry.path, algorithm) == digest
 
     def prune(self, *, max_bytes: int | None, max_age: float | None, dry_run: bool = False) -> tuple[CacheEntry, ...]:
         """Remove what was not used for ``max_age`` seconds, then the least recently used down to ``max_bytes`` in all.

@@ -11,7 +11,7 @@ from pathlib import Path
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest, recipe_of
-from mixnet_tools.files.atomic import hash_file
+from mixnet_tools.files.digest import digest_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def take_stock(
         as_recorded = expected is not None and (expected.checksum, expected.mtime_ns) == (checksum, known.st_mtime_ns)
         if not as_recorded or verify:
             algorithm, _, digest = checksum.partition(":")
-            if may_hash is None or hash_file(path, algorithm, may_hash) != digest:
+            if may_hash is None or digest_of(path, algorithm, may_hash) != digest:
                 return None
         served_by = expected.served_by if expected else None
         return FileRecord(size=size, checksum=checksum, mtime_ns=known.st_mtime_ns, served_by=served_by)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from mixnet_tools.downloading.messages import cannot_write
 from mixnet_tools.downloading.parallel import run_each
 from mixnet_tools.downloading.sources import places
 from mixnet_tools.downloading.transport.partial_file import adopt
-from mixnet_tools.errors import DownloadError
+from mixnet_tools.files.lock import locked
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
@@ -185,31 +185,14 @@ class ModelJob:
         if after != manifests.load(self._layout, self._model.name):
             manifests.save(self._layout, after)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        """Other processes that want this model wait meanwhile."""
         self._layout.state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._layout.lock)
-        told = False
-        while True:
-            try:
-                lock.acquire(timeout=0.3, poll_interval=0.05)
-                break
-            except NotImplementedError as error:
-                raise DownloadError(
-                    f"{self._layout.folder}: this file system has no file locks, without which two downloads could mix",
-                    hint="choose a folder on another file system with --output_dir",
-                ) from error
-            except Timeout:
-                self._shop.fetcher.check_stop()
-                if not told:
-                    self._shop.progress.note(f"{self._model.name}: another process is downloading it, waiting")
-                    told = True
-        try:
-            yield
-        finally:
-            lock.release()
+        return locked(
+            self._layout.lock,
+            on_wait=lambda: self._shop.progress.note(f"{self._model.name}: another process is downloading it, waiting"),
+            check_stop=self._shop.fetcher.check_stop,
+        )
 
     def _result(
         self, records: dict[str, FileRecord], served: dict[str, str | None], *, up_to_date: bool

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
-from mixnet_tools.files.atomic import write_atomically
+from mixnet_tools.files import atomic
 
 SCHEMA = 1
 _NAME = "manifest.json"
@@ -65,8 +65,7 @@ def load(layout: Layout, model: str) -> Manifest:
 
 def save(layout: Layout, manifest: Manifest) -> None:
     """Write ``manifest``, whole or not at all. Raises OSError."""
-    layout.state.mkdir(parents=True, exist_ok=True)
-    write_atomically(layout.state / _NAME, manifest.model_dump_json(indent=1) + "\n")
+    atomic.write_text(layout.state / _NAME, manifest.model_dump_json(indent=1) + "\n")
 
 
 def recipe_of(model: ModelDescriptor) -> str | None:

@@ -19,7 +19,7 @@ from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord
 from mixnet_tools.errors import ArchiveError, DownloadError
-from mixnet_tools.files.atomic import hash_file
+from mixnet_tools.files.digest import digest_of
 
 OUTPUT_ALGORITHM = "sha256"
 
@@ -68,7 +68,7 @@ def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, Fi
             records[name] = LinkRecord(link_to=os.readlink(path))
         else:
             known = path.stat()
-            checksum = f"{OUTPUT_ALGORITHM}:{hash_file(path, OUTPUT_ALGORITHM, heartbeat)}"
+            checksum = f"{OUTPUT_ALGORITHM}:{digest_of(path, OUTPUT_ALGORITHM, heartbeat)}"
             records[name] = FileRecord(size=known.st_size, checksum=checksum, mtime_ns=known.st_mtime_ns)
     return records
 

@@ -1,52 +1,71 @@
-"""Small steps on files that must be whole or not there at all, whatever happens in between."""
+"""Writes a file whole or not at all: a reader finds the old contents or the new ones, never a part.
+
+The new contents go to another file in the same folder, which is renamed when it is complete.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Callable
+import stat
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-_CHUNK = 1 << 20
 _SMALL = 1 << 20
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace ``path`` by a file with ``text``: a reader sees the old one or the new one. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream for the new contents of ``path``. They are in place when the block ends; if it raises, nothing changes.
+
+    A missing folder is made. A symbolic link stays one: the file behind it is replaced, and keeps its permissions. A
+    device or a pipe cannot be replaced, so it is written to. Raises OSError.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".mixnet_tools-{uuid.uuid4().hex}")
     try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with temporary.open("xb") as stream:
+            with contextlib.suppress(OSError):  # no file is there yet, or the file system has no permissions
+                os.fchmod(stream.fileno(), stat.S_IMODE(path.stat().st_mode))
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+            os.replace(temporary, path)  # before the stream is closed: a lock on it holds until then
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
-def replace_durably(descriptor: int, source: Path, target: Path, size: int) -> None:
-    """Rename ``source``, open as ``descriptor``, to ``target`` once its ``size`` bytes are on the disk.
+def write_bytes(path: Path, data: bytes) -> None:
+    """Make ``data`` the contents of ``path``, as :func:`replacing` does. Raises OSError."""
+    with replacing(path) as stream:
+        stream.write(data)
 
-    Otherwise a crash of the machine could leave the new name over blocks that were never written. Small files go
-    without: such a crash leaves them empty, which the next run sees, and hundreds of them would wait for the disk.
+
+def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
+    """Make ``text`` the contents of ``path``, in UTF-8, as :func:`replacing` does. Raises OSError."""
+    write_bytes(path, text.encode("utf-8", errors))
+
+
+def rename_durably(descriptor: int, source: Path, target: Path) -> None:
+    """Rename ``source``, which is open as ``descriptor``, to ``target``, once its bytes are on the disk.
+
+    Without that, a crash of the machine could leave the new name over blocks that were never written. Files of up to
+    1 MB are not waited for: such a crash leaves them empty, which the next run sees. A missing folder is made. Raises
+    OSError.
     """
-    if size > _SMALL:
+    if os.fstat(descriptor).st_size > _SMALL:
         os.fsync(descriptor)
     try:
         os.replace(source, target)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)
-
-
-def hash_file(path: Path, algorithm: str, heartbeat: Callable[[], None] = lambda: None) -> str:
-    """Hex digest of the file ``path``; ``heartbeat`` is called between chunks and may raise to stop."""
-    digest = hashlib.new(algorithm)
-    with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            heartbeat()
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.errors import ConversionError
+from mixnet_tools.files.lock import locked
 from mixnet_tools.values import IRModel
 
 HALF_PRECISIONS = ("FP16", "FP16-INT8")
@@ -102,7 +101,8 @@ def publish(publications: Sequence[Publication]) -> None:
     placed: list[Path] = []
     with contextlib.ExitStack() as locks:
         for one in publications:
-            locks.enter_context(_locked(one.target.xml.parent))
+            # Two converters must not mix their files. The folder itself is locked: no lock file stays behind.
+            locks.enter_context(locked(one.target.xml.parent))
         try:
             for one in publications:
                 _replace(one, undo, placed)
@@ -130,17 +130,6 @@ def _replace(one: Publication, undo: list[tuple[Path, Path]], placed: list[Path]
 
 def _places(target: IRModel, report_file: str) -> tuple[Path, Path, Path]:
     return target.xml, target.bin, target.xml.with_name(report_file)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Two converters must not mix their files. The lock is the folder's own, so that no file of it stays behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)  # which unlocks
 
 
 def _sweep(folder: Path) -> None:

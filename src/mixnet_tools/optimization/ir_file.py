@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixnet_tools.errors import EvaluationError, UsageError, last_line
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
@@ -36,7 +36,7 @@ class OptimizedIR:
         return {
             "schema": 1,
             "source": self.source.name,
-            "source_sha256": {path.name: sha256_of(path) for path in (self.source, self.source.with_suffix(".bin"))},
+            "source_sha256": {path.name: digest_of(path) for path in (self.source, self.source.with_suffix(".bin"))},
             "changed": self.changed,
             "notes": list(self.result.notes),
             "rewriting_ratio": self.result.ratio,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixnet_tools.errors import QuantizationError, UsageError, last_line
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.source import SourceModel, layers
@@ -101,8 +101,8 @@ def _sign(model: Any, source: SourceModel, calibration: CalibrationSet, settings
 
     values = {
         "source_precision": source.ir.precision,
-        "source_xml": f"sha256:{sha256_of(source.ir.xml)}",
-        "source_bin": f"sha256:{sha256_of(source.ir.bin)}",
+        "source_xml": f"sha256:{digest_of(source.ir.xml)}",
+        "source_bin": f"sha256:{digest_of(source.ir.bin)}",
         "calibration_images": str(len(calibration.images)),
         "calibration_fingerprint": f"sha256:{calibration.fingerprint}",
         "seed": str(settings.seed),

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mixnet_tools import __version__
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.float_layers import examine
@@ -223,7 +223,7 @@ def _seen_before(comparison: Comparison) -> str:
 
 
 def _digests(ir: IRModel) -> tuple[FileDigest, ...]:
-    return tuple(FileDigest(path.name, sha256_of(path), path.stat().st_size) for path in (ir.xml, ir.bin))
+    return tuple(FileDigest(path.name, digest_of(path), path.stat().st_size) for path in (ir.xml, ir.bin))
 
 
 def _versions() -> dict[str, str]:

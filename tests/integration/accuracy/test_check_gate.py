@@ -15,12 +15,12 @@ import pytest
 import mixnet_tools
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
+from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.gate.baseline import Baseline, compare, read_baseline, write_baseline
 from mixnet_tools.accuracy.gate.verdict import judge
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.predictions.values import Answers, Predictions
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import EvaluationError, UsageError

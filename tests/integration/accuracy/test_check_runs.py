@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_put_in_order_costs_no_figure(
     header, *lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(header + b"".join(lines[99::-1]))
     with monkeypatch.context() as patched:
-        patched.setattr("tempfile.mkstemp", lambda **_: os.open(tmp_path / "gone" / "x", os.O_RDONLY))
+        patched.setattr("os.fsync", lambda _: os.open(tmp_path / "gone" / "x", os.O_RDONLY))
         resumed = go(config, images, predictions=path, resume=True).report
     assert any("cannot be put in order" in note and "--resume" in note for note in resumed.notes)
     assert resumed.results == whole.report.results

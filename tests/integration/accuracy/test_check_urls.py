@@ -19,7 +19,6 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.errors import DatasetError, MissingDependency, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.threads import DaemonThreads
 from tests.support import forms
 from tests.support.commands import run_failing, run_ok
 from tests.support.file_server import FileServer
@@ -154,26 +153,6 @@ def test_images_behind_a_url_are_measured_as_those_in_a_folder(
     assert f"images of {server.url}/flat" in done.out
     assert "nosuch" in run_failing("check", *common, "-s", "nosuch://x", code=2)
     assert "pip install gcsfs" in run_failing("check", *common, "-s", "gs://bucket/x")
-
-
-def test_threads_that_are_closed_are_waited_for_no_longer_than_said() -> None:
-    silent, begun = threading.Event(), threading.Event()
-
-    def read() -> None:
-        begun.set()
-        silent.wait(60)
-
-    threads = DaemonThreads(2, "reader")
-    assert threads.submit(lambda: 5).result(timeout=10) == 5
-    failed = threads.submit(lambda: 1 // 0)
-    assert isinstance(failed.exception(timeout=10), ZeroDivisionError)
-    reads = [threads.submit(read) for _ in range(9)]
-    assert begun.wait(10)
-    before = time.monotonic()
-    threads.close(0.1)
-    assert time.monotonic() - before < 30
-    assert sum(one.cancelled() for one in reads) >= 7
-    silent.set()
 
 
 def test_threads_read_at_the_same_time(place: Path, server: FileServer) -> None:

@@ -17,7 +17,7 @@ from mixnet_tools.accuracy.cluster import dispatch
 from mixnet_tools.accuracy.cluster import sent as sent_shards
 from mixnet_tools.accuracy.cluster.shards import Problem, Shard, ShardAnswers
 from mixnet_tools.accuracy.cluster.worker import Measured
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock
+from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.progress import Progress
 

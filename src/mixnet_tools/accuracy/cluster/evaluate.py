@@ -24,14 +24,13 @@ from mixnet_tools.accuracy.cluster.worker import Assignment, GroupModels, Measur
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import sample_size
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
+from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
-from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 from mixnet_tools.progress import Counter, Progress
 

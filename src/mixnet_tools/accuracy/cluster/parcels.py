@@ -7,7 +7,6 @@ way its SHA-256 is that of the file here.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 from mixnet_tools.accuracy.launchers.base import OnnxRunner, Runner, RunnerInfo, TensorFlowRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
 from mixnet_tools.errors import EvaluationError
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files import atomic
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.values import FrozenGraph, IRModel
 
 
@@ -91,7 +91,7 @@ def pack_graph(frozen: FrozenGraph) -> PackedModel:
 
 def _of_files(name: str, info: RunnerInfo, paths: Sequence[Path]) -> PackedModel:
     folder = paths[0].parent
-    files = tuple(ParcelFile(str(path.relative_to(folder)), path.absolute(), sha256_of(path)) for path in paths)
+    files = tuple(ParcelFile(str(path.relative_to(folder)), path.absolute(), digest_of(path)) for path in paths)
     return PackedModel(Parcel(name, info, files), lambda: tuple(path.read_bytes() for path in paths))
 
 
@@ -104,7 +104,7 @@ def found_at_client_path(parcel: Parcel) -> tuple[Path, ...] | None:
 def intact(parcel: Parcel, paths: Sequence[Path]) -> bool:
     """Whether ``paths`` hold the files of ``parcel``."""
     try:
-        return [sha256_of(path) for path in paths] == [file.sha256 for file in parcel.files]
+        return [digest_of(path) for path in paths] == [file.sha256 for file in parcel.files]
     except OSError:
         return False
 
@@ -121,9 +121,7 @@ def unpack(parcel: Parcel, data: Sequence[bytes], folder: Path) -> tuple[Path, .
     if not intact(parcel, paths):
         for path, one in zip(paths, data, strict=True):
             # Another client's run may have the file open: it keeps what it has.
-            staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-            staged.write_bytes(one)
-            staged.replace(path)
+            atomic.write_bytes(path, one)
     return tuple(paths)
 
 

@@ -23,9 +23,9 @@ from mixnet_tools.accuracy.cluster.shards import ShardAnswers, packed
 from mixnet_tools.accuracy.datasets import parquet
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock
 from mixnet_tools.accuracy.evaluation.loop import measured
 from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest
+from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import require_device
 from mixnet_tools.errors import DatasetError, MixnetToolsError, first_line

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
+from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing import decode as decoding
 from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels, apply
@@ -32,38 +33,6 @@ AHEAD = 2 * BATCH
 
 PATIENCE = 2.0
 """Seconds for which a run that ends early waits for threads: decoding takes less, a silent server any time."""
-
-
-@dataclass
-class Clock:
-    """Where the time went, in seconds: ``decode`` and ``resize`` summed over threads, ``wait`` for prepared images and
-    ``inference`` (waiting for models) on the main thread; ``first`` until the first answer. ``begun`` is when it
-    began, on the clock of :func:`time.perf_counter`.
-    """
-
-    decode: float = 0.0
-    resize: float = 0.0
-    wait: float = 0.0
-    inference: float = 0.0
-    first: float | None = None
-    begun: float = field(default_factory=time.perf_counter)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since it began."""
-        return time.perf_counter() - self.begun
-
-    def add(self, other: Clock) -> None:
-        """The times of another machine's threads come on top of these."""
-        self.decode += other.decode
-        self.resize += other.resize
-        self.wait += other.wait
-        self.inference += other.inference
-
-    def answered(self) -> None:
-        """The answers to a batch are there."""
-        if self.first is None:
-            self.first = self.elapsed
 
 
 @dataclass(frozen=True)

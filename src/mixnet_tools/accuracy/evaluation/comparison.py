@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
-from mixnet_tools.accuracy.metrics.topk import Z95
+from mixnet_tools.accuracy.metrics.intervals import difference_interval
 from mixnet_tools.accuracy.predictions.values import Answers, Predictions
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.progress import Progress
@@ -86,34 +85,3 @@ def _compare(precision: str, predictions: Predictions, index: int, held_out: npt
         held_out=outside,
         held_out_difference=round(100 * apart / outside, 4) if outside else None,
     )
-
-
-def difference_interval(gained: int, lost: int, images: int) -> tuple[float, float]:
-    """The 95 % score interval of the difference of two shares on the same images (T. Tango, Statistics in Medicine 17,
-    1998, 891-908): of ``images`` the one got ``gained`` right that the other did not, and ``lost`` the other way.
-
-    >>> [round(limit, 4) for limit in difference_interval(0, 0, 600)]
-    [-0.0064, 0.0064]
-    """
-
-    def score(difference: float) -> float:
-        distance = gained - lost - images * difference
-        b = -gained - lost + (2 * images - gained + lost) * difference
-        c = -lost * difference * (1 - difference)
-        share = (math.sqrt(max(0.0, b * b - 8 * images * c)) - b) / (4 * images)
-        variance = images * (2 * share + difference * (1 - difference))
-        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
-
-    middle = (gained - lost) / images
-    return _root(score, -1.0, middle, Z95), _root(score, middle, 1.0, -Z95)
-
-
-def _root(score: Callable[[float], float], low: float, high: float, wanted: float) -> float:
-    """Where the falling ``score`` has the value ``wanted`` between ``low`` and ``high``."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        if score(middle) > wanted:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2

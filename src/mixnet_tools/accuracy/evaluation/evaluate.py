@@ -14,15 +14,16 @@ from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import readers
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock, processors
+from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
+from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
-from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, Timing
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.progress import Progress
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.evaluation.batch_loader import Batch, Clock, batches
+from mixnet_tools.accuracy.evaluation.batch_loader import Batch, batches
 from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest, input_sizes
+from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo
 from mixnet_tools.accuracy.metrics import topk as metrics
 from mixnet_tools.accuracy.predictions.values import Answers

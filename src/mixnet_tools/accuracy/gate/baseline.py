@@ -8,16 +8,16 @@ does not depend on how hard the images are: a subset finds a drop that its share
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mixnet_tools.accuracy.metrics.statistics import PairedTest, mcnemar
+from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.errors import EvaluationError
+from mixnet_tools.files import atomic
 
 SCHEMA = 1
 _KIND = "mixnet_tools baseline"
@@ -116,13 +116,7 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
         for name, accepted, row in zip(predictions.names, predictions.accepted, firsts, strict=True)
     ]
     text = json.dumps(header, indent=1)[:-2] + ',\n "images": {\n' + ",\n".join(lines) + "\n }\n}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text(text, encoding="utf-8")
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+    atomic.write_text(path, text)
 
 
 def read_baseline(path: Path) -> Baseline:

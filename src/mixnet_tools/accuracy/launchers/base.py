@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.models import OnnxModel, TensorFlowGraph
 from mixnet_tools.values import FrozenGraph
 
@@ -171,7 +171,7 @@ class OnnxRunner(Synchronous):
         height, width = sizes[2:] if self._channels_first else sizes[1:3]
         if height < 1 or width < 1:
             raise EvaluationError(f"{path}: expected an image input of fixed size, got {sizes}")
-        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, (Digest(path.name, sha256_of(path)),))
+        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, (Digest(path.name, digest_of(path)),))
         probe = self.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
         self._info = replace(self._info, classes=int(probe[0].size))
 

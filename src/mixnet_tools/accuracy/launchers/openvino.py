@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mixnet_tools.accuracy.launchers.base import CHANNELS, Array, Digest, RunnerInfo
 from mixnet_tools.errors import EvaluationError, last_line
-from mixnet_tools.files.digest import sha256_of
+from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.models import FLOAT32_ONLY
 from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere
 from mixnet_tools.values import IRModel
@@ -163,7 +163,7 @@ def _read(core: Any, ir: IRModel, device: str) -> tuple[Any, bool, RunnerInfo]:
     model = core.read_model(ir.xml)
     channels_first, height, width = _image_input(model, ir.xml)
     classes = _classes(model.output(0).get_partial_shape(), ir.xml)
-    digests = tuple(Digest(path.name, sha256_of(path)) for path in (ir.xml, ir.bin))
+    digests = tuple(Digest(path.name, digest_of(path)) for path in (ir.xml, ir.bin))
     remark = tuned_elsewhere(model)
     info = RunnerInfo(
         "openvino", ir.precision, device, height, width, classes, digests, remarks=(remark,) if remark else ()

@@ -1,4 +1,4 @@
-"""Counting right answers. Pure: arrays in, numbers out."""
+"""Top-k accuracy: the best classes of an answer, the place of the right one among them, shares of right answers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.accuracy.metrics.intervals import wilson_interval
+
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-Z95 = 1.959963984540054
-"""Standard normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,8 @@ class Accuracy:
 
     @property
     def interval95(self) -> tuple[float, float]:
-        """Wilson's 95 % score interval of the fraction (E. B. Wilson, JASA 22, 1927): what other images of the same
-        kind could have given.
-
-        >>> [round(limit, 4) for limit in Accuracy(8, 10).interval95]
-        [0.4902, 0.9433]
-        """
-        share, count, square = self.fraction, self.total, Z95 * Z95
-        middle = (share + square / (2 * count)) / (1 + square / count)
-        half = Z95 / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count * count))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        """See :func:`mixnet_tools.accuracy.metrics.intervals.wilson_interval`."""
+        return wilson_interval(self.correct, self.total)
 
 
 TOP = 5

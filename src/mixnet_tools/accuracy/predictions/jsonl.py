@@ -8,12 +8,9 @@ may end in a torn line, which is dropped. Images may come in any order; a finish
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
-import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.accuracy.predictions.values import Answers, BadImage, Predictions, PredictionsBuilder, Setup
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import EvaluationError, OutputError, UsageError
+from mixnet_tools.files import atomic
+from mixnet_tools.files.lock import try_lock
 
 SCHEMA = 1
 _KIND = "mixnet_tools predictions"
@@ -118,7 +117,7 @@ class RecordWriter:
             return
         self.flush()
         try:
-            self._rewrite(self._path.resolve(), names)
+            self._rewrite(names)
         except OSError as error:
             self.disorder = (
                 f"{self._path}: cannot be put in order: {error.strerror or error}; all answers are in it, and the same "
@@ -131,24 +130,14 @@ class RecordWriter:
         """Finish the file."""
         self._stream.close()
 
-    def _rewrite(self, target: Path, names: Sequence[str]) -> None:
-        number, name = tempfile.mkstemp(prefix=".mixnet_tools-", dir=target.parent)
-        staged = Path(name)
-        try:
-            with os.fdopen(number, "wb") as sorted_, target.open("rb") as stream:
-                _lock(sorted_, self._path)  # before others can see it: they must not write to it either
-                with contextlib.suppress(OSError):  # not every file system has modes
-                    os.fchmod(sorted_.fileno(), stat.S_IMODE(os.fstat(stream.fileno()).st_mode))
+    def _rewrite(self, names: Sequence[str]) -> None:
+        with atomic.replacing(self._path) as sorted_, self._path.open("rb") as stream:
+            _lock(sorted_, self._path)  # before others can see it: they must not write to it either
+            sorted_.write(stream.readline())
+            places = dict(zip(self._order, _line_places(stream), strict=True))
+            for one in names:
+                stream.seek(places[one])
                 sorted_.write(stream.readline())
-                places = dict(zip(self._order, _line_places(stream), strict=True))
-                for one in names:
-                    stream.seek(places[one])
-                    sorted_.write(stream.readline())
-                sorted_.flush()
-                os.fsync(sorted_.fileno())
-                staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
 
     def _write(self, record: dict[str, Any]) -> None:
         self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -234,12 +223,9 @@ def _line_places(stream: IO[bytes]) -> Iterator[int]:
 
 def _lock(stream: IO[Any], path: Path) -> None:
     """Keep other runs away until ``stream`` is closed. A file system without locks goes without."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError(f"{path}: another run writes to it", hint="wait for it, or name another file") from error
-    except OSError:
-        return
+    with contextlib.suppress(OutputError):
+        if not try_lock(stream.fileno(), path):
+            raise UsageError(f"{path}: another run writes to it", hint="wait for it, or name another file")
 
 
 def _add(builder: PredictionsBuilder, record: dict[str, Any], setup: Setup) -> tuple[str, tuple[int, ...]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.predictions.jsonl import RecordFile, read_records, same_setup
 from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Setup
-from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
 

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock
+from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.launchers.base import Digest, label_of
-from mixnet_tools.accuracy.metrics.statistics import Calibration, ClassCount, Confusion, PairedTest
+from mixnet_tools.accuracy.metrics.calibration_error import CalibrationError
+from mixnet_tools.accuracy.metrics.mcnemar import PairedTest
+from mixnet_tools.accuracy.metrics.per_class import ClassCount, Confusion
 from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.predictions.values import BadImage, DatasetSummary, Versions
 
@@ -27,45 +29,6 @@ class ImageNote:
     kind: str
     count: int
     examples: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Where the time of this run went.
-
-    ``seconds`` is the wall time from the first image to the last, for ``images`` images. ``decode`` and ``resize`` are
-    summed over worker threads; on the main thread, ``wait`` was spent waiting for prepared images, and ``inference``
-    feeding models and waiting for their answers. ``first_image`` is the time until the first answers were there.
-    """
-
-    seconds: float
-    images: int
-    decode: float
-    resize: float
-    wait: float
-    inference: float
-    first_image: float | None
-
-    @staticmethod
-    def of(clock: Clock, seconds: float, images: int) -> Timing:
-        """``clock`` after a run of ``seconds``."""
-        return Timing(
-            seconds=round(seconds, 3),
-            images=images,
-            decode=round(clock.decode, 3),
-            resize=round(clock.resize, 3),
-            wait=round(clock.wait, 3),
-            inference=round(clock.inference, 3),
-            first_image=None if clock.first is None else round(clock.first, 3),
-        )
-
-    def summary(self) -> str:
-        """In one line, for people."""
-        speed = f"{self.images / max(self.seconds, 1e-9):.1f} images/s"
-        return (
-            f"{self.seconds:.1f} s, {speed}; threads decoded {self.decode:.1f} s and resized {self.resize:.1f} s; "
-            f"waited {self.wait:.1f} s for images and {self.inference:.1f} s for inference"
-        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +52,7 @@ class ModelResult:
     digests: tuple[Digest, ...]
     against_original: PairedTest | None = None
     differing: tuple[str, ...] = ()
-    calibration: Calibration | None = None
+    calibration: CalibrationError | None = None
     per_class: tuple[ClassCount, ...] = ()
     confusions: tuple[Confusion, ...] = ()
 

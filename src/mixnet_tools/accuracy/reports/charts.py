@@ -7,8 +7,9 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mixnet_tools.accuracy.metrics.statistics import Calibration
-from mixnet_tools.accuracy.reports.accuracy_report import ModelResult, Timing
+from mixnet_tools.accuracy.evaluation.timing import Timing
+from mixnet_tools.accuracy.metrics.calibration_error import CalibrationError
+from mixnet_tools.accuracy.reports.accuracy_report import ModelResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ def classes(shares: Sequence[float]) -> str:
     return _svg(figure)
 
 
-def reliability(calibration: Calibration) -> str:
+def reliability(calibration: CalibrationError) -> str:
     """Share of right answers by score; the size of a point is the number of images."""
     figure, axes = _figure(4.4, 2.7)
     most = max(one.images for one in calibration.bins)

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixnet_tools.accuracy.metrics import statistics
-from mixnet_tools.accuracy.metrics import topk as metrics
+from mixnet_tools.accuracy.evaluation.timing import Timing
+from mixnet_tools.accuracy.metrics.calibration_error import calibration_error
+from mixnet_tools.accuracy.metrics.mcnemar import mcnemar
+from mixnet_tools.accuracy.metrics.per_class import confusions, first_labels, per_class
+from mixnet_tools.accuracy.metrics.topk import agreement, is_near_chance, top_k
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
-from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageNote, ModelResult, Timing
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageNote, ModelResult
 from mixnet_tools.errors import DatasetError
 
 ORIGINALS = ("tf", "onnx")
@@ -48,32 +51,32 @@ def original_index(setup: Setup) -> int | None:
 
 def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
     tested, answers, rank = setup.models[index], predictions.answers[index], predictions.ranks(index)
-    right, labels = rank == 0, statistics.first_labels(predictions.accepted)
+    right, labels = rank == 0, first_labels(predictions.accepted)
     original = original_index(setup)
-    agreement = paired = None
+    same = paired = None
     differing: tuple[str, ...] = ()
     if original is not None and original != index:
-        agreement = metrics.agreement(answers.first, predictions.answers[original].first)
+        same = agreement(answers.first, predictions.answers[original].first)
         unlike = np.flatnonzero(answers.first != predictions.answers[original].first)
         differing = tuple(predictions.names[row] for row in unlike[:DIFFERING])
-        paired = statistics.mcnemar(right, predictions.ranks(original) == 0)
+        paired = mcnemar(right, predictions.ranks(original) == 0)
     return ModelResult(
         launcher=tested.launcher,
         precision=tested.precision,
         device=tested.device,
         preprocessing=tested.preprocessing,
-        top1=metrics.top_k(rank, 1),
-        top5=metrics.top_k(rank, 5),
+        top1=top_k(rank, 1),
+        top5=top_k(rank, 5),
         reference_top1=tested.reference_top1,
         reference_top5=tested.reference_top5,
-        agreement=agreement,
+        agreement=same,
         digests=tested.digests,
         among_devices=tested.among_devices,
         against_original=paired,
         differing=differing,
-        calibration=statistics.calibration(answers.scores[:, 0], right),
-        per_class=statistics.per_class(labels, right),
-        confusions=statistics.confusions(labels, answers.first, right),
+        calibration=calibration_error(answers.scores[:, 0], right),
+        per_class=per_class(labels, right),
+        confusions=confusions(labels, answers.first, right),
     )
 
 
@@ -89,7 +92,7 @@ def _notes(setup: Setup, predictions: Predictions) -> Iterator[str]:
 
 
 def _chance(result: ModelResult, classes: int) -> Iterator[str]:
-    if metrics.is_near_chance(result.top1, classes):
+    if is_near_chance(result.top1, classes):
         yield (
             f"{result.label}: top-1 {result.top1.percent:.2f} % is what guessing among {classes} classes gives: do the "
             "labels count classes in the model's order? (ImageNet: sorted WordNet ids from 0, not the devkit's ids)"

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.files.atomic import replace_durably
+from mixnet_tools.files.atomic import rename_durably
 
 CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""
@@ -119,7 +119,7 @@ class Part:
 
     def move_to(self, target: Path) -> None:
         """Give the finished file its final name, durably, and forget the part."""
-        replace_durably(self._open.fileno(), self.path, target, self.size)
+        rename_durably(self._open.fileno(), self.path, target)
         self._sidecar.unlink(missing_ok=True)
 
     def discard(self) -> None:

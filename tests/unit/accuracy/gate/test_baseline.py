@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.gate.baseline import ALPHA, compare, read_baseline, write_baseline
 from mixnet_tools.accuracy.gate.verdict import judge
 from mixnet_tools.accuracy.launchers.base import Digest
 from mixnet_tools.accuracy.predictions.values import Answers, DatasetSummary, ModelSetup, Predictions, Setup, Versions
-from mixnet_tools.accuracy.reports.accuracy_report import Timing
 from mixnet_tools.accuracy.reports.outputs import junit, markdown
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.evaluation.calibration_set import (
+from mixnet_tools.accuracy.evaluation.comparison import Comparer
+from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     among,
     calibration_images,
     calibration_set,
     choose,
     has_labels,
 )
-from mixnet_tools.accuracy.evaluation.comparison import Comparer, difference_interval
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.errors import DatasetError, EvaluationError
 from mixnet_tools.files.location import Location
@@ -120,26 +118,3 @@ def test_a_broken_model_is_compared_image_by_image(tmp_path: Path, config_path: 
     assert second.difference == pytest.approx(-100 * (8 - right) / 8)
     assert second.interval[0] < second.difference < second.interval[1] <= 0
     assert second.held_out == 6
-
-
-@pytest.mark.parametrize(("gained", "lost", "images"), [(5, 7, 600), (0, 12, 600), (12, 0, 50), (3, 40, 200)])
-def test_the_interval_is_antisymmetric_and_holds_the_difference(gained: int, lost: int, images: int) -> None:
-    low, high = difference_interval(gained, lost, images)
-    assert -1 <= low < (gained - lost) / images < high <= 1
-    assert difference_interval(lost, gained, images) == pytest.approx((-high, -low))
-
-
-@pytest.mark.parametrize("images", [10, 600, 50_000])
-def test_without_flips_the_interval_has_a_closed_form(images: int) -> None:
-    square = 1.959963984540054**2
-    low, high = difference_interval(0, 0, images)
-    assert high == pytest.approx(square / (images + square))
-    assert low == pytest.approx(-high)
-
-
-def test_nineteen_of_twenty_intervals_hold_the_true_difference() -> None:
-    rng = np.random.default_rng(1)
-    images, gained, lost = 300, 0.03, 0.05
-    draws = rng.multinomial(images, [gained, lost, 1 - gained - lost], 2000)
-    inside = [low <= gained - lost <= high for low, high in (difference_interval(b, c, images) for b, c, _ in draws)]
-    assert math.isclose(float(np.mean(inside)), 0.95, abs_tol=0.015)

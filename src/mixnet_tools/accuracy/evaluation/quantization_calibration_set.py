@@ -17,7 +17,8 @@ from mixnet_tools.accuracy.datasets.image_folder import ANNOTATION_FILE, find_an
 from mixnet_tools.accuracy.datasets.packed_files import find_shards, is_shard
 from mixnet_tools.accuracy.datasets.remote import has_file, names_below
 from mixnet_tools.accuracy.datasets.tar import is_image
-from mixnet_tools.accuracy.evaluation.batch_loader import Clock, batches, processors
+from mixnet_tools.accuracy.evaluation.batch_loader import batches, processors
+from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered

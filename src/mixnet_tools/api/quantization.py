@@ -1,0 +1,141 @@
+"""The function of the Python API that quantizes a model: its images, its comparisons, its search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.evaluation.comparison import Comparer
+from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
+    among,
+    calibration_images,
+    calibration_set,
+    choose,
+    has_labels,
+)
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.api.models import PathLike, find_model
+from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
+from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.files.location import Location
+from mixnet_tools.ir.inspect import describe
+from mixnet_tools.progress import Progress
+from mixnet_tools.quantization.report import QuantizationReport
+from mixnet_tools.quantization.settings import QuantizationSettings
+from mixnet_tools.quantization.stage import PRECISION, QuantizationRequest, quantize_ir
+from mixnet_tools.values import CalibrationSet, IRModel, ir_model
+
+
+@dataclass(frozen=True)
+class QuantizationOptions:
+    """What the user chooses for :func:`quantize`, beside places.
+
+    ``fixed`` names those ``settings`` that a search may not change. ``source_precision`` is the IR to quantize
+    (default: FP16, or FP32 where there is no other). ``max_drop`` asks for a search for settings that keep top-1
+    within so many points of the first float IR. ``verify`` measures accuracy, where there are labels, and
+    throughput. ``num_images`` of the labelled images are measured (default: all).
+    """
+
+    settings: QuantizationSettings = field(default_factory=QuantizationSettings)
+    fixed: frozenset[str] = frozenset()
+    source_precision: str | None = None
+    max_drop: float | None = None
+    verify: bool = True
+    profile: str = "omz"
+    num_images: int | None = None
+
+
+def quantize(
+    name: str,
+    *,
+    ir_dir: PathLike = ".",
+    output_dir: PathLike | None = None,
+    source: PathLike | None = None,
+    annotations: PathLike | None = None,
+    eval_source: PathLike | None = None,
+    models_dir: PathLike | Iterable[PathLike] | None = None,
+    options: QuantizationOptions | None = None,
+    progress: Progress | None = None,
+) -> QuantizationReport:
+    """Quantize an IR of ``name`` below ``ir_dir`` to INT8, into the folder FP16-INT8 below ``output_dir``.
+
+    ``source`` are images to calibrate with, labelled or not (default: those that come with the model). Accuracy is
+    measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels of these.
+    Raises :class:`QuantizationError`, :class:`MissingDependency` without NNCF, :class:`DatasetError`,
+    :class:`EvaluationError`, and what :func:`find_model` raises. Where no settings keep ``options.max_drop``, the best
+    are taken, and the report says ``passed`` False.
+    """
+    return quantize_model(
+        find_model(name, models_dir),
+        Path(ir_dir),
+        Path(ir_dir if output_dir is None else output_dir),
+        source=Location.parse_optional(source),
+        annotations=Location.parse_optional(annotations),
+        eval_source=Location.parse_optional(eval_source),
+        options=options or QuantizationOptions(),
+        progress=progress or Progress(),
+    )
+
+
+def quantize_model(
+    descriptor: ModelDescriptor,
+    ir_dir: Path,
+    output_dir: Path,
+    *,
+    source: Location | None,
+    annotations: Location | None,
+    eval_source: Location | None,
+    options: QuantizationOptions,
+    progress: Progress,
+) -> QuantizationReport:
+    """:func:`quantize` for a descriptor that was found already."""
+    images = source or bundled_source(descriptor.directory)
+    if images is None:
+        raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="give them: `source`")
+    own = annotations if eval_source is None else None
+    config = load_accuracy_config(descriptor.accuracy_path)
+
+    def ir(precision: str, folder: Path = ir_dir) -> IRModel:
+        return ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision)
+
+    floats = tuple(one for one in map(ir, PRECISIONS) if one.xml.is_file() and one.bin.is_file())
+    classes = _classes(floats[0]) if floats else None
+    labelled = eval_source or (images if has_labels(images, own, classes) else None)
+    found = calibration_images(images, own, classes)
+    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
+
+    def calibrate(height: int, width: int) -> CalibrationSet:
+        return calibration_set(config, chosen, (images, len(found)), (height, width), options.profile, progress)
+
+    comparer = None
+    if labelled is not None and (options.verify or options.max_drop is not None):
+        dataset = open_dataset(labelled, annotations)
+        comparer = Comparer(
+            config,
+            dataset.subset(options.num_images) if options.num_images else dataset,
+            floats,
+            profile=options.profile,
+            calibrated=among(dataset, chosen),
+            progress=progress,
+        )
+    request = QuantizationRequest(
+        source=ir(options.source_precision or (floats[-1].precision if floats else "FP16")),
+        target=ir(PRECISION, output_dir),
+        references=floats,
+        settings=options.settings,
+        fixed=options.fixed,
+        max_drop=options.max_drop,
+        throughput=options.verify,
+    )
+    return quantize_ir(request, calibrate, comparer, progress)
+
+
+def _classes(ir: IRModel) -> int | None:
+    """How many classes an IR tells apart; None where that cannot be told."""
+    try:
+        shape = describe(ir.xml).outputs[0].shape
+    except EvaluationError:
+        return None
+    return shape[-1] if shape and shape[-1] > 0 else None

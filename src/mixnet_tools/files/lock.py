@@ -1,0 +1,61 @@
+"""Locks a file or a folder against other processes.
+
+The lock is the operating system's (``flock``). It ends when its holder closes the file or ends itself, in whatever way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mixnet_tools.errors import OutputError
+
+_POLL = 0.05
+_PATIENCE = 0.3
+"""Seconds of waiting that nobody has to be told about."""
+
+
+def try_lock(descriptor: int, path: Path) -> bool:
+    """Lock the file ``path``, open as ``descriptor``, until it is closed; False where another holder has the lock.
+
+    Raises :class:`OutputError` where the file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise OutputError(
+            f"{path}: this file system has no file locks ({error.strerror}), without which two runs could mix",
+            hint="choose a folder on another file system: `output_dir`",
+        ) from error
+    return True
+
+
+@contextlib.contextmanager
+def locked(
+    path: Path, *, on_wait: Callable[[], None] = lambda: None, check_stop: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock of ``path`` while the block lasts: a folder that exists, or a file, which is made if it is missing.
+
+    While another holder has the lock, ``check_stop`` is called again and again, and may raise to stop waiting;
+    ``on_wait`` is called once. Raises :class:`OutputError` where the
+    file system has no locks, and OSError where ``path`` cannot be opened.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        told, began = False, time.monotonic()
+        while not try_lock(descriptor, path):
+            check_stop()
+            if not told and time.monotonic() - began > _PATIENCE:
+                on_wait()
+                told = True
+            time.sleep(_POLL)
+        yield
+    finally:
+        os.close(descriptor)
