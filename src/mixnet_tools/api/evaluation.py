@@ -10,7 +10,6 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.cluster.address import parse_address
 from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
-from mixnet_tools.accuracy.datasets.remote import location
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate import baseline as baselines
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
@@ -26,6 +25,7 @@ from mixnet_tools.api.evaluation_task import (
 )
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.errors import EvaluationError, OutputError
+from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import IR_PRECISIONS, IRModel
 
@@ -72,7 +72,7 @@ def evaluate(
     task = find_task(
         find_model(name, models_dir),
         EvaluationRequest(
-            ImageChoice(_place(source), _place(annotations), num_images=num_images),
+            ImageChoice(Location.parse_optional(source), Location.parse_optional(annotations), num_images=num_images),
             ir_dir=Path(ir_dir),
             download_dir=Path(download_dir or "."),
             launcher=("openvino",) if download_dir is None else None,
@@ -118,7 +118,7 @@ def evaluate_ir(
     :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where accuracy-check.yml is
     wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
     """
-    dataset = open_dataset(location(os.fspath(images)), _place(annotations))
+    dataset = open_dataset(Location.parse(images), Location.parse_optional(annotations))
     return evaluate_task(
         EvaluationTask(
             Path(xml).stem,
@@ -160,10 +160,6 @@ def write_baseline(evaluation: Evaluation, path: PathLike) -> None:
         baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
     except OSError as error:
         raise OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
-
-
-def _place(text: PathLike | None) -> Path | None:
-    return None if text is None else location(os.fspath(text))
 
 
 def _config(path: PathLike) -> AccuracyConfig:

@@ -25,6 +25,7 @@ from mixnet_tools.conversion.reference.freeze import freeze
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import EvaluationError, NextStep, UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import IR_PRECISIONS, FrozenGraph, IRModel, ir_model
@@ -44,8 +45,8 @@ class ImageChoice:
     file of ReaL's labels for ImageNet. ``num_images`` asks for a fixed subset, ``shard`` for a part of what is left.
     """
 
-    source: Path | None = None
-    annotations: Path | None = None
+    source: Location | None = None
+    annotations: Location | None = None
     first_label: int | None = None
     exclude: Path | None = None
     real_labels: Path | None = None

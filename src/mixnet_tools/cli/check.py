@@ -35,7 +35,7 @@ from mixnet_tools.cli.common.options import (
     selected_models,
 )
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 from mixnet_tools.values import IR_PRECISIONS
 
 if TYPE_CHECKING:
@@ -193,18 +193,17 @@ def _find_tasks(
     for task in tasks:
         total = task.dataset.total
         if args.num_images and args.num_images > total:
-            progress.note(f"{task.model}: {shown(task.dataset.source)} has {total} images: taking all")
+            progress.note(f"{task.model}: {task.dataset.source} has {total} images: taking all")
     return tasks
 
 
 def _request(args: argparse.Namespace) -> EvaluationRequest:
-    from mixnet_tools.accuracy.datasets.remote import location
     from mixnet_tools.api.evaluation_task import EvaluationRequest, ImageChoice
 
     return EvaluationRequest(
         ImageChoice(
-            source=location(args.source) if args.source else None,
-            annotations=location(args.annotations) if args.annotations else None,
+            source=Location.parse_optional(args.source),
+            annotations=Location.parse_optional(args.annotations),
             first_label=args.first_label,
             exclude=args.exclude,
             real_labels=args.real_labels,

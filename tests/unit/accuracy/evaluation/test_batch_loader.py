@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixnet_tools.accuracy.datasets.dataset import open_dataset
 from mixnet_tools.accuracy.evaluation.batch_loader import AHEAD, BATCH, batches
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing import decode as decoding
 from mixnet_tools.accuracy.preprocessing.pipeline import Operations
+from tests.support.forms import open_at
 from tests.support.images import plain, save
 
 SIDE = 8
@@ -38,7 +38,7 @@ def test_batches_come_in_order_whichever_thread_is_quicker(tmp_path: Path, monke
 
     monkeypatch.setattr(decoding, "decode", uneven)
     clock = Clock()
-    found = list(batches(open_dataset(tmp_path).images, {AS_THEY_ARE: INFO}, 4, clock))
+    found = list(batches(open_at(tmp_path).images, {AS_THEY_ARE: INFO}, 4, clock))
     assert slow.is_set()
     assert [len(batch.images) for batch in found] == [BATCH, BATCH, BATCH, 5]
     pixels = np.concatenate([batch.arrays[AS_THEY_ARE] for batch in found])
