@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
 
 ROUNDS = 40
 SECONDS = 0.1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.inference.throughput import inputs
 
 INPUTS = 4

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.inference.models import OnnxModel, TensorFlowGraph
+from mixnet_tools.inference.onnx import OnnxModel
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
 from mixnet_tools.values import FrozenGraph
 
 Array = npt.NDArray[np.float32]
@@ -184,5 +185,5 @@ class OnnxRunner(Synchronous):
         """See :meth:`Runner.run`."""
         images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._channels_first else batch, dtype=np.float32)
         parts = [images[index : index + 1] for index in range(len(images))] if self._one_by_one else [images]
-        logits = np.concatenate([self._model.run_all([part])[0] for part in parts])
+        logits = np.concatenate([self._model.run(part) for part in parts])
         return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
