@@ -1,7 +1,4 @@
-"""Where a file may be had, in the order to try: mirrors, the descriptor's source, its original_source.
-
-A candidate is a place, not yet an open body; which of them serve without a network is known here.
-"""
+"""Lists where a file may be had, in the order to try: mirrors, the descriptor's source, its original_source."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ from mixnet_tools.files.location import redact
 
 
 @dataclass(frozen=True)
-class WebPlace:
-    """An http(s) URL. ``group`` is the same for places on one server that are tried as one."""
+class WebSource:
+    """An http(s) URL. Sources with the same ``group`` are on one server: where one fails, the others are left out."""
 
     url: str
     group: str
@@ -28,7 +25,7 @@ class WebPlace:
 
 
 @dataclass(frozen=True)
-class DrivePlace:
+class DriveSource:
     """A file on Google Drive, by its id."""
 
     id: str
@@ -39,7 +36,7 @@ class DrivePlace:
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalSource:
     """A file on this machine."""
 
     path: Path
@@ -49,39 +46,41 @@ class LocalPlace:
         return str(self.path)
 
 
-Place = WebPlace | DrivePlace | LocalPlace
+Source = WebSource | DriveSource | LocalSource
 
 
-def places(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) -> tuple[Place, ...]:
-    """Every place that may have ``file``. Raises :class:`UsageError` for a mirror with a scheme that is not served."""
-    found: list[Place] = []
+def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) -> tuple[Source, ...]:
+    """Every source that may have ``file``."""
+    found: list[Source] = []
     for mirror in mirrors:
-        found.extend(_mirror_places(model, file, mirror))
+        found.extend(_on_mirror(model, file, mirror))
     for number, source in enumerate(file.sources):
         group = f"source {number}"
         if isinstance(source, GoogleDriveSource):
-            found.append(DrivePlace(source.id, group))
+            found.append(DriveSource(source.id, group))
         elif isinstance(source, FileSource):
-            found.append(LocalPlace(model.directory / source.path, group))
+            found.append(LocalSource(model.directory / source.path, group))
         else:
-            found.append(_url_place(source.url, group))
+            found.append(_behind_url(source.url, group))
     return tuple(dict.fromkeys(found))
 
 
-def _mirror_places(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iterator[Place]:
+def check_mirrors(mirrors: Sequence[str]) -> None:
+    """Raise :class:`UsageError` for a mirror whose URL has a scheme that cannot be downloaded from."""
+    for mirror in mirrors:
+        if "://" in mirror and urlsplit(mirror).scheme not in ("http", "https", "file"):
+            raise UsageError(f"`mirrors`: {redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
+
+
+def _on_mirror(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iterator[Source]:
     # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
-    layouts = (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name)
-    if "://" in mirror:
-        if urlsplit(mirror).scheme not in ("http", "https", "file"):
-            raise UsageError(f"--mirror {redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
-        for layout in layouts:
-            yield _url_place(urls.join(mirror, layout), mirror)
-        return
-    folder = Path(mirror).expanduser()
-    for layout in layouts:
-        yield LocalPlace(folder / layout, mirror)
+    for path in (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name):
+        if "://" in mirror:
+            yield _behind_url(urls.join(mirror, path), mirror)
+        else:
+            yield LocalSource(Path(mirror).expanduser() / path, mirror)
 
 
-def _url_place(url: str, group: str) -> Place:
+def _behind_url(url: str, group: str) -> Source:
     parts = urlsplit(url)
-    return LocalPlace(Path(unquote(parts.path)), group) if parts.scheme == "file" else WebPlace(url, group)
+    return LocalSource(Path(unquote(parts.path)), group) if parts.scheme == "file" else WebSource(url, group)

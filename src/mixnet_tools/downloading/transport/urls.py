@@ -1,4 +1,4 @@
-"""URLs as text: joined, and turned into a command that reproduces a download."""
+"""Joins URLs, and turns one into a command that reproduces a download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mixnet_tools.files.location import redact
 
 
 def join(base: str, relative: str) -> str:
-    """``relative`` (a POSIX path, not yet escaped) below the folder that ``base`` names; a query of ``base`` stays.
+    """Append ``relative`` (a POSIX path, not yet escaped) to the path of ``base``. The query of ``base`` stays.
 
     >>> join("https://host/zoo", "public/a b.bin")
     'https://host/zoo/public/a%20b.bin'
@@ -20,7 +20,7 @@ def join(base: str, relative: str) -> str:
 
 
 def curl_line(url: str, name: str, algorithm: str) -> str:
-    """A shell command that fetches ``url`` as ``name`` and prints its digest, to be run by a person.
+    """A shell command, for a person, that fetches ``url`` as ``name`` and prints its digest.
 
     >>> curl_line("https://host/x.bin", "x.bin", "sha384")
     'curl -L -o x.bin https://host/x.bin && sha384sum x.bin'
