@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.downloading.cache import Cache
+from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 
 
@@ -42,6 +43,7 @@ class DownloadContext:
     """What all models of a run share. Once ``stop`` is set, all work ends soon."""
 
     options: DownloadOptions
+    mirrors: tuple[Location, ...]
     cache: Cache | None
     progress: Progress
     stop: threading.Event

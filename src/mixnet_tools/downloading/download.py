@@ -24,7 +24,7 @@ from mixnet_tools.downloading.job import ModelJob
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import LinkRecord
 from mixnet_tools.downloading.parallel import FileQueue
-from mixnet_tools.downloading.sources import check_mirrors
+from mixnet_tools.downloading.sources import parse_mirrors
 from mixnet_tools.errors import DownloadError, NextStep
 from mixnet_tools.progress import Progress
 from mixnet_tools.threads import run_each
@@ -75,9 +75,9 @@ def download_models(
     Raises :class:`UsageError` for a mirror that cannot be downloaded from.
     """
     options, progress, stop = options or DownloadOptions(), progress or Progress(), threading.Event()
-    check_mirrors(options.mirrors)
+    mirrors = parse_mirrors(options.mirrors)
     cache = Cache(options.cache_dir, progress.note) if options.cache_dir else None
-    context = DownloadContext(options, cache, progress, stop)
+    context = DownloadContext(options, mirrors, cache, progress, stop)
     models = [
         ModelJob(model, wanted_files(model, options.precisions), model_folder(model, output_dir), context).steps()
         for model in descriptors

@@ -122,7 +122,7 @@ class ModelJob:
         return FileRequest(
             model=self._model.name,
             file=file,
-            sources=sources_of(self._model, file, self._context.options.mirrors),
+            sources=sources_of(self._model, file, self._context.mirrors),
             partial=self._layout.partial(file.name),
             target=self._layout.delivered(file.name),
             shown_as=self._layout.folder / file.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from mixnet_tools.descriptors.model_yml import ModelFile
 from mixnet_tools.downloading.sources import Source, WebSource
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
-from mixnet_tools.downloading.transport.urls import curl_line
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
+from mixnet_tools.files.location import redact
 
 _OTHER_COPIES = "name a copy: `mirrors` (a URL or a folder, tried first) or `cache_dir` (a cache that has the file)"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,7 +42,7 @@ def gave_up(file: ModelFile, target: Path, failed: Sequence[FailedSource]) -> Do
         tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
         lines.append(f"{one.source}: {one.failure}{tries}")
         if one.failure.integrity and isinstance(one.source, WebSource):
-            lines.append(f"  see for yourself: {curl_line(one.source.url, file.name, file.algorithm)}")
+            lines.append(f"  see for yourself: {_curl_line(one.source, file)}")
     text = "\n".join(lines)
     if wrong:
         hint = f"if the publisher replaced the file, its descriptor needs a new size and checksum; else {_OTHER_COPIES}"
@@ -84,6 +85,12 @@ def cannot_write(target: Path, error: OSError) -> DownloadError:
         f"{where}: cannot be written: {error.strerror or error}",
         hint="choose a folder that you may write to: `output_dir`",
     )
+
+
+def _curl_line(source: WebSource, file: ModelFile) -> str:
+    """A shell command, for a person, that fetches ``file`` and prints its digest."""
+    target = shlex.quote(file.name.rpartition("/")[2])
+    return f"curl -L -o {target} {shlex.quote(redact(source.url))} && {file.algorithm}sum {target}"
 
 
 def _most_telling(failed: Sequence[FailedSource]) -> list[FailedSource]:

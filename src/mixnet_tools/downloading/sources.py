@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from mixnet_tools.descriptors.model_yml import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
-from mixnet_tools.downloading.transport import urls
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.location import redact
+from mixnet_tools.files.location import Location, redact
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,22 @@ class LocalSource:
 Source = WebSource | DriveSource | LocalSource
 
 
-def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) -> tuple[Source, ...]:
+def parse_mirrors(mirrors: Sequence[str]) -> tuple[Location, ...]:
+    """Each of ``mirrors``. Raises :class:`UsageError` for a URL that cannot be downloaded from."""
+    locations = tuple(Location.parse(mirror) for mirror in mirrors)
+    for location in locations:
+        if location.is_remote and location.scheme not in ("http", "https"):
+            raise UsageError(f"`mirrors`: {location}: expected an http://, https:// or file:// URL, or a folder")
+    return locations
+
+
+def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[Location]) -> tuple[Source, ...]:
     """Every source that may have ``file``."""
     found: list[Source] = []
-    for mirror in mirrors:
-        found.extend(_on_mirror(model, file, mirror))
+    for number, mirror in enumerate(mirrors):
+        # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
+        for path in (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name):
+            found.append(_at(mirror / path, f"mirror {number}"))
     for number, source in enumerate(file.sources):
         group = f"source {number}"
         if isinstance(source, GoogleDriveSource):
@@ -61,26 +70,9 @@ def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) 
         elif isinstance(source, FileSource):
             found.append(LocalSource(model.directory / source.path, group))
         else:
-            found.append(_behind_url(source.url, group))
+            found.append(_at(Location.parse(source.url), group))
     return tuple(dict.fromkeys(found))
 
 
-def check_mirrors(mirrors: Sequence[str]) -> None:
-    """Raise :class:`UsageError` for a mirror whose URL has a scheme that cannot be downloaded from."""
-    for mirror in mirrors:
-        if "://" in mirror and urlsplit(mirror).scheme not in ("http", "https", "file"):
-            raise UsageError(f"`mirrors`: {redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
-
-
-def _on_mirror(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iterator[Source]:
-    # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
-    for path in (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name):
-        if "://" in mirror:
-            yield _behind_url(urls.join(mirror, path), mirror)
-        else:
-            yield LocalSource(Path(mirror).expanduser() / path, mirror)
-
-
-def _behind_url(url: str, group: str) -> Source:
-    parts = urlsplit(url)
-    return LocalSource(Path(unquote(parts.path)), group) if parts.scheme == "file" else WebSource(url, group)
+def _at(location: Location, group: str) -> Source:
+    return WebSource(location.url, group) if location.is_remote else LocalSource(location.path.expanduser(), group)

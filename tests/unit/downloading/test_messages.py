@@ -54,3 +54,12 @@ def test_what_the_disk_says_is_passed_on_with_a_way_out(code: int) -> None:
     error = cannot_write(Path("out/net.bin"), OSError(code, "the reason", "out/net.bin"))
     assert "out/net.bin" in str(error)
     assert error.hint
+
+
+def test_a_wrong_file_comes_with_a_command_that_shows_no_password(file: ModelFile) -> None:
+    wrong = SourceFailure("sent another file", Kind.PERMANENT, integrity=True)
+    source = WebSource("https://me:hunter2@host.example/dir/n.bin?sig=s3cret", "g")
+    text = str(gave_up(file, Path("n.bin"), [FailedSource(source, 1, wrong)]))
+    assert "curl -L -o n.bin 'https://***@host.example/dir/n.bin?sig=***' && sha384sum n.bin" in text
+    assert "hunter2" not in text
+    assert "s3cret" not in text
