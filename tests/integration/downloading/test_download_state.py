@@ -309,8 +309,8 @@ def test_offline_never_touches_the_network(zoo: Path, tmp_path: Path, server: Fa
 
 
 def test_a_mirror_of_another_kind_is_wrong_usage(zoo: Path, tmp_path: Path) -> None:
-    assert "ftp://x.invalid: expected an http://" in download_failing(
-        zoo, tmp_path / "out", "--mirror", "ftp://x.invalid", code=2
+    assert "ftp://x.invalid/zoo: expected an http://" in download_failing(
+        zoo, tmp_path / "out", "--mirror", "ftp://x.invalid/zoo", code=2
     )
 
 
