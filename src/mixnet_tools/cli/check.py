@@ -34,7 +34,7 @@ from mixnet_tools.cli.common.options import (
     selected_models,
 )
 from mixnet_tools.errors import UsageError
-from mixnet_tools.values import IR_PRECISIONS
+from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions.values import Shard

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.accuracy import LAUNCHERS
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import shown
-from mixnet_tools.values import IR_PRECISIONS, ir_model
+from mixnet_tools.ir.locate import require_irs
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.datasets.dataset import ImageDataset
@@ -67,8 +67,9 @@ def load_runners(task: Task, devices: Sequence[str], *, tuned: bool) -> list[Run
     """The models of ``task``, the original first; converted ones on each of ``devices``, on the fastest kernels for
     this CPU where ``tuned``.
     """
-    from mixnet_tools.accuracy.launchers.base import OnnxRunner, TensorFlowRunner
+    from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
     from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+    from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
     from mixnet_tools.optimization.tuning import tune
 
     runners: list[Runner] = []
@@ -106,7 +107,10 @@ def _prepare(args: argparse.Namespace, descriptor: ModelDescriptor) -> Task:
         original = plan_conversion(descriptor, args.download_dir)
         locate_downloaded(descriptor, args.download_dir)
     # After the download, which comes first where both are missing.
-    irs = _find_irs(args, descriptor) if "openvino" in launchers else ()
+    irs: tuple[IRModel, ...] = ()
+    if "openvino" in launchers:
+        folder = args.ir_dir or args.download_dir
+        irs = require_irs(descriptor, folder, args.precisions, download_dir=args.download_dir)
     return Task(descriptor, config, dataset, reference_images, original, native if original else None, irs)
 
 
@@ -136,20 +140,3 @@ def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple
     if args.shard:
         dataset = dataset.take_shard(args.shard)
     return dataset, reference_images
-
-
-def _find_irs(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple[IRModel, ...]:
-    folder: Path = args.ir_dir or args.download_dir
-    wanted = args.precisions or IR_PRECISIONS
-    irs = [ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision) for precision in wanted]
-    missing = [path for ir in irs for path in (ir.xml, ir.bin) if not path.is_file()]
-    present = tuple(ir for ir in irs if ir.xml.is_file() and ir.bin.is_file())
-    if missing and (args.precisions or not present):
-        where = "".join(f" --models_dir {root}" for root in args.models_dir or ())
-        where += "" if folder == Path() else f" -d {args.download_dir} -o {folder}"
-        raise EvaluationError(
-            f"{missing[0]}: {descriptor.name} has no such IR"
-            + (f" (nor {len(missing) - 1} further files)" if len(missing) > 1 else ""),
-            hint=f"convert the model first: mixnet-convert --name {descriptor.name}{where}",
-        )
-    return present

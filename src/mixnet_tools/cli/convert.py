@@ -150,7 +150,8 @@ def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progres
 
 
 def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor], problems: list[str]) -> int:
-    from mixnet_tools.conversion.convert import make_plan, target_irs
+    from mixnet_tools.conversion.convert import make_plan
+    from mixnet_tools.ir.locate import irs_of
 
     output_dir = args.output_dir or args.download_dir
     plans = []
@@ -160,7 +161,7 @@ def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor], problems: 
         except ConversionError as error:
             problems.append(str(error))
             continue
-        targets = target_irs(model, output_dir, args.precisions)
+        targets = irs_of(model, output_dir, args.precisions)
         plans.append(
             {
                 "model": plan.model,

@@ -6,13 +6,13 @@ computes the right thing is the subject of :mod:`mixnet_tools.conversion.parity`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from mixnet_tools.conversion.plan import ConversionPlan, InputPlan
 from mixnet_tools.conversion.sources.read_model import first_lines
 from mixnet_tools.errors import ConversionError
+from mixnet_tools.ir.names import settle_names
 
 
 def finish(
@@ -32,7 +32,7 @@ def finish(
     except (RuntimeError, TypeError) as error:
         raise ConversionError(f"{plan.model}: input_info does not fit the model: {first_lines(error)}") from error
     model = _ordered(model, plan)
-    _settle_names(model, node_names)
+    settle_names(model, lambda name: name.partition(":")[0] in node_names)
     _name(model, plan)
     for port in (*model.inputs, *model.outputs):
         if port.get_partial_shape().is_dynamic:
@@ -91,17 +91,6 @@ def _ordered(model: Any, plan: ConversionPlan) -> Any:
     if parameters == present and results == list(model.get_results()):
         return model
     return openvino.Model(results, model.get_sinks(), parameters, plan.model)
-
-
-def _settle_names(model: Any, node_names: frozenset[str]) -> None:
-    """Give layers that OpenVINO named after a running number names that depend on the model alone.
-
-    The running number counts everything that the process has converted, so equal inputs would give unequal files.
-    """
-    for index, operation in enumerate(model.get_ordered_ops()):
-        name = operation.get_friendly_name()
-        if re.search(r"_\d+$", name) and name.partition(":")[0] not in node_names:
-            operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
 
 
 def _name(model: Any, plan: ConversionPlan) -> None:

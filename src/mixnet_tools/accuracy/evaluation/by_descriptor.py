@@ -13,14 +13,16 @@ from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, 
 from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
-from mixnet_tools.accuracy.launchers.base import Runner, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import UsageError
+from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IR_PRECISIONS, FrozenGraph, ir_model
+from mixnet_tools.values import FrozenGraph
 
 
 def evaluate_model(
@@ -56,16 +58,7 @@ def evaluate_model(
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own", hint="give some: source=Path(...)")
     dataset = open_dataset(images, annotations)
-    irs = [
-        ir_model(ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
-        for precision in precisions or IR_PRECISIONS
-    ]
-    present = [ir for ir in irs if precisions or ir.xml.is_file()]
-    missing = next((ir.xml for ir in present if not ir.xml.is_file()), None if present else irs[0].xml)
-    if missing is not None:
-        raise EvaluationError(
-            f"{missing}: {descriptor.name} has no such IR", hint=f"convert it: mixnet-convert --name {descriptor.name}"
-        )
+    present = require_irs(descriptor, ir_dir, precisions)
     config = load_accuracy_config(descriptor.accuracy_path)
     chosen = dataset.subset(num_images) if num_images else dataset
     reference_images = dataset.total if is_bundled(images, annotations, bundled) else None
