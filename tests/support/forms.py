@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.files.location import Location
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
+
+
+def open_at(
+    place: str | Path | Location, annotations: str | Path | None = None, first_label: int | None = None
+) -> ImageDataset:
+    """The data set at a path or URL."""
+    source = place if isinstance(place, Location) else Location.parse(place)
+    return open_dataset(source, Location.parse_optional(annotations), first_label)
 
 
 def name_of(number: int) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mixnet_tools.accuracy.datasets.remote import location
 from mixnet_tools.accuracy.evaluation.by_descriptor import evaluate_model
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.reference.freeze import freeze
 from mixnet_tools.downloading.download import locate_downloaded
+from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 
 
@@ -46,8 +45,8 @@ def evaluate(
     return evaluate_model(
         descriptor,
         Path(ir_dir),
-        source=None if source is None else location(os.fspath(source)),
-        annotations=None if annotations is None else location(os.fspath(annotations)),
+        source=Location.parse_optional(source),
+        annotations=Location.parse_optional(annotations),
         num_images=num_images,
         profile=profile,
         precisions=precisions,

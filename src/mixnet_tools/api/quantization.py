@@ -19,6 +19,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.ir.image_input import classes_of
 from mixnet_tools.ir.locate import INT8_PRECISION, existing_irs, irs_of, require_irs
 from mixnet_tools.progress import Progress
@@ -73,9 +74,9 @@ def quantize(
         find_model(name, models_dir),
         Path(ir_dir),
         Path(ir_dir if output_dir is None else output_dir),
-        source=None if source is None else Path(source),
-        annotations=None if annotations is None else Path(annotations),
-        eval_source=None if eval_source is None else Path(eval_source),
+        source=Location.parse_optional(source),
+        annotations=Location.parse_optional(annotations),
+        eval_source=Location.parse_optional(eval_source),
         options=options or QuantizationOptions(),
         progress=progress or Progress(),
     )
@@ -86,9 +87,9 @@ def quantize_model(
     ir_dir: Path,
     output_dir: Path,
     *,
-    source: Path | None,
-    annotations: Path | None,
-    eval_source: Path | None,
+    source: Location | None,
+    annotations: Location | None,
+    eval_source: Location | None,
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:

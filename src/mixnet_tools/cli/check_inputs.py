@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import require_irs
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def prepare_all(args: argparse.Namespace, descriptors: tuple[ModelDescriptor, ..
         raise EvaluationError("\n".join(dict.fromkeys(map(str, errors))), hint="; ".join(hints) or None)
     for task in tasks:
         if args.num_images and args.num_images > task.dataset.total:
-            where = shown(task.dataset.source)
-            progress.note(f"{task.descriptor.name}: {where} has {task.dataset.total} images: taking all")
+            images = f"{task.dataset.source} has {task.dataset.total} images"
+            progress.note(f"{task.descriptor.name}: {images}: taking all")
     return tasks
 
 
@@ -118,11 +118,10 @@ def _find_images(args: argparse.Namespace, descriptor: ModelDescriptor) -> tuple
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
     from mixnet_tools.accuracy.datasets.dataset import bundled_source, is_bundled, open_dataset
     from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
-    from mixnet_tools.accuracy.datasets.remote import location
 
     bundled = bundled_source(descriptor.directory)
-    source = location(args.source) if args.source else bundled
-    annotations = location(args.annotations) if args.annotations else None
+    source = Location.parse_optional(args.source) or bundled
+    annotations = Location.parse_optional(args.annotations)
     if source is None:
         raise UsageError(
             f"{descriptor.name} brings no images of its own: say on which to measure it",

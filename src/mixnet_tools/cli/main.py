@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import MixnetToolsError, UsageError
+from mixnet_tools.files.location import redact_within
 
 COMMANDS = {
     "download": "fetch models and verify every byte",
@@ -79,7 +80,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
         return 1
     except Exception as error:
         if args.debug:
-            traceback.print_exc()
+            print(redact_within(traceback.format_exc()), end="", file=sys.stderr)
         number = interruption.received()
         if number is not None and not isinstance(error, MixnetToolsError):
             # It came while a C extension was being imported, say, which made an ImportError of it.
@@ -99,9 +100,9 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
         text, hint = hints.message(error, args), hints.hint(error, args)
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        text = f"{place}{error.strerror or error}"
+        text = redact_within(f"{place}{error.strerror or error}")
     else:
-        text = f"{type(error).__name__}: {error}"
+        text = redact_within(f"{type(error).__name__}: {error}")
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"
     first, *rest = text.splitlines() or [type(error).__name__]
     print(f"{prog}: error: {first}", file=sys.stderr)

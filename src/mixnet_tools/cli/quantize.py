@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.cli.common import hints
 from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
@@ -31,6 +32,7 @@ from mixnet_tools.cli.common.options import (
 )
 from mixnet_tools.cli.common.output import print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
 
 if TYPE_CHECKING:
@@ -59,14 +61,11 @@ def add_arguments(parser: Parser) -> None:
     images.add_argument(
         "-s",
         "--source",
-        type=Path,
         metavar="IMAGES",
         help="images to calibrate with, labelled or not (default: those that come with the model)",
     )
-    images.add_argument(
-        "--eval_source", type=Path, metavar="DATASET", help="labelled images to measure on (default: IMAGES)"
-    )
-    images.add_argument("--annotations", type=Path, metavar="FILE", help="the labels of the images to measure on")
+    images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
+    images.add_argument("--annotations", metavar="FILE", help="the labels of the images to measure on")
     images.add_argument(
         "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
     )
@@ -187,9 +186,9 @@ def _quantize(
         model,
         args.ir_dir,
         args.output_dir or args.ir_dir,
-        source=args.source,
-        annotations=args.annotations,
-        eval_source=args.eval_source,
+        source=Location.parse_optional(args.source),
+        annotations=Location.parse_optional(args.annotations),
+        eval_source=Location.parse_optional(args.eval_source),
         options=options,
         progress=progress,
     )
@@ -209,7 +208,7 @@ def _finish(
                 "models": [
                     {"xml": str(report.ir.xml), "bin": str(report.ir.bin), **report.to_json()} for report in reports
                 ],
-                "failed": [{"name": name, "error": str(error)} for name, error in failed],
+                "failed": [{"name": name, "error": hints.message(error, args)} for name, error in failed],
             }
         )
     elif reports:
@@ -219,8 +218,7 @@ def _finish(
         for note in report.notes:
             print(f"{report.model}: note: {note}", file=sys.stderr)
     for name, error in failed:
-        hint = f" (try: {error.hint})" if error.hint else ""
-        print(f"{name}: failed: {error}{hint}", file=sys.stderr)
+        print(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
     if missed:
         print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0

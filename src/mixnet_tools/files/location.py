@@ -1,22 +1,151 @@
-"""URLs as they may be printed: without their secrets."""
+"""A path or a URL, shown without its secrets; and secrets removed from URLs in any text."""
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from mixnet_tools.errors import UsageError
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_CHAIN = re.compile(r"::(?=[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
+_WEB = ("http", "https")
 
 _HARMLESS_PARAMETERS = frozenset({"id", "export", "download", "alt", "raw", "version", "v"})
 _PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
-_PASSWORD = re.compile(r"^([a-z0-9+.-]+://)[^/@]*:[^/]*@", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*):(/+)([^\s'\"<>]*[^\s'\"<>:;,.)\]])", re.IGNORECASE)
+_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*:/+)[^/@]*:[^/]*@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, repr=False)
+class Location:
+    """A file or folder: a path on this machine, or a URL that fsspec knows (``http://``, ``s3://``, ...).
+
+    ``str()``, ``repr()`` and f-strings give a text without user name, password and query. That text names the data and
+    stays the same where a signature is renewed, so reports and records hold it. The full URL is :attr:`url`, for what
+    opens it. A pickled location keeps its secrets.
+
+    >>> there = Location.parse("https://me:secret@host/val?sig=abc") / "odd #1.jpg"
+    >>> str(there), there.name, Location.parse("file:///a/b%20c").path
+    ('https://host/val/odd%20%231.jpg', 'odd #1.jpg', PosixPath('/a/b c'))
+    """
+
+    _place: Path | str
+
+    @classmethod
+    def parse(cls, text: str | os.PathLike[str]) -> Location:
+        """The place that ``text`` names: a path, or a URL. A ``Path`` is always a path.
+
+        Raises :class:`UsageError` where ``text`` is a malformed URL.
+        """
+        match = None if isinstance(text, Path) else _SCHEME.match(os.fspath(text))
+        if match is None:
+            return cls(Path(text))
+        scheme, rest = match[1].lower(), match.string[match.end() :]
+        try:
+            parts = urlsplit(match.string)
+        except ValueError as error:
+            raise UsageError(
+                f"a malformed URL: {error}", hint="give a path, or a URL such as https://host/file"
+            ) from error
+        if scheme in ("file", "local"):
+            return cls(Path(unquote(parts.path)))
+        if scheme in _WEB:
+            return cls(urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, "")))
+        return cls(f"{scheme}://{rest}" if "/" in rest else f"{scheme}://{rest}/")
+
+    @classmethod
+    def parse_optional(cls, text: str | os.PathLike[str] | None) -> Location | None:
+        """:meth:`parse` for an option or parameter that need not be given."""
+        return cls.parse(text) if text else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether this is a URL."""
+        return isinstance(self._place, str)
+
+    @property
+    def path(self) -> Path:
+        """The path of a place on this machine. Raises ValueError for a URL."""
+        if isinstance(self._place, str):
+            raise ValueError(f"{self} is no path on this machine")
+        return self._place
+
+    @property
+    def url(self) -> str:
+        """The URL with its secrets: only for what opens it. Raises ValueError for a path."""
+        if not isinstance(self._place, str):
+            raise ValueError(f"{self} is no URL")
+        return self._place
+
+    @property
+    def scheme(self) -> str:
+        """``http``, ``s3``, ... in lower case; ``file`` for a path."""
+        return self._place.partition("://")[0] if isinstance(self._place, str) else "file"
+
+    @property
+    def has_query(self) -> bool:
+        """Whether this is an HTTP URL with a query (``?...``). Elsewhere a question mark is part of a name."""
+        return self.scheme in _WEB and bool(urlsplit(self.url).query)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, as the file is called: percent-encoding of HTTP is undone."""
+        if isinstance(self._place, Path):
+            return self._place.name
+        if self.scheme in _WEB:
+            return unquote(urlsplit(self._place).path.rpartition("/")[2])
+        return _CHAIN.split(self._place)[0].rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """:attr:`name` without its suffix."""
+        return PurePosixPath(self.name).stem
+
+    def absolute(self) -> Location:
+        """The same place for a process with another current folder."""
+        return self if self.is_remote else Location(self.path.absolute())
+
+    def resolve(self) -> Location:
+        """The same place by the one path that has no links in it; a URL as it is."""
+        return self if self.is_remote else Location(self.path.resolve())
+
+    def __truediv__(self, name: str) -> Location:
+        """The file ``name`` (relative, with ``/`` between folders, not percent-encoded) in this folder."""
+        if isinstance(self._place, Path):
+            return Location(self._place / name)
+        if self.scheme in _WEB:
+            parts = urlsplit(self._place)
+            path = f"{parts.path.rstrip('/')}/{quote(name)}"
+            return Location(urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")))
+        folder, *others = _CHAIN.split(self._place)
+        return Location("::".join([f"{folder.rstrip('/')}/{name}", *others]))
+
+    def __str__(self) -> str:
+        if isinstance(self._place, Path):
+            return str(self._place)
+        return "::".join(map(_without_secrets, _CHAIN.split(self._place)))
+
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r})"
+
+
+def _without_secrets(url: str) -> str:
+    # Elsewhere than in HTTP, ? and # are letters of a name.
+    if not url.startswith(("http://", "https://")):
+        return _PASSWORD.sub(r"\1***@", url)
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def redact(url: str) -> str:
-    """``url`` as it may be printed: without user name, password, fragment and the values of query parameters.
+    """``url`` as a message may show it: without user name, password, fragment and the values of query parameters.
 
     A signed URL carries its credentials in the query, and which parameter that is differs from service to service;
-    so only parameters that are known to be harmless keep their values.
+    so only parameters that are known to be harmless keep their values. What was removed leaves ``***``.
 
     >>> redact("https://me:secret@host.example:8443/a/b.bin?id=3&sig=abc#x")
     'https://***@host.example:8443/a/b.bin?id=3&sig=***'
@@ -37,22 +166,18 @@ def _redact_parameter(match: re.Match[str]) -> str:
 
 
 def redact_within(text: str) -> str:
-    """``text`` with every URL in it as :func:`redact` shows it.
+    """``text`` with every URL in it without its secrets, also where ``Path`` has made one slash of two.
 
     >>> redact_within("403, url='https://host.example/a?sig=abc'")
     "403, url='https://host.example/a?sig=***'"
+    >>> redact_within("http:/me:secret@host/a: no such file; s3://bucket/odd?#1.jpg: neither")
+    'http:/***@host/a: no such file; s3://bucket/odd?#1.jpg: neither'
     """
-    return _URL.sub(lambda match: redact(match[0]), text)
+    return _URL.sub(_redact_url, text)
 
 
-def shown(place: object) -> str:
-    """A place as it may be printed: a ``Path`` as it is, one behind a URL without its secrets.
-
-    >>> shown(Path("a/b")), shown("http://me:secret@host/a"), shown("s3://bucket/odd?#1.jpg")
-    ('a/b', 'http://***@host/a', 's3://bucket/odd?#1.jpg')
-    """
-    text = str(place)
-    if isinstance(place, Path):
-        return text
-    # Elsewhere than in HTTP, ? and # are letters of a name.
-    return redact(text) if text.startswith(("http://", "https://")) else _PASSWORD.sub(r"\1***@", text)
+def _redact_url(match: re.Match[str]) -> str:
+    scheme, slashes, rest = match.groups()
+    if scheme.lower() not in _WEB:
+        return _PASSWORD.sub(r"\1***@", match[0])
+    return redact(f"{scheme}://{rest}").replace("://", f":{slashes}", 1)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.batch_loader import AHEAD
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo, Synchronous
@@ -26,12 +26,14 @@ from mixnet_tools.accuracy.preprocessing import decode as decoding
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.errors import DatasetError, EvaluationError
+from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.progress import LineProgress
 from mixnet_tools.values import IRModel
 from tests.support import colour_model
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
+from tests.support.forms import open_at
 from tests.support.images import COLOURS, plain, save, write_class_folders, write_flat_set
 from tests.support.waiting import wait_for
 
@@ -61,7 +63,7 @@ def config(tmp_path: Path) -> AccuracyConfig:
 
 @pytest.fixture
 def images(place: Path) -> ImageDataset:
-    return open_dataset(place / "images")
+    return open_at(place / "images")
 
 
 def ir(place: Path, precision: str = "FP32") -> IRModel:
@@ -106,7 +108,7 @@ def test_original_and_both_conversions_agree_on_one_decoding_pass(
         OpenVinoRunner(ir(place, "FP16")),
     ]
     report = measure(config, images, *runners)
-    assert sorted(decoded) == sorted(image.path for image in images.images)
+    assert sorted(decoded) == sorted(image.location.path for image in images.images)
     assert [result.label for result in report.results] == ["tf", "openvino FP32", "openvino FP16"]
     for result in report.results:
         assert (result.top1.correct, result.top1.total) == (100, 100)
@@ -180,7 +182,7 @@ def test_class_folders_and_a_flat_folder_give_the_same_figures(
     labels = [*LABELS[:-1], (LABELS[-1] + 1) % CLASSES]
     by_class = write_class_folders(tmp_path / "set", labels, [f"n{number}" for number in range(CLASSES)])
     runner = OpenVinoRunner(ir(place))
-    flat, sorted_ = measure(config, images, runner), measure(config, open_dataset(by_class), runner)
+    flat, sorted_ = measure(config, images, runner), measure(config, open_at(by_class), runner)
     assert [(one.top1, one.top5) for one in flat.results] == [(one.top1, one.top5) for one in sorted_.results]
     assert sorted_.dataset.form == "class_folders"
 
@@ -205,7 +207,7 @@ def test_batches_arrive_in_order_whichever_thread_is_quicker(
 
     monkeypatch.setattr(decoding, "decode", uneven)
     runner = FakeRunner(zeros)
-    measure(config, open_dataset(folder), runner, workers=4)
+    measure(config, open_at(folder), runner, workers=4)
     assert slow.is_set()
     seen = np.concatenate(runner.batches)
     assert seen[:, 0, 0, 0].tolist() == list(range(count))
@@ -283,7 +285,7 @@ def test_models_and_images_that_do_not_fit_are_refused_before_the_first_batch(
     refused(EvaluationError, r"image_0000\.png: 16x16 pixels after .* takes 8x8", images, FakeRunner(zeros, side=8))
     refused(DatasetError, r"val\.txt: '.*' has label 5, but the model knows the labels 0 to 4", images, few_classes())
     refused(DatasetError, "no images to evaluate", replace(images, images=()), fine)
-    folders = open_dataset(write_class_folders(tmp_path / "set", [0, 1, 2], ["a", "b", "c"]))
+    folders = open_at(write_class_folders(tmp_path / "set", [0, 1, 2], ["a", "b", "c"]))
     refused(DatasetError, "3 class folders, but the model knows 6 classes", folders, fine)
     assert fine.batches == []
 
@@ -303,8 +305,8 @@ def test_a_broken_image_stops_the_evaluation_and_is_named(
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8\xff\xe0")
     listed = list(images.images)
-    listed[50] = replace(listed[50], path=bad)
-    listed[60] = replace(listed[60], path=tmp_path / "gone.jpg")
+    listed[50] = replace(listed[50], location=Location(bad))
+    listed[60] = replace(listed[60], location=Location(tmp_path / "gone.jpg"))
     with pytest.raises(DatasetError, match=r"bad\.jpg: cannot be decoded"):  # always the first one
         measure(config, replace(images, images=tuple(listed)), FakeRunner(zeros))
     wait_for(
@@ -445,7 +447,7 @@ def test_wrong_places_are_one_clear_error_each(zoo_place: Path, tmp_path: Path) 
             "x.txt: no such annotation file",
             "try: ",
         ),
-        ((*nowhere, "--launcher", "openvino"), f"{NAME} has no such IR", f"mixnet-convert --name {NAME}"),
+        ((*nowhere, "--launcher", "openvino"), f"{NAME} has no such IR", f"mixnet convert --name {NAME}"),
         ((*nowhere, "--launcher", "tf"), NAME, f"mixnet-download --name {NAME}"),
         (nowhere, NAME, f"mixnet-download --name {NAME}"),
     ]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mixnet_tools
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.gate.baseline import Baseline, compare, read_baseline, write_baseline
@@ -27,13 +27,14 @@ from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.values import IRModel
 from tests.support.commands import run, run_ok
+from tests.support.forms import open_at
 
 
 @pytest.fixture(scope="module")
 def images(nano: ModelDescriptor) -> ImageDataset:
     folder = bundled_source(nano.directory)
     assert folder
-    return open_dataset(folder)
+    return open_at(folder)
 
 
 @pytest.fixture(scope="module")

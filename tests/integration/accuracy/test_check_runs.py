@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.launchers.base import Array, RunnerInfo, Synchronous
@@ -30,6 +30,7 @@ from mixnet_tools.accuracy.predictions.values import BadImage, Shard
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
+from mixnet_tools.files.location import Location
 from tests.support import forms
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
@@ -53,7 +54,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageDataset:
     folder = write_flat_set(tmp_path_factory.mktemp("images") / "set", LABELS)
     for number in (3, 77, 140):  # some that the model gets wrong, with scores of many digits
         save(folder / f"image_{number:04}.png", pattern(30, 30, number))
-    return open_dataset(folder)
+    return forms.open_at(folder)
 
 
 class Wavering(Synchronous):
@@ -262,7 +263,7 @@ def with_bad(images: ImageDataset, tmp_path: Path) -> ImageDataset:
     bad.write_bytes(b"\xff\xd8\xff\xe0 no more")
     listed = list(images.images)
     for place in (5, 40, 149):
-        listed[place] = replace(listed[place], path=bad)
+        listed[place] = replace(listed[place], location=Location(bad))
     return replace(images, images=tuple(listed))
 
 
@@ -297,7 +298,7 @@ def test_odd_images_are_decoded_counted_and_named(config: AccuracyConfig, tmp_pa
     Image.fromarray(plain((90, 90, 90))[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
     with (folder / "val.txt").open("a") as stream:
         stream.write("cmyk.jpg 0\nodd.JPEG 1\ndeep.png 2\n")
-    report = go(config, open_dataset(folder)).report
+    report = go(config, forms.open_at(folder)).report
     assert {(one.kind, one.count, one.examples) for one in report.odd_images} == {
         ("CMYK", 1, ("cmyk.jpg",)),
         ("PNG named .JPEG", 1, ("odd.JPEG",)),
@@ -311,11 +312,11 @@ def test_every_form_of_the_same_images_has_the_same_predictions(config: Accuracy
     flat = write_flat_set(tmp_path / "source", LABELS[:40])
     encoded = [(path.read_bytes(), label) for path, label in zip(sorted(flat.glob("*.png")), LABELS, strict=False)]
     datasets = [
-        open_dataset(forms.write_flat(tmp_path / "flat", encoded)),
-        open_dataset(forms.write_imagenet_tar(tmp_path / "tar", encoded, CLASSES)),
-        open_dataset(forms.write_tfrecords(tmp_path / "records", encoded, {"image/class/label": 1})),
-        open_dataset(forms.write_parquet(tmp_path / "parquet", encoded)),
-        open_dataset(forms.write_webdataset(tmp_path / "wds", encoded)),
+        forms.open_at(forms.write_flat(tmp_path / "flat", encoded)),
+        forms.open_at(forms.write_imagenet_tar(tmp_path / "tar", encoded, CLASSES)),
+        forms.open_at(forms.write_tfrecords(tmp_path / "records", encoded, {"image/class/label": 1})),
+        forms.open_at(forms.write_parquet(tmp_path / "parquet", encoded)),
+        forms.open_at(forms.write_webdataset(tmp_path / "wds", encoded)),
     ]
     found = [go(config, dataset).predictions for dataset in datasets]
     for other in found[1:]:
@@ -329,7 +330,7 @@ def test_real_labels_change_what_is_right_and_have_no_reference(config: Accuracy
     for label in LABELS[:30]:
         path = save(tmp_path / "one.png", plain(COLOURS[label]))
         encoded.append((path.read_bytes(), (label + 1) % CLASSES))  # all labels wrong
-    dataset = open_dataset(forms.write_flat(tmp_path / "flat", encoded))
+    dataset = forms.open_at(forms.write_flat(tmp_path / "flat", encoded))
     assert go(config, dataset).report.results[0].top1.correct == 0
     real = tmp_path / "real.json"
     real.write_text(json.dumps([[(label + 1) % CLASSES, label] for label in LABELS[:30]]))

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.accuracy.datasets import remote
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.remote import location
 from mixnet_tools.errors import DatasetError, MissingDependency, MixnetToolsError, UsageError
+from mixnet_tools.files.location import Location
 from tests.support import forms
 from tests.support.commands import run_failing, run_ok
 from tests.support.file_server import FileServer
@@ -70,8 +70,8 @@ def contents(dataset: ImageDataset) -> list[tuple[str, int, bytes]]:
 )
 def test_every_form_is_what_it_is_in_a_folder(place: Path, server: FileServer, form: str) -> None:
     devkit = place / "tar/ILSVRC2012_devkit_t12.tar.gz" if form.startswith("tar/") else None
-    here = open_dataset(place / form, devkit)
-    there = open_dataset(location(f"{server.url}/{form}"), devkit)
+    here = forms.open_at(place / form, devkit)
+    there = forms.open_at(f"{server.url}/{form}", devkit)
     assert contents(there) == contents(here)
     assert (there.form, there.fingerprint, there.class_names) == (here.form, here.fingerprint, here.class_names)
     assert str(there.source) == f"{server.url}/{form}"
@@ -83,7 +83,7 @@ def test_only_the_parts_that_are_needed_are_asked_for(place: Path, server: FileS
         [("a.jpg", bytes(3_000_000)), ("a.cls", b"1"), ("b.jpg", b"x" * 2_000_000), ("b.cls", b"2")],
     )
     with FileServer(tmp_path) as own:
-        dataset = open_dataset(location(f"{own.url}/big.tar"))
+        dataset = forms.open_at(f"{own.url}/big.tar")
         asked = [one for method, _, one in own.requests if method == "GET" and one]
         sizes = [int(last) - int(first) for first, last in (one.removeprefix("bytes=").split("-") for one in asked)]
         assert [image.label for image in dataset.images] == [1, 2]
@@ -99,8 +99,8 @@ def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.M
     monkeypatch.setattr(remote, "PAUSE", 0.01)
     name = forms.name_of(3)
     with FileServer(place / "flat", failing={name: 2}) as own:
-        dataset = open_dataset(location(own.url))
-        assert contents(dataset) == contents(open_dataset(place / "flat"))
+        dataset = forms.open_at(own.url)
+        assert contents(dataset) == contents(forms.open_at(place / "flat"))
         own.failing[name] = 3
         with pytest.raises(DatasetError, match=rf"{name}: cannot be read: 503"):
             open_image(dataset.images[2])
@@ -117,25 +117,23 @@ def test_what_is_not_there_or_does_not_fit_is_named(place: Path, server: FileSer
             (f"{server.url}/tar/ILSVRC2012_img_val.tar", "images without labels"),
         ):
             with pytest.raises(DatasetError, match=message):
-                open_dataset(location(url))
+                forms.open_at(url)
         listed = tmp_path / "val.txt"
         listed.write_text("gone.jpg 1\n")
-        dataset = open_dataset(location(f"{server.url}/flat"), listed)
+        dataset = forms.open_at(f"{server.url}/flat", listed)
         with pytest.raises(DatasetError, match=r"/flat/gone\.jpg: no such file"):
             open_image(dataset.images[0])
         with pytest.raises(MixnetToolsError):
-            contents(open_dataset(location(f"{old.url}/wds/set-000001.tar")))
+            contents(forms.open_at(f"{old.url}/wds/set-000001.tar"))
     with pytest.raises(DatasetError, match=r"127\.0\.0\.1:1/val\.txt"):
-        open_dataset(location("http://127.0.0.1:1"))
+        forms.open_at("http://127.0.0.1:1")
 
 
-def test_locations() -> None:
-    assert location("a/b") == Path("a/b")
-    assert location("file:///a/b%20c") == Path("/a/b c")
+def test_what_serves_a_url_must_be_known_and_installed() -> None:
     with pytest.raises(UsageError, match="nosuch"):
-        location("nosuch://bucket/x")
+        forms.open_at("nosuch://bucket/x")
     with pytest.raises(MissingDependency) as caught:
-        location("s3://bucket/x")
+        forms.open_at("s3://bucket/x")
     assert caught.value.hint == "pip install s3fs"
 
 
@@ -158,7 +156,7 @@ def test_images_behind_a_url_are_measured_as_those_in_a_folder(
 
 
 def test_threads_read_at_the_same_time(place: Path, server: FileServer) -> None:
-    dataset = open_dataset(location(f"{server.url}/wds"))
+    dataset = forms.open_at(f"{server.url}/wds")
     found: list[int] = []
 
     def read() -> None:
@@ -181,9 +179,7 @@ SECRETS = ("alice", "s3cret", "abc%2F")
 
 def test_credentials_are_sent_and_never_shown(place: Path, server: FileServer, nano_dir: Path, tmp_path: Path) -> None:
     login = f"http://alice:s3cret@{server.url.removeprefix('http://')}"
-    dataset = open_dataset(location(f"{login}/flat"), location(f"{login}/flat/val.txt"))
-    sent = remote.sealed(dataset.images[0].path).storage_options["headers"]  # type: ignore[attr-defined]
-    assert sent == {"Authorization": "Basic " + base64.b64encode(b"alice:s3cret").decode()}
+    dataset = forms.open_at(f"{login}/flat", f"{login}/flat/val.txt")
     assert dataset.images[0].where.startswith(f"{server.url}/flat/")
     common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--no_references"]
     page, records = tmp_path / "page.html", tmp_path / "records.jsonl"
@@ -204,7 +200,7 @@ def test_credentials_reach_the_server_that_asks_for_them(encoded: list[tuple[byt
     with FaultyServer() as own:
         own.put("/val.txt", b"a.jpg 1\n")
         own.put("/a.jpg", encoded[0][0])
-        (image,) = open_dataset(location(own.url.replace("//", "//alice:p%40ss@"))).images
+        (image,) = forms.open_at(own.url.replace("//", "//alice:p%40ss@")).images
         open_image(image)
         expected = "Basic " + base64.b64encode(b"alice:p@ss").decode()
         assert {one.headers.get("authorization") for one in own.requests} == {expected}
@@ -216,15 +212,15 @@ def test_a_presigned_url_is_that_of_its_file(place: Path, server: FileServer, sh
     file = next(file.glob("*.parquet")) if file.is_dir() else file
     url = f"{server.url}/{file.relative_to(place)}?X-Amz-Signature=abc%2F&X-Amz-Date=1"
     server.requests.clear()
-    there = open_dataset(location(url))
-    assert contents(there) == contents(open_dataset(file))
+    there = forms.open_at(url)
+    assert contents(there) == contents(forms.open_at(file))
     assert {path.partition("?")[2] for _, path, _ in server.requests} == {"X-Amz-Signature=abc/&X-Amz-Date=1"}
     assert "abc" not in str(there.source) + "".join(image.where for image in there.images)
 
 
 def test_a_folder_has_no_query(server: FileServer) -> None:
     with pytest.raises(DatasetError, match="a URL with a query") as caught:
-        open_dataset(location(f"{server.url}/flat?sig=abc"))
+        forms.open_at(f"{server.url}/flat?sig=abc")
     assert "abc" not in str(caught.value)
 
 
@@ -232,7 +228,7 @@ def test_a_refusal_shows_no_signature() -> None:
     with FaultyServer() as own:
         url = own.put("/set.tar", b"", Answer(status=403))
         with pytest.raises(DatasetError, match="403") as caught:
-            remote.read(location(f"{url}?sig=abc"))
+            remote.read(Location.parse(f"{url}?sig=abc"))
     assert "abc" not in str(caught.value)
 
 
@@ -243,7 +239,7 @@ def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         url = own.put("/val.txt", b"a.jpg 1\n" * 1000, Answer(stall_at=100))
         begun = time.monotonic()
         with pytest.raises(DatasetError, match=r"val\.txt: cannot be read: the server does not answer"):
-            open_dataset(location(own.url))
+            forms.open_at(own.url)
         wait_for(lambda: len(own.paths()) >= remote.TRIES, "the server to see the last request")
         assert own.paths() == ["/val.txt"] * remote.TRIES, url
     assert time.monotonic() - begun < 45  # one try would take 60 s, were it not given up

@@ -28,6 +28,7 @@ from mixnet_tools.errors import (
     UnknownModelError,
     UsageError,
 )
+from mixnet_tools.files.location import Location
 from tests.support.colour_model import write_ir
 
 
@@ -68,7 +69,7 @@ def test_two_splits_lead_to_single_images() -> None:
 
 
 def images(count: int, folder: Path) -> list[LabelledImage]:
-    return [LabelledImage(f"{number}.jpg", folder / f"{number}.jpg", number) for number in range(count)]
+    return [LabelledImage(f"{number}.jpg", Location(folder / f"{number}.jpg"), number) for number in range(count)]
 
 
 def test_answers_come_back_as_they_were() -> None:
@@ -99,8 +100,9 @@ def test_a_shard_without_a_good_image() -> None:
 
 
 def test_images_travel_with_absolute_paths_and_without_labels() -> None:
-    given = [LabelledImage("a.jpg", Path("set.tar"), 7, Span(512, 20), (7, 8))]
-    assert pickle.loads(sent(given)) == (LabelledImage("a.jpg", Path("set.tar").absolute(), 0, Span(512, 20)),)
+    given = [LabelledImage("a.jpg", Location(Path("set.tar")), 7, Span(512, 20), (7, 8))]
+    absolute = Location(Path("set.tar").absolute())
+    assert pickle.loads(sent(given)) == (LabelledImage("a.jpg", absolute, 0, Span(512, 20)),)
 
 
 def every_error() -> list[type[MixnetToolsError]]:

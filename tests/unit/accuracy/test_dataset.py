@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import Location
+from tests.support.forms import open_at
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -20,49 +22,49 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def contents(dataset: ImageDataset) -> list[tuple[str, int]]:
-    assert all(image.path == dataset.source / image.name for image in dataset.images)
+    assert all(image.location == dataset.source / image.name for image in dataset.images)
     return [(image.name, image.label) for image in dataset.images]
 
 
 def failure(source: Path, annotations: Path | None = None) -> str:
     with pytest.raises(DatasetError) as caught:
-        open_dataset(source, annotations)
+        open_at(source, annotations)
     return str(caught.value)
 
 
 def test_annotations_inside_keep_their_order(tmp_path: Path) -> None:
     touch(tmp_path, "b.jpg", "deep/er/a.JPEG", "with blank.png")
     (tmp_path / "val.txt").write_bytes(b"\xef\xbb\xbfdeep/er/a.JPEG 7\r\n\r\nwith blank.png\t0\nb.jpg   12  \n")
-    dataset = open_dataset(tmp_path)
+    dataset = open_at(tmp_path)
     assert contents(dataset) == [("deep/er/a.JPEG", 7), ("with blank.png", 0), ("b.jpg", 12)]
-    assert (dataset.form, dataset.annotations, dataset.total) == ("annotations", tmp_path / "val.txt", 3)
+    assert (dataset.form, dataset.annotations, dataset.total) == ("annotations", Location(tmp_path / "val.txt"), 3)
 
 
 def test_annotations_beside_the_folder_or_anywhere(tmp_path: Path) -> None:
     source = touch(tmp_path / "images", "a.jpg")
     (tmp_path / "val.txt").write_text("a.jpg 1\n")
-    assert contents(open_dataset(source)) == [("a.jpg", 1)]
+    assert contents(open_at(source)) == [("a.jpg", 1)]
     (tmp_path / "other.txt").write_text("a.jpg 2\n")
-    assert contents(open_dataset(source, tmp_path / "other.txt")) == [("a.jpg", 2)]
+    assert contents(open_at(source, tmp_path / "other.txt")) == [("a.jpg", 2)]
 
 
 def test_a_file_beside_that_speaks_of_other_images_is_not_believed(tmp_path: Path) -> None:
     source = touch(tmp_path / "images", "cat/1.jpg", "dog/2.jpg")
     (tmp_path / "val.txt").write_text("elsewhere.jpg 1\n")
-    assert contents(open_dataset(source)) == [("cat/1.jpg", 0), ("dog/2.jpg", 1)]
+    assert contents(open_at(source)) == [("cat/1.jpg", 0), ("dog/2.jpg", 1)]
 
 
 def test_class_folders_are_labelled_by_their_sorted_names(tmp_path: Path) -> None:
     touch(tmp_path, "n02/b.JPEG", "n02/a.jpeg", "n01/sub/c.png", "n10/readme.txt", ".cache/x.jpg", "n01/.hidden.jpg")
-    dataset = open_dataset(tmp_path)
+    dataset = open_at(tmp_path)
     assert contents(dataset) == [("n01/sub/c.png", 0), ("n02/a.jpeg", 1), ("n02/b.JPEG", 1)]
     assert (dataset.form, dataset.class_names) == ("class_folders", ("n01", "n02", "n10"))
 
 
 def test_folders_named_by_numbers_are_taken_at_their_word(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{number}/x.jpg" for number in range(12)))
-    assert ("10/x.jpg", 10) in contents(open_dataset(tmp_path))
-    assert ("2/x.jpg", 2) in contents(open_dataset(tmp_path))
+    assert ("10/x.jpg", 10) in contents(open_at(tmp_path))
+    assert ("2/x.jpg", 2) in contents(open_at(tmp_path))
 
 
 def test_folders_numbered_from_one_are_refused(tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_annotations_that_name_nothing_or_are_no_text(tmp_path: Path) -> None:
 def numbered(root: Path, count: int) -> ImageDataset:
     touch(root, *(f"val_{number:04}.jpg" for number in range(count)))
     (root / "val.txt").write_text("".join(f"val_{number:04}.jpg {number}\n" for number in range(count)))
-    return open_dataset(root)
+    return open_at(root)
 
 
 def test_a_subset_is_fixed_nested_and_not_the_first(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_subset_is_fixed_nested_and_not_the_first(tmp_path: Path) -> None:
 def test_a_subset_does_not_depend_on_the_folders(tmp_path: Path) -> None:
     flat = numbered(tmp_path / "flat", 60)
     touch(tmp_path / "sorted", *(f"class{number % 3}/val_{number:04}.jpg" for number in range(60)))
-    by_class = open_dataset(tmp_path / "sorted")
+    by_class = open_at(tmp_path / "sorted")
     bare = {Path(image.name).name for image in by_class.subset(20).images}
     assert bare == {image.name for image in flat.subset(20).images}
 
@@ -152,4 +154,4 @@ def test_a_subset_does_not_depend_on_the_folders(tmp_path: Path) -> None:
 def test_a_models_own_set(tmp_path: Path) -> None:
     assert bundled_source(tmp_path) is None
     touch(tmp_path, "validation/val.txt")
-    assert bundled_source(tmp_path) == tmp_path / "validation"
+    assert bundled_source(tmp_path) == Location(tmp_path / "validation")

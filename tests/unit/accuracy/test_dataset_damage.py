@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from mixnet_tools.accuracy.datasets.dataset import open_dataset
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.datasets.packed_files import find_shards
@@ -18,6 +17,7 @@ from mixnet_tools.accuracy.datasets.parquet import parquet_images
 from mixnet_tools.accuracy.datasets.tar import members
 from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import Location
 from tests.support import forms
 
 
@@ -35,7 +35,7 @@ def write_tar(path: Path, count: int = 4) -> list[int]:
 
 def test_a_whole_tar_is_read(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar")
-    assert [member.name for member in members(tmp_path / "a.tar")] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [member.name for member in members(Location(tmp_path / "a.tar"))] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
 
 
 @pytest.mark.parametrize("beyond", [0, 100, 511, 512, 600])
@@ -44,7 +44,7 @@ def test_a_tar_cut_anywhere_is_refused(tmp_path: Path, beyond: int) -> None:
     place = write_tar(path)[2]
     path.write_bytes(path.read_bytes()[: place + beyond])
     with pytest.raises(DatasetError, match=r"a\.tar"):
-        members(path)
+        members(Location(path))
 
 
 def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
@@ -54,19 +54,19 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
     data[place : place + 100] = b"\xff" * 100
     path.write_bytes(data)
     with pytest.raises(DatasetError, match=r"a\.tar"):
-        members(path)
+        members(Location(path))
 
 
 def test_a_missing_shard_is_noticed_by_its_number(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"validation-{number:05}-of-00003").write_bytes(b"x")
     with pytest.raises(DatasetError, match="1 of 3 shards of 'validation' are missing, the first is number 1"):
-        find_shards(tmp_path)
+        find_shards(Location(tmp_path))
     (tmp_path / "validation-00001-of-00003").write_bytes(b"x")
-    found = find_shards(tmp_path)
+    found = find_shards(Location(tmp_path))
     assert found is not None
     assert len(found.paths) == 3
-    single = find_shards(tmp_path / "validation-00001-of-00003")
+    single = find_shards(Location(tmp_path / "validation-00001-of-00003"))
     assert single is not None
     assert len(single.paths) == 1
 
@@ -74,7 +74,7 @@ def test_a_missing_shard_is_noticed_by_its_number(tmp_path: Path) -> None:
 def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
     (tmp_path / "validation-00000-of-00001").touch()
     with pytest.raises(DatasetError, match="is empty"):
-        tfrecords([tmp_path / "validation-00000-of-00001"], 1)
+        tfrecords([Location(tmp_path / "validation-00000-of-00001")], 1)
 
 
 def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
     whole = shard.read_bytes()
     shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
     with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
-        parquet_images([shard], 0)
+        parquet_images([Location(shard)], 0)
 
     shard.write_bytes(whole)
-    last = parquet_images([shard], 0)[-1]
+    last = parquet_images([Location(shard)], 0)[-1]
     column = parquet.ParquetFile(shard).metadata.row_group(0).column(0)
     assert column.path_in_schema == "image.bytes"
     shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
@@ -106,7 +106,7 @@ def damaged(data: bytes, place: int) -> bytes:
 def test_a_pipe_is_no_image_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     (tmp_path / "val.txt").write_text("a.jpg 0\n")
-    dataset = open_dataset(tmp_path)
+    dataset = forms.open_at(tmp_path)
     with pytest.raises(DatasetError, match=r"a\.jpg: no regular file"):
         open_image(dataset.images[0])
     os.remove(tmp_path / "a.jpg")
@@ -126,14 +126,14 @@ def test_a_folder_that_cannot_be_listed_does_not_look_empty(tmp_path: Path, monk
 
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(DatasetError, match="n01/inner: the folder cannot be read: Permission denied"):
-        open_dataset(tmp_path)
+        forms.open_at(tmp_path)
 
 
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     (tmp_path / "0").mkdir()
     for name in (b"caf\xe9.jpg", b"tea.jpg"):
         Path(os.fsdecode(bytes(tmp_path / "0") + b"/" + name)).write_bytes(b"x")
-    dataset = open_dataset(tmp_path)
+    dataset = forms.open_at(tmp_path)
     assert [os.fsencode(image.bare_name) for image in dataset.images] == [b"caf\xe9.jpg", b"tea.jpg"]
     assert len(dataset.fingerprint) == 64
     assert len(dataset.subset(1).images) == 1
@@ -146,4 +146,4 @@ def test_wrong_real_labels_are_refused(tmp_path: Path, listed: str) -> None:
     (tmp_path / "val.txt").write_text("".join(f"{forms.name_of(number)} 0\n" for number in (1, 2)))
     (tmp_path / "real.json").write_text(listed)
     with pytest.raises(DatasetError, match=r"real\.json: expected ReaL's JSON list of .*: .* is no class"):
-        with_real_labels(open_dataset(tmp_path), tmp_path / "real.json")
+        with_real_labels(forms.open_at(tmp_path), tmp_path / "real.json")

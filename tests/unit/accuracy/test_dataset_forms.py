@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.datasets.image import Cell
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
@@ -49,12 +49,12 @@ def test_a_flat_folder_with_the_devkit(tmp_path: Path) -> None:
     flat = forms.write_flat(tmp_path / "flat", IMAGES)
     (flat / "val.txt").unlink()
     devkit = forms.write_devkit(tmp_path / "ILSVRC2012_devkit_t12.tar.gz", LABELS, CLASSES)
-    assert read_back(open_dataset(flat, devkit)) == IMAGES
+    assert read_back(forms.open_at(flat, devkit)) == IMAGES
 
 
 def test_imagenets_own_tar_with_the_devkit_beside_it_or_named(tmp_path: Path) -> None:
     tar = forms.write_imagenet_tar(tmp_path, IMAGES, CLASSES)
-    dataset = open_dataset(tar)
+    dataset = forms.open_at(tar)
     assert (dataset.form, dataset.total) == ("imagenet_tar", len(IMAGES))
     assert read_back(dataset) == IMAGES
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
@@ -62,9 +62,9 @@ def test_imagenets_own_tar_with_the_devkit_beside_it_or_named(tmp_path: Path) ->
         "ILSVRC2012_img_val.tar",
     ]  # nothing was unpacked
     devkit = (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").rename(tmp_path / "moved_devkit.tar.gz")
-    assert read_back(open_dataset(tar, devkit)) == IMAGES
+    assert read_back(forms.open_at(tar, devkit)) == IMAGES
     with pytest.raises(DatasetError, match="images without labels") as caught:
-        open_dataset(tar)
+        forms.open_at(tar)
     assert caught.value.hint is not None
     assert "devkit" in caught.value.hint
 
@@ -74,7 +74,7 @@ def test_the_same_tar_with_a_list_of_labels(tmp_path: Path) -> None:
     (tmp_path / "a/ILSVRC2012_devkit_t12.tar.gz").unlink()
     flat = forms.write_flat(tmp_path / "flat", IMAGES)
     (tmp_path / "a/val.txt").write_bytes((flat / "val.txt").read_bytes())
-    assert read_back(open_dataset(tar)) == IMAGES == read_back(open_dataset(flat))
+    assert read_back(forms.open_at(tar)) == IMAGES == read_back(forms.open_at(flat))
 
 
 @pytest.mark.parametrize(
@@ -91,33 +91,33 @@ def test_labels_that_do_not_fit_the_tar_are_named(tmp_path: Path, change: Any, m
     listed = (forms.write_flat(tmp_path / "flat", IMAGES) / "val.txt").read_text().splitlines()
     (tmp_path / "labels.txt").write_text("\n".join(change(listed)))
     with pytest.raises(DatasetError, match=message):
-        open_dataset(tar, tmp_path / "labels.txt")
+        forms.open_at(tar, tmp_path / "labels.txt")
 
 
 @pytest.mark.parametrize("first_label", [0, 1])
 @pytest.mark.parametrize("feature", ["image/class/label", "label"])
 def test_tfrecords_as_tensorflow_writes_them(tmp_path: Path, first_label: int, feature: str) -> None:
     folder = forms.write_tfrecords(tmp_path / "records", IMAGES, {feature: first_label})
-    dataset = open_dataset(folder, first_label=first_label)
+    dataset = forms.open_at(folder, first_label=first_label)
     assert dataset.form == "tfrecord"
     assert read_back(dataset) == IMAGES
 
 
 def test_tfrecords_count_as_their_writers_do(tmp_path: Path) -> None:
     usual = forms.write_tfrecords(tmp_path / "scripts", IMAGES, {"image/class/label": 1})
-    assert read_back(open_dataset(usual)) == IMAGES
+    assert read_back(forms.open_at(usual)) == IMAGES
     tfds = forms.write_tfrecords(tmp_path / "tfds", IMAGES, {"label": 0})
-    assert read_back(open_dataset(tfds)) == IMAGES
+    assert read_back(forms.open_at(tfds)) == IMAGES
     other = forms.write_tfrecords(tmp_path / "other", IMAGES, {"image/class/label": 0})
     with pytest.raises(
         DatasetError, match="has label 0, but the classes of 'image/class/label' count from 1"
     ) as caught:
-        open_dataset(other)
+        forms.open_at(other)
     assert caught.value.hint is not None
     assert "--first_label 0" in caught.value.hint
     both = forms.write_tfrecords(tmp_path / "both", IMAGES, {"image/class/label": 1, "label": 0})
     with pytest.raises(DatasetError, match="record 0 has the features 'image/class/label' and 'label'"):
-        open_dataset(both)
+        forms.open_at(both)
 
 
 def test_broken_tfrecords_are_named(tmp_path: Path) -> None:
@@ -127,28 +127,28 @@ def test_broken_tfrecords_are_named(tmp_path: Path) -> None:
     for cut, message in ((len(whole) - 5, "ends in its data"), (5, "ends in its header")):
         shard.write_bytes(whole[:cut])
         with pytest.raises(DatasetError, match=rf"validation-00001-of-00002: record \d+: the file {message}"):
-            open_dataset(folder)
+            forms.open_at(folder)
     shard.write_bytes(forms.record_header(10) + bytes(14))
     with pytest.raises(DatasetError, match="record 0: no TFRecord"):
-        open_dataset(folder)
+        forms.open_at(folder)
 
 
 def test_a_parquet_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
-    (first, *_) = open_dataset(forms.write_parquet(tmp_path / "parquet", IMAGES)).images
+    (first, *_) = forms.open_at(forms.write_parquet(tmp_path / "parquet", IMAGES)).images
     assert isinstance(first.part, Cell)
-    before = read_cell(first.path, first.part)
+    before = read_cell(first.location, first.part)
     shutil.rmtree(tmp_path / "parquet")
     forms.write_parquet(tmp_path / "parquet", [(data + b"!", label) for data, label in IMAGES])
-    assert read_cell(first.path, first.part) == before + b"!"
+    assert read_cell(first.location, first.part) == before + b"!"
 
 
 def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
-    dataset = open_dataset(forms.write_parquet(tmp_path / "parquet", IMAGES))
+    dataset = forms.open_at(forms.write_parquet(tmp_path / "parquet", IMAGES))
     assert dataset.form == "parquet"
     assert read_back(dataset) == IMAGES
     (tmp_path / "parquet/validation-00000-of-00002.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(DatasetError, match=r"00000-of-00002\.parquet: cannot be read as Parquet"):
-        open_dataset(tmp_path / "parquet")
+        forms.open_at(tmp_path / "parquet")
 
 
 def test_parquet_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -157,15 +157,15 @@ def test_parquet_of_another_shape_is_refused(tmp_path: Path) -> None:
 
     parquet.write_table(pyarrow.table({"text": ["a"], "label": [1]}), tmp_path / "x.parquet")
     with pytest.raises(DatasetError, match=r"x\.parquet: has no column 'image\.bytes'; it has label, text"):
-        open_dataset(tmp_path / "x.parquet")
+        forms.open_at(tmp_path / "x.parquet")
 
 
 def test_webdataset_shards(tmp_path: Path) -> None:
     folder = forms.write_webdataset(tmp_path / "wds", IMAGES)
-    dataset = open_dataset(folder)
+    dataset = forms.open_at(folder)
     assert dataset.form == "webdataset"
     assert read_back(dataset) == IMAGES
-    assert len(open_dataset(folder / "set-000000.tar").images) == len(IMAGES) // 2
+    assert len(forms.open_at(folder / "set-000000.tar").images) == len(IMAGES) // 2
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_webdataset_shards(tmp_path: Path) -> None:
 )
 def test_wrong_samples_are_named(tmp_path: Path, members: list[tuple[str, bytes]], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        open_dataset(forms.write_tar(tmp_path / "set.tar", members))
+        forms.open_at(forms.write_tar(tmp_path / "set.tar", members))
 
 
 def test_broken_and_compressed_tars_are_refused(tmp_path: Path) -> None:
@@ -189,31 +189,31 @@ def test_broken_and_compressed_tars_are_refused(tmp_path: Path) -> None:
     whole = tar.read_bytes()
     tar.write_bytes(gzip.compress(whole))
     with pytest.raises(DatasetError, match="cannot be read as an uncompressed tar"):
-        open_dataset(tar)
+        forms.open_at(tar)
     tar.write_bytes(whole[:900])
     with pytest.raises(DatasetError, match=r"img_val\.tar: (ends in the middle of|cannot be read)"):
-        open_dataset(tar)
+        forms.open_at(tar)
 
 
 def test_several_forms_in_one_folder_are_refused(tmp_path: Path) -> None:
     for name in ("a.tar", "b.parquet"):
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=r"shards of several forms: b\.parquet, a\.tar"):
-        open_dataset(tmp_path)
+        forms.open_at(tmp_path)
 
 
 def test_of_train_and_validation_shards_only_the_latter_are_taken(tmp_path: Path) -> None:
     folder = forms.write_parquet(tmp_path / "parquet", IMAGES)
     (folder / "train-00000-of-00001.parquet").write_bytes(b"never opened")
-    assert read_back(open_dataset(folder)) == IMAGES
+    assert read_back(forms.open_at(folder)) == IMAGES
 
 
 def test_every_form_has_the_same_pixels_and_the_same_subset(tmp_path: Path) -> None:
-    flat = open_dataset(forms.write_flat(tmp_path / "flat", IMAGES))
+    flat = forms.open_at(forms.write_flat(tmp_path / "flat", IMAGES))
     others = [
-        open_dataset(forms.write_imagenet_tar(tmp_path / "tar", IMAGES, CLASSES)),
-        open_dataset(forms.write_tfrecords(tmp_path / "records", IMAGES, {"image/class/label": 1})),
-        open_dataset(forms.write_parquet(tmp_path / "parquet", IMAGES)),
+        forms.open_at(forms.write_imagenet_tar(tmp_path / "tar", IMAGES, CLASSES)),
+        forms.open_at(forms.write_tfrecords(tmp_path / "records", IMAGES, {"image/class/label": 1})),
+        forms.open_at(forms.write_parquet(tmp_path / "parquet", IMAGES)),
     ]
     wanted = {image.bare_name for image in flat.subset(9).images}
     for other in others:
@@ -223,7 +223,7 @@ def test_every_form_has_the_same_pixels_and_the_same_subset(tmp_path: Path) -> N
 
 def test_a_span_that_is_gone_is_named(tmp_path: Path) -> None:
     tar = forms.write_imagenet_tar(tmp_path, IMAGES, CLASSES)
-    last = open_dataset(tar).images[-1]
+    last = forms.open_at(tar).images[-1]
     forms.torn(tar, 700)
     with pytest.raises(DatasetError, match=rf"img_val\.tar: {last.name}: the file ends before the image does"):
         open_image(last)
@@ -231,14 +231,14 @@ def test_a_span_that_is_gone_is_named(tmp_path: Path) -> None:
 
 def test_labels_may_count_from_one(tmp_path: Path) -> None:
     flat = forms.write_flat(tmp_path / "flat", [(data, label + 1) for data, label in IMAGES])
-    assert read_back(open_dataset(flat, first_label=1)) == IMAGES
+    assert read_back(forms.open_at(flat, first_label=1)) == IMAGES
     (flat / "val.txt").write_text(f"{forms.name_of(1)} 0\n")
     with pytest.raises(DatasetError, match="with a label of 1 or more, got"):
-        open_dataset(flat, first_label=1)
+        forms.open_at(flat, first_label=1)
 
 
 def test_a_list_of_exclusions_has_names_and_numbers(tmp_path: Path) -> None:
-    dataset = open_dataset(forms.write_flat(tmp_path / "flat", IMAGES))
+    dataset = forms.open_at(forms.write_flat(tmp_path / "flat", IMAGES))
     listed = tmp_path / "blacklist.txt"
     listed.write_text(f"# do not count\n3\n{forms.name_of(7)}\n\n24 # the last\n")
     left = exclude(dataset, listed)
@@ -253,7 +253,7 @@ def test_a_list_of_exclusions_has_names_and_numbers(tmp_path: Path) -> None:
 
 
 def test_real_labels_accept_several_classes_and_leave_out_images_without_any(tmp_path: Path) -> None:
-    dataset = open_dataset(forms.write_flat(tmp_path / "flat", IMAGES))
+    dataset = forms.open_at(forms.write_flat(tmp_path / "flat", IMAGES))
     listed: list[list[int]] = [[label] for label in LABELS]
     listed[4], listed[9] = [], [1, 4]
     real = tmp_path / "real.json"
@@ -271,7 +271,7 @@ def test_real_labels_accept_several_classes_and_leave_out_images_without_any(tmp
 
 @pytest.mark.parametrize("count", [1, 2, 5, 24, 30])
 def test_shards_are_the_whole_in_order(tmp_path: Path, count: int) -> None:
-    dataset = open_dataset(forms.write_flat(tmp_path / "flat", IMAGES))
+    dataset = forms.open_at(forms.write_flat(tmp_path / "flat", IMAGES))
     parts = [dataset.take_shard(Shard(number, count)).images for number in range(1, count + 1)]
     assert tuple(image for part in parts for image in part) == dataset.images
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
@@ -283,7 +283,7 @@ def test_rows_that_are_all_called_alike_are_told_apart(tmp_path: Path) -> None:
 
     rows = [{"bytes": data, "path": "image.jpg"} for data, _ in IMAGES[:3]]
     parquet.write_table(pyarrow.table({"image": rows, "label": [0, 1, 2]}), tmp_path / "x.parquet")
-    dataset = open_dataset(tmp_path)
+    dataset = forms.open_at(tmp_path)
     assert [image.bare_name for image in dataset.images] == ["image.jpg", "image.jpg#2", "image.jpg#3"]
     assert [image.label for image in dataset.images] == [0, 1, 2]
 
@@ -291,6 +291,6 @@ def test_rows_that_are_all_called_alike_are_told_apart(tmp_path: Path) -> None:
 def test_a_tar_beside_listed_images_is_not_taken_for_the_data_set(tmp_path: Path) -> None:
     flat = forms.write_flat(tmp_path / "flat", IMAGES)
     forms.write_tar(flat / "ILSVRC2012_img_val.tar", [("x.JPEG", b"")])
-    assert read_back(open_dataset(flat)) == IMAGES
+    assert read_back(forms.open_at(flat)) == IMAGES
     (flat / "val.txt").rename(tmp_path / "labels.txt")
-    assert read_back(open_dataset(flat, tmp_path / "labels.txt")) == IMAGES
+    assert read_back(forms.open_at(flat, tmp_path / "labels.txt")) == IMAGES

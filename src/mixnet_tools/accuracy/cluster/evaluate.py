@@ -24,7 +24,6 @@ from mixnet_tools.accuracy.cluster.worker import Assignment, GroupModels, Measur
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import sample_size
-from mixnet_tools.accuracy.datasets.remote import is_remote
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
@@ -255,12 +254,12 @@ def _fit(members: Sequence[EvaluationPlan], other: EvaluationPlan) -> bool:
 
 def _sample(image: LabelledImage) -> Sample | None:
     """What workers must see; None where the image is missing or no file: its own error says so when it is its turn."""
-    path = image.path.absolute()
+    location = image.location.absolute()
     try:
-        size = sample_size(path)
+        size = sample_size(location)
     except DatasetError:
         return None
-    return None if size is None and not is_remote(path) else Sample(path, size)
+    return None if size is None and not location.is_remote else Sample(location, size)
 
 
 def _lost(address: ClusterAddress, run: _Run, predictions: Path | None) -> EvaluationError:

@@ -93,7 +93,7 @@ class ShardAnswers:
 
 def sent(images: Sequence[LabelledImage]) -> bytes:
     """``images`` as they travel: a worker has another current folder. What only labels need stays here."""
-    return pickle.dumps(tuple(replace(one, path=one.path.absolute(), label=0, accepted=None) for one in images))
+    return pickle.dumps(tuple(replace(one, location=one.location.absolute(), label=0, accepted=None) for one in images))
 
 
 def packed(batches: Iterable[MeasuredBatch], models: int) -> ShardAnswers:
@@ -136,5 +136,5 @@ def died(image: LabelledImage) -> ShardAnswers:
 
 
 def _raised(problem: Problem, image: LabelledImage) -> DatasetError | EvaluationError:
-    message = problem.message.replace(str(image.path.absolute()), str(image.path), 1)
+    message = problem.message.replace(str(image.location.absolute()), str(image.location), 1)
     return (DatasetError if problem.of_data else EvaluationError)(message, hint=problem.hint)

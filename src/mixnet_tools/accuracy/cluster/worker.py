@@ -29,6 +29,7 @@ from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import require_device
 from mixnet_tools.errors import DatasetError, MixnetToolsError, first_line
+from mixnet_tools.files.location import Location
 
 _RUNS = 4
 """Assignments that are kept."""
@@ -47,9 +48,9 @@ class GroupModels:
 
 @dataclass(frozen=True)
 class Sample:
-    """An image that every worker must see: the file ``path``, of ``size`` bytes (None where that is not known)."""
+    """An image that every worker must see: the file at ``location``, of ``size`` bytes (None: not known)."""
 
-    path: Path
+    location: Location
     size: int | None
 
 
@@ -213,9 +214,9 @@ def _assignment(run: str) -> Assignment:
 
 def _check(sample: Sample) -> None:
     """That the image is here, and is the client's. Raises :class:`DatasetError` where not."""
-    size = sample_size(sample.path)
+    size = sample_size(sample.location)
     if sample.size and size and size != sample.size:
-        raise DatasetError(f"{sample.path}: expected a file of {sample.size} bytes, got one of {size}")
+        raise DatasetError(f"{sample.location}: expected a file of {sample.size} bytes, got one of {size}")
 
 
 def _version(name: str) -> str | None:

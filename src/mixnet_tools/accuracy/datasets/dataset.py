@@ -28,19 +28,14 @@ from mixnet_tools.accuracy.datasets.imagenet_devkit import devkit_labels, find_d
 from mixnet_tools.accuracy.datasets.packed_files import Shards, choose_shards, find_shards, is_shard
 from mixnet_tools.accuracy.datasets.parquet import parquet_images
 from mixnet_tools.accuracy.datasets.remote import (
-    child,
     has_file,
-    has_query,
-    is_remote,
     names_below,
-    refuse_tfrecords,
-    sealed,
 )
 from mixnet_tools.accuracy.datasets.tar import Member, imagenet_tar, is_image, is_webdataset, members, webdataset
 from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
 from mixnet_tools.accuracy.predictions.values import DatasetForm, Shard
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 BUNDLED_FOLDER = "validation"
 """Folder beside a model's model.yml with images and :data:`ANNOTATION_FILE`, where a model brings its own."""
@@ -58,9 +53,9 @@ class ImageDataset:
     whose labels these are, and ``fingerprint`` is the SHA-256 of all names and labels, in order.
     """
 
-    source: Path
+    source: Location
     form: DatasetForm
-    annotations: Path | None
+    annotations: Location | None
     class_names: tuple[str, ...] | None
     images: tuple[LabelledImage, ...]
     total: int
@@ -87,7 +82,7 @@ class ImageDataset:
         return replace(self, images=self.images[first:last], shard=shard, whole=self.images)
 
 
-def open_dataset(source: Path, annotations: Path | None = None, first_label: int | None = None) -> ImageDataset:
+def open_dataset(source: Location, annotations: Location | None = None, first_label: int | None = None) -> ImageDataset:
     """Find out what ``source`` is, and list its images; ``annotations`` overrides the search for a file of labels.
 
     ``first_label`` is the number by which the data set calls its first class (default: 1 for the feature
@@ -97,39 +92,38 @@ def open_dataset(source: Path, annotations: Path | None = None, first_label: int
     malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
     needs a package that is not installed.
     """
-    source, annotations = sealed(source), None if annotations is None else sealed(annotations)
-    if not is_remote(source) and not source.exists():
-        raise DatasetError(f"{shown(source)}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
-    if annotations is not None and not is_remote(annotations) and not annotations.is_file():
-        raise DatasetError(f"{shown(annotations)}: no such annotation file", hint="give a file of 'name label' lines")
-    if is_remote(source):
+    if not source.is_remote and not source.path.exists():
+        raise DatasetError(f"{source}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
+    if annotations is not None and not annotations.is_remote and not annotations.path.is_file():
+        raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
+    if source.is_remote:
         return _open_remote(source, annotations, first_label)
     # A folder whose labels are listed is one of images, whatever else lies in it.
-    listed = source.is_dir() and (
-        (source / ANNOTATION_FILE).is_file() or bool(annotations and not is_devkit(annotations))
+    listed = source.path.is_dir() and (
+        (source / ANNOTATION_FILE).path.is_file() or bool(annotations and not is_devkit(annotations))
     )
     shards = None if listed else find_shards(source)
     if shards is not None:
         return _shards(source, shards, annotations, first_label)
-    if not source.is_dir():
-        raise DatasetError(f"{shown(source)}: not a folder, and no known file: {FORMS}")
+    if not source.path.is_dir():
+        raise DatasetError(f"{source}: not a folder, and no known file: {FORMS}")
     if annotations is None:
         annotations = find_annotations(source)
     if annotations is not None and is_devkit(annotations):
         label_of = _labels_by_number(annotations)
-        found = sorted(path.relative_to(source).as_posix() for path in images_below(source))
+        found = sorted(path.relative_to(source.path).as_posix() for path in images_below(source.path))
         images = tuple(LabelledImage(name, source / name, label_of(name)) for name in found)
         return _dataset(source, "annotations", annotations, None, images)
     if annotations is not None:
         images = read_annotations(source, annotations, first_label or 0)
         return _dataset(source, "annotations", annotations, None, images)
     if first_label:
-        raise DatasetError(f"{shown(source)}: class folders have no numbers that could count from {first_label}")
+        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
     names, images = read_class_folders(source)
     return _dataset(source, "class_folders", None, names, images)
 
 
-def _open_remote(source: Path, annotations: Path | None, first_label: int | None) -> ImageDataset:
+def _open_remote(source: Location, annotations: Location | None, first_label: int | None) -> ImageDataset:
     """:func:`open_dataset` for what is behind a URL. Servers need not have lists of their files, so what can be known
     without one is: what a name says, and what an annotation file says of its folder.
     """
@@ -137,37 +131,36 @@ def _open_remote(source: Path, annotations: Path | None, first_label: int | None
         shards = choose_shards(source, [source])
         assert shards is not None, source
         return _shards(source, shards, annotations, first_label)
-    if has_query(source):
+    if source.has_query:
         raise DatasetError(
-            f"{shown(source)}: a URL with a query (?...) must be that of a tar or Parquet file: a query is for "
+            f"{source}: a URL with a query (?...) must be that of a tar or Parquet file: a query is for "
             "one file, and a folder has many",
             hint="give the folder without a query, or the URL of a shard",
         )
     listed = annotations is not None and not is_devkit(annotations)
-    if annotations is None and has_file(child(source, ANNOTATION_FILE)):
-        annotations, listed = child(source, ANNOTATION_FILE), True
+    if annotations is None and has_file(source / ANNOTATION_FILE):
+        annotations, listed = source / ANNOTATION_FILE, True
     if listed and annotations is not None:
         # An image that is not there is found when it is its turn, as one that cannot be read.
         labels = listed_labels(source, annotations, first_label or 0, lambda name: True)
-        images = tuple(LabelledImage(name, child(source, name), label) for name, label in labels.items())
+        images = tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
         return _dataset(source, "annotations", annotations, None, images)
     names = names_below(source)
-    shards = choose_shards(source, [child(source, name) for name in names if "/" not in name])
+    shards = choose_shards(source, [source / name for name in names if "/" not in name])
     if shards is not None:
         return _shards(source, shards, annotations, first_label)
     if annotations is not None:
         label_of = _labels_by_number(annotations)
-        images = tuple(LabelledImage(name, child(source, name), label_of(name)) for name in filter(is_image, names))
+        images = tuple(LabelledImage(name, source / name, label_of(name)) for name in filter(is_image, names))
         return _dataset(source, "annotations", annotations, None, images)
     if first_label:
-        raise DatasetError(f"{shown(source)}: class folders have no numbers that could count from {first_label}")
-    folders, images = sorted_into_classes(source, [(name, child(source, name)) for name in names])
+        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
+    folders, images = sorted_into_classes(source, names)
     return _dataset(source, "class_folders", None, folders, images)
 
 
-def _shards(source: Path, shards: Shards, annotations: Path | None, first_label: int | None) -> ImageDataset:
+def _shards(source: Location, shards: Shards, annotations: Location | None, first_label: int | None) -> ImageDataset:
     if shards.form == "tfrecord":
-        refuse_tfrecords(shards.paths)
         images = tfrecords(shards.paths, first_label)
     elif shards.form == "parquet":
         images = parquet_images(shards.paths, first_label or 0)
@@ -177,11 +170,11 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
             images = webdataset(found, first_label or 0)
             shards = Shards("webdataset", shards.paths)
         else:
-            if annotations is None and not is_remote(shards.paths[0]):
-                annotations = find_devkit(shards.paths[0]) or _beside(shards.paths[0])
+            if annotations is None and not shards.paths[0].is_remote:
+                annotations = _labels_beside(shards.paths[0].path)
             if annotations is None or len(shards.paths) != 1:
                 raise DatasetError(
-                    f"{shown(source)}: images without labels: neither .cls members in the tar, nor ImageNet's "
+                    f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's "
                     f"devkit or {ANNOTATION_FILE} beside it",
                     hint="--annotations ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines",
                 )
@@ -190,32 +183,33 @@ def _shards(source: Path, shards: Shards, annotations: Path | None, first_label:
             images = imagenet_tar(tar, found[tar], label_of)
             return _dataset(source, "imagenet_tar", annotations, None, images)
     if annotations is not None:
-        raise DatasetError(
-            f"{shown(annotations)}: {shown(source)} has labels of its own: --annotations has no place here"
-        )
+        raise DatasetError(f"{annotations}: {source} has labels of its own: --annotations has no place here")
     return _dataset(source, shards.form, None, None, images)
 
 
-def _beside(path: Path) -> Path | None:
-    file = path.resolve().with_name(ANNOTATION_FILE)
-    return file if file.is_file() else None
+def _labels_beside(tar: Path) -> Location | None:
+    listed = tar.resolve().with_name(ANNOTATION_FILE)
+    file = find_devkit(tar) or (listed if listed.is_file() else None)
+    return None if file is None else Location(file)
 
 
-def _labels_by_number(devkit: Path) -> Callable[[str], int]:
+def _labels_by_number(devkit: Location) -> Callable[[str], int]:
     labels = devkit_labels(devkit)
 
     def label_of(name: str) -> int:
         number = validation_number(name)
         if number is None or not 1 <= number <= len(labels):
             raise DatasetError(
-                f"{shown(devkit)}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
+                f"{devkit}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
             )
         return labels[number - 1]
 
     return label_of
 
 
-def _label_function(tar: Path, found: Sequence[Member], annotations: Path, first_label: int) -> Callable[[str], int]:
+def _label_function(
+    tar: Location, found: Sequence[Member], annotations: Location, first_label: int
+) -> Callable[[str], int]:
     if is_devkit(annotations):
         return _labels_by_number(annotations)
     names = frozenset(member.name for member in found)
@@ -223,16 +217,16 @@ def _label_function(tar: Path, found: Sequence[Member], annotations: Path, first
 
     def label_of(name: str) -> int:
         if name not in labels:
-            raise DatasetError(f"{shown(annotations)}: has no line for {name}, which is in {shown(tar)}")
+            raise DatasetError(f"{annotations}: has no line for {name}, which is in {tar}")
         return labels[name]
 
     return label_of
 
 
 def _dataset(
-    source: Path,
+    source: Location,
     form: DatasetForm,
-    annotations: Path | None,
+    annotations: Location | None,
     names: tuple[str, ...] | None,
     images: tuple[LabelledImage, ...],
 ) -> ImageDataset:
@@ -255,17 +249,15 @@ def fingerprint(named: Iterable[tuple[str, Sequence[int]]]) -> str:
     return digest.hexdigest()
 
 
-def bundled_source(model_directory: Path) -> Path | None:
+def bundled_source(model_directory: Path) -> Location | None:
     """The data set that a model brings along in its own folder, or None."""
     folder = model_directory / BUNDLED_FOLDER
-    return folder if (folder / ANNOTATION_FILE).is_file() else None
+    return Location(folder) if (folder / ANNOTATION_FILE).is_file() else None
 
 
-def is_bundled(source: Path, annotations: Path | None, bundled: Path | None) -> bool:
+def is_bundled(source: Location, annotations: Location | None, bundled: Location | None) -> bool:
     """Whether ``source`` is the data set ``bundled`` with a model, with its own labels: the set of its references."""
-    if bundled is None or annotations is not None or is_remote(source):
-        return False
-    return source.resolve() == bundled.resolve()
+    return bundled is not None and annotations is None and source.resolve() == bundled.resolve()
 
 
 def _subset_key(image: LabelledImage) -> tuple[bytes, str]:

@@ -10,7 +10,6 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.imagenet_devkit import validation_number
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files.location import shown
 
 
 def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
@@ -36,7 +35,7 @@ def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
     unknown = sorted(wanted.keys() - used, key=lambda text: wanted[text])
     if unknown:
         raise DatasetError(
-            f"{path}: line {wanted[unknown[0]]}: {unknown[0]!r} is no image of {shown(dataset.source)}"
+            f"{path}: line {wanted[unknown[0]]}: {unknown[0]!r} is no image of {dataset.source}"
             + (f" (nor are {len(unknown) - 1} further lines)" if len(unknown) > 1 else ""),
             hint="a line is a name, or the number of an image called ..._val_00000001.JPEG",
         )

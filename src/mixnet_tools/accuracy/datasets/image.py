@@ -7,9 +7,8 @@ it is needed (:mod:`.reading`): nothing is unpacked or copied. How the parts are
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """``name`` (POSIX, unique in its data set), the file ``path`` that holds it, its ``label`` (0-based).
+    """An image ``name`` (POSIX, unique in its data set), the ``location`` of the file that holds it, its ``label``
+    (from 0).
 
     ``part`` says which part of the file it is, None for all of it. ``accepted`` are the labels that count as right
     where there may be several (ReaL); None means: only ``label``.
     """
 
     name: str
-    path: Path
+    location: Location
     label: int
     part: Span | Cell | None = None
     accepted: tuple[int, ...] | None = None
@@ -45,8 +45,7 @@ class LabelledImage:
     @property
     def where(self) -> str:
         """The image as messages name it."""
-        where = shown(self.path)
-        return where if self.part is None else f"{where}: {self.name}"
+        return str(self.location) if self.part is None else f"{self.location}: {self.name}"
 
     @property
     def bare_name(self) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
 from mixnet_tools.accuracy.datasets.parquet import read_cell
-from mixnet_tools.accuracy.datasets.remote import is_remote, read, size_of
+from mixnet_tools.accuracy.datasets.remote import read, size_of
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 REMOTE_READERS = 4
 """Threads for each processor that read images from behind a URL."""
@@ -24,15 +24,16 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     be waited for without end.
     """
     if isinstance(image.part, Cell):
-        return io.BytesIO(read_cell(image.path, image.part))
-    if is_remote(image.path):
-        return io.BytesIO(read(image.path, image.part))
+        return io.BytesIO(read_cell(image.location, image.part))
+    if image.location.is_remote:
+        return io.BytesIO(read(image.location, image.part))
+    path = image.location.path
     try:
         if image.part is None:
-            if not stat.S_ISREG(image.path.stat().st_mode):
+            if not stat.S_ISREG(path.stat().st_mode):
                 raise DatasetError(f"{image.where}: no regular file")
-            return image.path
-        with image.path.open("rb") as stream:
+            return path
+        with path.open("rb") as stream:
             stream.seek(image.part.offset)
             data = stream.read(image.part.size)
     except OSError as error:
@@ -44,16 +45,17 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
 
 def readers(images: Sequence[LabelledImage], processors: int) -> int:
     """How many threads are to decode ``images``: those that come over a network are waited for most of the time."""
-    return processors * REMOTE_READERS if images and is_remote(images[0].path) else processors
+    return processors * REMOTE_READERS if images and images[0].location.is_remote else processors
 
 
-def sample_size(path: Path) -> int | None:
-    """The size of the file that ``path`` is, None where it is not known or no regular file.
+def sample_size(location: Location) -> int | None:
+    """The size of the file at ``location``, None where it is not known or no regular file.
 
     Raises :class:`DatasetError` where it is not there.
     """
-    if is_remote(path):
-        return size_of(path)
+    if location.is_remote:
+        return size_of(location)
+    path = location.path
     try:
         found = path.stat()
         if stat.S_ISREG(found.st_mode):
@@ -61,5 +63,5 @@ def sample_size(path: Path) -> int | None:
                 stream.read(1)
             return found.st_size
     except OSError as error:
-        raise DatasetError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
     return None

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.datasets.remote import is_remote, read
+from mixnet_tools.accuracy.datasets.remote import read
 from mixnet_tools.accuracy.datasets.tar import is_image
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 ANNOTATION_FILE = "val.txt"
 
@@ -24,28 +24,28 @@ FORMS = (
 """What is expected of a source, for messages."""
 
 
-def find_annotations(source: Path) -> Path | None:
+def find_annotations(source: Location) -> Location | None:
     """The file of labels in the folder ``source``, or beside it where it speaks of these images; else None."""
     inside = source / ANNOTATION_FILE
-    if inside.is_file():
+    if inside.path.is_file():
         return inside
-    beside = source.resolve().parent / ANNOTATION_FILE
+    beside = source.path.resolve().parent / ANNOTATION_FILE
     if beside.is_file():
         # A val.txt beside class folders may belong to something else: believe it if it speaks of these images.
-        first = next(annotation_lines(beside), None)
-        if first is not None and (source / first[1]).is_file():
-            return beside
+        first = next(annotation_lines(Location(beside)), None)
+        if first is not None and (source / first[1]).path.is_file():
+            return Location(beside)
     return None
 
 
-def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
     """(line number, name, label) of each line that is not empty. The label is what follows the last blank."""
     try:
-        data = read(path) if is_remote(path) else path.read_bytes()
+        data = read(file) if file.is_remote else file.path.read_bytes()
         lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{shown(path)}: cannot read the annotations: {reason}") from error
+        raise DatasetError(f"{file}: cannot read the annotations: {reason}") from error
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(maxsplit=1)
         if parts:
@@ -53,35 +53,36 @@ def annotation_lines(path: Path) -> Iterator[tuple[int, str, str]]:
             yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
 
 
-def read_annotations(source: Path, annotations: Path, first_label: int) -> tuple[LabelledImage, ...]:
+def read_annotations(source: Location, annotations: Location, first_label: int) -> tuple[LabelledImage, ...]:
     """The images that ``annotations`` names, in its order. Raises :class:`DatasetError` that names each wrong line."""
-    labels = listed_labels(source, annotations, first_label, _Listing(source).has)
+    labels = listed_labels(source, annotations, first_label, _Listing(source.path).has)
     return tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
 
 
-def listed_labels(source: Path, annotations: Path, first_label: int, exists: Callable[[str], bool]) -> dict[str, int]:
+def listed_labels(
+    source: Location, annotations: Location, first_label: int, exists: Callable[[str], bool]
+) -> dict[str, int]:
     """The label (from 0) of each image that ``annotations`` names, in its order.
 
     ``exists`` tells whether ``source`` has an image of that name. Raises :class:`DatasetError` that names each line
     that cannot be read, names an image for the second time, or one that ``source`` has not.
     """
-    file = shown(annotations)
     problems: list[str] = []
     labels: dict[str, int] = {}
     seen: dict[str, int] = {}
     for number, name, label in annotation_lines(annotations):
-        where = f"{file}: line {number}"
+        where = f"{annotations}: line {number}"
         if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
             problems.append(
                 f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
                 f"'{name} {label}'"
             )
         elif name.startswith("/") or ".." in name.split("/"):
-            problems.append(f"{where}: expected a path inside {shown(source)}, got {name!r}")
+            problems.append(f"{where}: expected a path inside {source}, got {name!r}")
         elif name in seen:
             problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
         elif not exists(name):
-            problems.append(f"{where}: {name!r}: no such image in {shown(source)}")
+            problems.append(f"{where}: {name!r}: no such image in {source}")
         else:
             labels[name] = int(label) - first_label
         seen.setdefault(name, number)
@@ -92,7 +93,7 @@ def listed_labels(source: Path, annotations: Path, first_label: int, exists: Cal
             hint="give what the names start from to -s/--source, and the file to --annotations",
         )
     if not labels:
-        raise DatasetError(f"{file}: names no images; expected 'relative/name.jpg label' lines")
+        raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
     return labels
 
 
@@ -114,10 +115,10 @@ class _Listing:
         return bare in self._folders[folder]
 
 
-def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
+def read_class_folders(source: Location) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
     """(names of the classes by label, images) of a folder of class folders. Raises :class:`DatasetError`."""
     try:
-        with os.scandir(source) as entries:
+        with os.scandir(source.path) as entries:
             found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         _refuse(error)
@@ -127,36 +128,30 @@ def read_class_folders(source: Path) -> tuple[tuple[str, ...], tuple[LabelledIma
         _refuse_loose(source, loose)
     names = _in_label_order(source, folders)
     images = [
-        LabelledImage(path.relative_to(source).as_posix(), path, label)
+        LabelledImage(path.relative_to(source.path).as_posix(), Location(path), label)
         for label, name in enumerate(names)
-        for path in images_below(source / name)
+        for path in images_below(source.path / name)
     ]
     if not images:
-        raise DatasetError(
-            f"{shown(source)}: no images here: {FORMS}", hint="give the folder of the images to -s/--source"
-        )
+        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the folder of the images to -s/--source")
     return names, tuple(images)
 
 
-def sorted_into_classes(
-    source: Path, files: Sequence[tuple[str, Path]]
-) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
-    """:func:`read_class_folders` of ``files`` (names below ``source``, and where they are) that are known already."""
-    found = [(name, path) for name, path in files if is_image(name)]
-    loose = [name for name, _ in found if "/" not in name]
+def sorted_into_classes(source: Location, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[LabelledImage, ...]]:
+    """:func:`read_class_folders` of a ``source`` whose files are known: their ``names`` below it."""
+    found = [name for name in names if is_image(name)]
+    loose = [name for name in found if "/" not in name]
     if loose:
         _refuse_loose(source, loose)
-    names = _in_label_order(source, sorted({name.partition("/")[0] for name, _ in found}))
-    labels = {name: label for label, name in enumerate(names)}
+    folders = _in_label_order(source, sorted({name.partition("/")[0] for name in found}))
+    labels = {name: label for label, name in enumerate(folders)}
     images = sorted(
-        (LabelledImage(name, path, labels[name.partition("/")[0]]) for name, path in found),
+        (LabelledImage(name, source / name, labels[name.partition("/")[0]]) for name in found),
         key=lambda image: (image.label, _as_walked(image.name)),
     )
     if not images:
-        raise DatasetError(
-            f"{shown(source)}: no images here: {FORMS}", hint="give the place of the images to -s/--source"
-        )
-    return names, tuple(images)
+        raise DatasetError(f"{source}: no images here: {FORMS}", hint="give the place of the images to -s/--source")
+    return folders, tuple(images)
 
 
 def _as_walked(name: str) -> list[tuple[bool, str]]:
@@ -165,22 +160,21 @@ def _as_walked(name: str) -> list[tuple[bool, str]]:
     return [*((True, folder) for folder in folders), (False, bare)]
 
 
-def _refuse_loose(source: Path, loose: Sequence[str]) -> NoReturn:
+def _refuse_loose(source: Location, loose: Sequence[str]) -> NoReturn:
     raise DatasetError(
-        f"{shown(source)}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), "
-        "but no labels",
+        f"{source}: images ({loose[0]!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''}), but no labels",
         hint=f"put {ANNOTATION_FILE} beside them, or name the file: --annotations FILE",
     )
 
 
-def _in_label_order(source: Path, folders: Sequence[str]) -> tuple[str, ...]:
+def _in_label_order(source: Location, folders: Sequence[str]) -> tuple[str, ...]:
     """Sorted by name; folders that are all named by numbers are taken at their word (0, 1, ..., 9, 10)."""
     if not folders or not all(name.isascii() and name.isdigit() for name in folders):
         return tuple(folders)
     numbered = sorted(folders, key=int)
     if [int(name) for name in numbered] != list(range(len(numbered))):
         raise DatasetError(
-            f"{shown(source)}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} "
+            f"{source}: class folders named by numbers must be 0 to {len(numbered) - 1} for {len(numbered)} "
             f"classes, got {numbered[0]} to {numbered[-1]}",
             hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines, labels from 0",
         )

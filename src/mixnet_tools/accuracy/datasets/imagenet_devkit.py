@@ -12,17 +12,18 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from mixnet_tools.accuracy.datasets.remote import open_in_blocks
 from mixnet_tools.errors import DatasetError, MissingDependency
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
 _NUMBER = re.compile(r"(?:^|[_/])val_(\d{8})(?=[._])")
 
 
-def is_devkit(path: Path) -> bool:
-    """Whether ``path`` is called as the devkit is."""
-    return "devkit" in path.name and path.name.endswith((".tar.gz", ".tgz", ".tar"))
+def is_devkit(file: Location | Path) -> bool:
+    """Whether ``file`` is called as the devkit is."""
+    return "devkit" in file.name and file.name.endswith((".tar.gz", ".tgz", ".tar"))
 
 
 def find_devkit(beside: Path) -> Path | None:
@@ -40,20 +41,20 @@ def validation_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def devkit_labels(path: Path) -> tuple[int, ...]:
+def devkit_labels(file: Location) -> tuple[int, ...]:
     """The label, from 0 in the order of sorted WordNet ids, of validation image number 1, 2, ...
 
-    Raises :class:`DatasetError` where ``path`` is no devkit, :class:`MissingDependency` where SciPy, which reads
+    Raises :class:`DatasetError` where ``file`` is no devkit, :class:`MissingDependency` where SciPy, which reads
     meta.mat, is not installed.
     """
     try:
         from scipy.io import loadmat
     except ImportError as error:
         raise MissingDependency(
-            f"{shown(path)}: ImageNet's devkit is read with SciPy, which is not installed",
+            f"{file}: ImageNet's devkit is read with SciPy, which is not installed",
             hint="pip install 'mixnet-tools[datasets]'",
         ) from error
-    truth, meta = _read(path)
+    truth, meta = _read(file)
     try:
         meta_stream: Any = io.BytesIO(meta)  # SciPy reads streams, whatever its stubs say
         synsets: Any = loadmat(meta_stream, squeeze_me=True)["synsets"]
@@ -62,21 +63,21 @@ def devkit_labels(path: Path) -> tuple[int, ...]:
         order = {wnid: label for label, wnid in enumerate(sorted(leaves.values()))}
         return tuple(order[leaves[number]] for number in ids)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DatasetError(f"{shown(path)}: {_META} and {_TRUTH} do not fit each other: {error!r}") from error
+        raise DatasetError(f"{file}: {_META} and {_TRUTH} do not fit each other: {error!r}") from error
 
 
-def _read(path: Path) -> tuple[bytes, bytes]:
+def _read(file: Location) -> tuple[bytes, bytes]:
     wanted = {_TRUTH: b"", _META: b""}
     try:
-        with path.open("rb") as stream, tarfile.open(fileobj=stream) as archive:
+        with open_in_blocks(file) as stream, tarfile.open(fileobj=stream) as archive:
             for member in archive:
                 key = next((name for name in wanted if member.name.endswith(name)), None)
                 inside = archive.extractfile(member) if key else None
                 if key and inside:
                     wanted[key] = inside.read()
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise DatasetError(f"{shown(path)}: cannot be read: {error}", hint="fetch the devkit again") from error
+        raise DatasetError(f"{file}: cannot be read: {error}", hint="fetch the devkit again") from error
     missing = [name for name, data in wanted.items() if not data]
     if missing:
-        raise DatasetError(f"{shown(path)}: holds no {missing[0]}: expected ILSVRC2012_devkit_t12.tar.gz")
+        raise DatasetError(f"{file}: holds no {missing[0]}: expected ILSVRC2012_devkit_t12.tar.gz")
     return wanted[_TRUTH], wanted[_META]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files.location import shown
+from mixnet_tools.files.location import Location
 
 ShardForm = Literal["imagenet_tar", "webdataset", "tfrecord", "parquet"]
 
@@ -34,21 +33,22 @@ class Shards:
     """Files of one ``form``, sorted by name. ``imagenet_tar`` stands for any tar: what is in it tells more."""
 
     form: ShardForm
-    paths: tuple[Path, ...]
+    paths: tuple[Location, ...]
 
 
-def find_shards(source: Path) -> Shards | None:
+def find_shards(source: Location) -> Shards | None:
     """The shards that ``source`` is, or that lie in the folder ``source``; None where there are none.
 
     Where some are called validation or val..., only these are taken. Raises :class:`DatasetError` where a folder holds
     shards of several forms.
     """
+    path = source.path
     return choose_shards(
-        source, [source] if source.is_file() else [path for path in source.iterdir() if path.is_file()]
+        source, [source] if path.is_file() else [source / one.name for one in path.iterdir() if one.is_file()]
     )
 
 
-def choose_shards(source: Path, files: Iterable[Path]) -> Shards | None:
+def choose_shards(source: Location, files: Iterable[Location]) -> Shards | None:
     """The same for a ``source`` whose ``files`` are known (itself, where it is one)."""
     candidates = sorted(files, key=lambda path: path.name)
     found = {form: [path for path in candidates if known(path.name)] for form, known in _KINDS}
@@ -57,7 +57,7 @@ def choose_shards(source: Path, files: Iterable[Path]) -> Shards | None:
         return None
     if len(forms) > 1:
         names = ", ".join(found[form][0].name for form in forms)
-        raise DatasetError(f"{shown(source)}: shards of several forms: {names}", hint="give one of them to -s/--source")
+        raise DatasetError(f"{source}: shards of several forms: {names}", hint="give one of them to -s/--source")
     paths = [path for path in found[forms[0]] if "devkit" not in path.name]
     validation = [path for path in paths if path.name.startswith("val")]
     chosen = validation or paths
@@ -66,7 +66,7 @@ def choose_shards(source: Path, files: Iterable[Path]) -> Shards | None:
     return Shards(forms[0], tuple(chosen)) if chosen else None
 
 
-def _check_complete(source: Path, paths: list[Path]) -> None:
+def _check_complete(source: Location, paths: list[Location]) -> None:
     """Refuse a folder in which shards are missing, where their names say how many there are."""
     sets: dict[tuple[str, int], set[int]] = {}
     for path in paths:
@@ -76,7 +76,6 @@ def _check_complete(source: Path, paths: list[Path]) -> None:
         missing = sorted(set(range(count)) - present)
         if missing:
             raise DatasetError(
-                f"{shown(source)}: {len(missing)} of {count} shards of {name!r} are missing, the first is "
-                f"number {missing[0]}",
+                f"{source}: {len(missing)} of {count} shards of {name!r} are missing, the first is number {missing[0]}",
                 hint="fetch them, or give single shards to -s/--source",
             )

@@ -9,21 +9,21 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
-from mixnet_tools.accuracy.datasets.remote import is_remote, reason
+from mixnet_tools.accuracy.datasets.remote import open_stream, reason
 from mixnet_tools.errors import DatasetError, MissingDependency
+from mixnet_tools.files.location import Location
 
 _KEPT = 2
 """Row groups in memory: images are asked for nearly in order."""
 
-_groups: OrderedDict[tuple[Path, int, tuple[int, ...]], Any] = OrderedDict()
+_groups: OrderedDict[tuple[Location, int, tuple[int, ...]], Any] = OrderedDict()
 _lock = threading.Lock()
 
 
-def parquet_images(paths: Sequence[Path], first_label: int) -> tuple[LabelledImage, ...]:
+def parquet_images(paths: Sequence[Location], first_label: int) -> tuple[LabelledImage, ...]:
     """The images of the shards ``paths``, in order.
 
     Raises :class:`DatasetError` where a shard is broken or lacks a column, :class:`MissingDependency` where pyarrow is
@@ -48,7 +48,7 @@ def parquet_images(paths: Sequence[Path], first_label: int) -> tuple[LabelledIma
     return tuple(images)
 
 
-def read_cell(path: Path, cell: Cell) -> bytes:
+def read_cell(path: Location, cell: Cell) -> bytes:
     """The bytes of one image. Safe to call from several threads."""
     with _lock:
         key = (path, cell.group, _stamp(path))
@@ -70,18 +70,18 @@ def forget() -> None:
         _groups.clear()
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def _stamp(path: Location) -> tuple[int, ...]:
     """What tells a file from another that took its place; nothing for URLs."""
-    if is_remote(path):
+    if path.is_remote:
         return ()
     try:
-        found = path.stat()
+        found = path.path.stat()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _open(path: Path) -> Any:
+def _open(path: Location) -> Any:
     try:
         from pyarrow import parquet
     except ImportError as error:
@@ -90,14 +90,14 @@ def _open(path: Path) -> Any:
             hint="pip install 'mixnet-tools[datasets]'",
         ) from error
     try:
-        return parquet.ParquetFile(path.open("rb") if is_remote(path) else path)
+        return parquet.ParquetFile(open_stream(path) if path.is_remote else path.path)
     except Exception as error:  # of pyarrow and the file system, and of what reads URLs
         raise DatasetError(
             f"{path}: cannot be read as Parquet: {reason(error)}", hint="fetch the shard again"
         ) from error
 
 
-def _read(path: Path, table: Any, group: int, columns: list[str]) -> Any:
+def _read(path: Location, table: Any, group: int, columns: list[str]) -> Any:
     try:
         return table.read_row_group(group, columns=columns)
     except Exception as error:

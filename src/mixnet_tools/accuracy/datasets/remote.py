@@ -1,223 +1,187 @@
-"""Data sets behind a URL (http://, s3://, gs://, ...), by fsspec: where they are, what lies there, bytes from them.
-
-A place behind a URL is a ``upath.UPath``, which has the methods of a ``pathlib.Path`` that are used here, travels
-between processes, and so stands where a Path is asked for. A local place stays a Path.
-"""
+"""Bytes and lists of files from behind a URL (``http://``, ``s3://``, ``gs://``, ...), by fsspec."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import re
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any, cast
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, TypeVar, cast
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.accuracy.datasets.image import Span
 from mixnet_tools.errors import DatasetError, MissingDependency, UsageError, first_line
-from mixnet_tools.files.location import redact_within, shown
+from mixnet_tools.files.location import Location, redact_within
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 TRIES = 3
-"""How often bytes are asked for, where the failure is one that may pass."""
+"""How often bytes are asked for where the failure may pass."""
 
 PAUSE = 0.5
-"""Seconds before the second try; each further one waits twice as long."""
+"""Seconds before the second try. Each further pause is twice as long."""
 
 BLOCK = 1 << 16
-"""Bytes of a remote file that are read at once where most of it is skipped."""
+"""Bytes that are read at once from a remote file of which most is skipped."""
 
 SILENCE = 30
-"""Seconds without a byte after which a read over HTTP has failed."""
+"""Seconds without a byte after which a read over HTTP fails."""
 
 LONGEST = 300
-"""Seconds after which a read over HTTP has failed in any case."""
+"""Seconds after which a read over HTTP fails in any case."""
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+
+T = TypeVar("T")
 
 
 class _NotThere(DatasetError):
     """The server answers, and has no such file."""
 
 
-def location(text: str | Path) -> Path:
-    """The place that ``text`` names, a path or a URL.
+def has_file(location: Location) -> bool:
+    """Whether there is a (small) file at the URL. Raises :class:`DatasetError` where the server does not answer.
 
-    Raises :class:`MissingDependency` where a package for this kind of URL is missing, :class:`UsageError` where no
-    package knows it.
-    """
-    if isinstance(text, Path):
-        return text
-    match = _URL.match(text)
-    if match is None:
-        return Path(text)
-    if match[1].lower() in ("file", "local"):
-        return Path(unquote(urlsplit(str(text)).path))
-    try:
-        from upath import UPath
-    except ImportError as error:
-        raise MissingDependency(
-            f"{shown(text)}: URLs are read with universal_pathlib, which is not installed ({error.name})",
-            hint="pip install 'mixnet-tools[cluster]'",
-        ) from error
-    try:
-        place = sealed(cast(Path, UPath(text)))
-        _known(place).fs  # noqa: B018 - imports what reads such URLs
-    except ImportError as error:
-        package = _PACKAGES.get(match[1].lower())
-        hint = f"pip install {package}" if package else None
-        raise MissingDependency(f"{shown(text)}: {error}", hint=hint) from error
-    except ValueError as error:
-        raise UsageError(f"{shown(text)}: {error}", hint="give a folder or file, or a URL that fsspec knows") from error
-    return place
-
-
-def sealed(path: Path) -> Path:
-    """``path``, where user name, password and query of a URL of HTTP stay out of its name and its text: they are with
-    what its file system sends. Reads from there have a time limit.
-    """
-    if not is_remote(path) or _known(path).protocol not in ("http", "https"):
-        return path
-    from aiohttp import ClientTimeout
-
-    options = {**_known(path).storage_options}
-    limit = ClientTimeout(total=LONGEST, sock_connect=SILENCE, sock_read=SILENCE)
-    options["client_kwargs"] = {"timeout": limit, **options.get("client_kwargs", {})}
-    parts = urlsplit(str(path))
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if at:
-        name, _, password = userinfo.partition(":")
-        encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-        options["headers"] = {**options.get("headers", {}), "Authorization": f"Basic {encoded}"}
-    if parts.query:
-        options["params"] = tuple(parse_qsl(parts.query, keep_blank_values=True))
-    return type(path)(urlunsplit((parts.scheme, host, parts.path, "", "")), **options)
-
-
-def has_query(path: Path) -> bool:
-    """Whether a place that is :func:`sealed` was given with a query."""
-    return is_remote(path) and bool(_known(path).storage_options.get("params"))
-
-
-def is_remote(path: Path) -> bool:
-    """Whether ``path`` is behind a URL."""
-    return not isinstance(path, Path)
-
-
-def child(folder: Path, name: str) -> Path:
-    """The file ``name`` (POSIX, relative) in ``folder``."""
-    encoded = is_remote(folder) and str(folder).startswith("http")
-    return folder / (quote(name) if encoded else name)
-
-
-def has_file(path: Path) -> bool:
-    """Whether there is a remote (small) file ``path``. Raises :class:`DatasetError` where the server does not answer.
-
-    It is read: fsspec's ``isfile`` takes a server that is down for one that has no such file.
+    The file is read: fsspec's ``isfile`` takes a server that is down for one that has no such file.
     """
     try:
-        read(path)
+        read(location)
     except _NotThere:
         return False
     return True
 
 
-def size_of(path: Path) -> int | None:
-    """How many bytes a remote file has, None where the server does not say.
+def size_of(location: Location) -> int | None:
+    """The number of bytes of the file at the URL, None where the server does not say.
 
     Raises :class:`DatasetError` where it is not there.
     """
-    found = _asked(path, lambda system, place: system.info(place))
+    found = _ask(location, lambda system, place: system.info(place))
     return None if found.get("size") is None else int(found["size"])
 
 
-def read(path: Path, span: Span | None = None) -> bytes:
-    """The bytes of a remote file, or a part of them. Raises :class:`DatasetError` where they cannot be had."""
+def read(location: Location, span: Span | None = None) -> bytes:
+    """The bytes of the file at the URL, or a part of them. Raises :class:`DatasetError` where they cannot be had."""
     if span is None:
-        return cast(bytes, _asked(path, lambda system, place: system.cat_file(place)))
+        return _ask(location, lambda system, place: cast(bytes, system.cat_file(place)))
     first, last = span.offset, span.offset + span.size
-    data = cast(bytes, _asked(path, lambda system, place: system.cat_file(place, start=first, end=last)))
+    data = _ask(location, lambda system, place: cast(bytes, system.cat_file(place, start=first, end=last)))
     if len(data) != span.size:
         raise DatasetError(
-            f"{shown(path)}: asked for {span.size} bytes at {first}, got {len(data)}",
+            f"{location}: asked for {span.size} bytes at {first}, got {len(data)}",
             hint="does the server answer range requests, and is the file what it was?",
         )
     return data
 
 
-@contextlib.contextmanager
-def open_in_blocks(path: Path) -> Iterator[IO[bytes]]:
-    """``path`` for a walk that skips most of it; a remote file is asked for blocks of :data:`BLOCK`.
+def open_stream(location: Location, block: int | None = None) -> IO[bytes]:
+    """The file at the URL, to seek and read in; ``block`` bytes are asked for at once (None: as fsspec does).
 
-    Raises OSError where a local one cannot be opened, :class:`DatasetError` where reading a remote one fails.
+    Opening it and reading from it raise errors of the kind of server: see :func:`reason`.
     """
-    if not is_remote(path):
-        with path.open("rb") as stream:
-            yield stream
+    system, place = _system(location)
+    return cast("IO[bytes]", system.open(place, "rb", **({} if block is None else {"block_size": block})))
+
+
+@contextlib.contextmanager
+def open_in_blocks(location: Location) -> Iterator[IO[bytes]]:
+    """A file for a walk that skips most of it. Of one at a URL, :data:`BLOCK` bytes are asked for at once.
+
+    Raises OSError where a file on this machine cannot be opened, :class:`DatasetError` where reading from a URL fails.
+    """
+    if not location.is_remote:
+        with location.path.open("rb") as local:
+            yield local
         return
-    size_of(path)
+    size_of(location)
     try:
-        with _known(path).open("rb", block_size=BLOCK) as stream:
+        with open_stream(location, BLOCK) as stream:
             yield stream
-    except (EOFError, tarfile.TarError):
+    except (EOFError, tarfile.TarError):  # the walk's own
         raise
     except Exception as error:  # each kind of server has its own
         raise DatasetError(
-            f"{shown(path)}: cannot be read: {reason(error)}",
+            f"{location}: cannot be read: {reason(error)}",
             hint="parts of a file need a server that knows range requests",
         ) from error
 
 
-def names_below(folder: Path) -> list[str]:
-    """Every file below ``folder`` by its name relative to it, sorted; [] where there is none, or the server has no
-    lists. Raises :class:`DatasetError` where it does not answer.
+def names_below(folder: Location) -> list[str]:
+    """The name of every file below ``folder``, relative to it and sorted; [] where there is none, or where the server
+    has no lists. Raises :class:`DatasetError` where it does not answer.
     """
+    system, place = _system(folder)
+    root = place.rstrip("/") + "/"
     try:
-        root = str(_known(folder).path).rstrip("/") + "/"
-        found = _known(folder).fs.find(root)
+        found = system.find(root)
     except FileNotFoundError:
         return []
     except Exception as error:  # each kind of server has its own
-        raise DatasetError(f"{shown(folder)}: cannot be listed: {reason(error)}") from error
-    encoded = str(folder).startswith("http")
+        raise DatasetError(f"{folder}: cannot be listed: {reason(error)}") from error
     names = [one.removeprefix(root) for one in found if one.startswith(root)]
-    return sorted(unquote(name) if encoded else name for name in names)
+    return sorted(unquote(name) if folder.scheme in ("http", "https") else name for name in names)
 
 
-def refuse_tfrecords(paths: Sequence[Path]) -> None:
-    """Raises :class:`DatasetError` where ``paths`` are remote: TFRecords are mapped into memory."""
-    if any(map(is_remote, paths)):
-        raise DatasetError(
-            f"{shown(paths[0])}: TFRecords are read from files only, not through URLs",
-            hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
-        )
+def _system(location: Location) -> tuple[AbstractFileSystem, str]:
+    """The file system of fsspec for ``location``, and the place in it.
+
+    Raises :class:`MissingDependency` where a package for this kind of URL is missing, :class:`UsageError` where no
+    package knows it.
+    """
+    try:
+        import fsspec
+
+        if location.scheme in ("http", "https"):
+            url, options = _web_request(location.url)
+            return fsspec.filesystem(location.scheme, **options), url
+        system, place = fsspec.core.url_to_fs(location.url)
+        return system, place
+    except ImportError as error:
+        package = _PACKAGES.get(location.scheme, "'mixnet-tools[cluster]'")
+        raise MissingDependency(f"{location}: {first_line(error)}", hint=f"pip install {package}") from error
+    except ValueError as error:
+        raise UsageError(
+            f"{location}: {reason(error)}", hint="give a folder or file, or a URL that fsspec knows"
+        ) from error
 
 
-def _known(path: Path) -> Any:
-    """``path`` as the ``UPath`` that it is, with the file system ``fs`` and the place ``path`` in it."""
-    return path
+def _web_request(url: str) -> tuple[str, dict[str, object]]:
+    """``url`` without user name, password and query, and the options of fsspec that send these. Reads have a limit."""
+    from aiohttp import ClientTimeout
+
+    limit = ClientTimeout(total=LONGEST, sock_connect=SILENCE, sock_read=SILENCE)
+    options: dict[str, object] = {"client_kwargs": {"timeout": limit}}
+    parts = urlsplit(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if at:
+        name, _, password = userinfo.partition(":")
+        encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        options["headers"] = {"Authorization": f"Basic {encoded}"}
+    if parts.query:
+        options["params"] = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    return urlunsplit((parts.scheme, host, parts.path, "", "")), options
 
 
-def _asked(path: Path, ask: Any) -> Any:
+def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
+    system, place = _system(location)
     pause = PAUSE
     for left in reversed(range(TRIES)):
         try:
-            return ask(_known(path).fs, _known(path).path)
+            return ask(system, place)
         except FileNotFoundError as error:
             # Asked for a file's size, fsspec says so for whatever went wrong.
             cause = error.__cause__
             if cause is None or (getattr(cause, "status", 404) == 404 and not isinstance(cause, OSError)):
-                raise _NotThere(f"{shown(path)}: no such file") from error
+                raise _NotThere(f"{location}: no such file") from error
             if not left:
-                raise DatasetError(f"{shown(path)}: cannot be read: {reason(cause)}") from error
+                raise DatasetError(f"{location}: cannot be read: {reason(cause)}") from error
         except PermissionError as error:
-            raise DatasetError(f"{shown(path)}: cannot be read: {reason(error)}") from error
+            raise DatasetError(f"{location}: cannot be read: {reason(error)}") from error
         except Exception as error:  # each kind of server has its own
             if not left:
-                raise DatasetError(f"{shown(path)}: cannot be read: {reason(error)}") from error
+                raise DatasetError(f"{location}: cannot be read: {reason(error)}") from error
         time.sleep(pause)
         pause *= 2
     raise AssertionError("unreachable")

@@ -12,10 +12,10 @@ import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import Location
 
 _IMAGE = ("image/encoded", "image")
 _FIRST_LABEL = {"image/class/label": 1, "label": 0}
@@ -27,7 +27,7 @@ _LENGTH_DELIMITED, _VARINT = 2, 0
 _FIXED = {1: 8, 5: 4}
 
 
-def tfrecords(paths: Sequence[Path], first_label: int | None) -> tuple[LabelledImage, ...]:
+def tfrecords(paths: Sequence[Location], first_label: int | None) -> tuple[LabelledImage, ...]:
     """The images of the shards ``paths``, in order.
 
     ``first_label`` is the number of the first class, 0 or 1; None stands for what the writers of the feature do: 1 for
@@ -36,6 +36,12 @@ def tfrecords(paths: Sequence[Path], first_label: int | None) -> tuple[LabelledI
     Raises :class:`DatasetError` that names shard and record where one is broken or holds no labelled image, or both
     features and so two labels.
     """
+    remote = next((path for path in paths if path.is_remote), None)
+    if remote is not None:
+        raise DatasetError(
+            f"{remote}: TFRecords are read from files only, not through URLs",
+            hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
+        )
     images: list[LabelledImage] = []
     for path in paths:
         for number, record in enumerate(_records(path)):
@@ -78,11 +84,11 @@ class _Bytes:
     where: str
 
 
-def _records(path: Path) -> Iterator[_Bytes]:
-    size = path.stat().st_size
+def _records(path: Location) -> Iterator[_Bytes]:
+    size = path.path.stat().st_size
     if size == 0:
         raise DatasetError(f"{path}: is empty", hint="fetch the shard again")
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with path.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         place = number = 0
         while place < size:
             where = f"{path}: record {number}"

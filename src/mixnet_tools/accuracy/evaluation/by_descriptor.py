@@ -20,6 +20,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import FrozenGraph
@@ -29,8 +30,8 @@ def evaluate_model(
     descriptor: ModelDescriptor,
     ir_dir: Path,
     *,
-    source: Path | None = None,
-    annotations: Path | None = None,
+    source: Location | None = None,
+    annotations: Location | None = None,
     num_images: int | None = None,
     profile: str = "omz",
     precisions: Sequence[str] | None = None,

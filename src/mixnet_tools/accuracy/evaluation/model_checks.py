@@ -20,7 +20,6 @@ from mixnet_tools.accuracy.predictions.values import DatasetSummary, ModelSetup,
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, Measurement
 from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Plan, make_plan
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
-from mixnet_tools.files.location import shown
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
     if not dataset.images and dataset.shard:
         count = len(dataset.whole or ())
         raise DatasetError(
-            f"{shown(dataset.source)}: shard {dataset.shard.number}/{dataset.shard.count} of {count} images is empty",
+            f"{dataset.source}: shard {dataset.shard.number}/{dataset.shard.count} of {count} images is empty",
             hint=f"--shard I/{count} at most, or more images: --num_images",
         )
     if not dataset.images:
-        raise DatasetError(f"{shown(dataset.source)}: no images to evaluate")
+        raise DatasetError(f"{dataset.source}: no images to evaluate")
     first = models[0]
     for tested in models[1:]:
         if tested.info.classes != first.info.classes:
@@ -77,13 +76,13 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
     usable = classes - offset
     if dataset.class_names is not None and len(dataset.class_names) != usable:
         raise DatasetError(
-            f"{shown(dataset.source)}: {len(dataset.class_names)} class folders, but the model knows {usable} classes: "
+            f"{dataset.source}: {len(dataset.class_names)} class folders, but the model knows {usable} classes: "
             "labels follow from the sorted folder names only if every class has its folder",
             hint="name the labels instead: --annotations FILE with 'relative/name.jpg label' lines",
         )
     wrong = next((image for image in dataset.images if max(image.accepted or (image.label,)) >= usable), None)
     if wrong is not None:
-        where = shown(dataset.annotations or dataset.source)
+        where = dataset.annotations or dataset.source
         label = max(wrong.accepted or (wrong.label,))
         raise DatasetError(
             f"{where}: {wrong.name!r} has label {label}, but the model knows the labels 0 to {usable - 1}",
@@ -112,9 +111,9 @@ def make_setup(
     chosen = dataset.images if dataset.whole is None else dataset.whole
     summary = DatasetSummary(
         name=measurement.dataset_name,
-        source=shown(dataset.source),
+        source=str(dataset.source),
         form=dataset.form,
-        annotations=shown(dataset.annotations) if dataset.annotations else None,
+        annotations=str(dataset.annotations) if dataset.annotations else None,
         total=dataset.total,
         evaluated=len(dataset.images),
         label_offset=measurement.label_offset,

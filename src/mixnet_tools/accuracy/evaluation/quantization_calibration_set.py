@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.datasets.image_folder import find_annotations, images_below
-from mixnet_tools.accuracy.datasets.packed_files import find_shards
+from mixnet_tools.accuracy.datasets.image_folder import ANNOTATION_FILE, find_annotations, images_below
+from mixnet_tools.accuracy.datasets.packed_files import find_shards, is_shard
+from mixnet_tools.accuracy.datasets.remote import has_file, names_below
 from mixnet_tools.accuracy.datasets.tar import is_image
 from mixnet_tools.accuracy.evaluation.batch_loader import batches, processors
 from mixnet_tools.accuracy.evaluation.timing import Clock
@@ -23,44 +23,61 @@ from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import CalibrationSet
 
 SALT = "mixnet_tools calibration 1"
 
 
-def has_labels(source: Path, annotations: Path | None = None, classes: int | None = None) -> bool:
+def has_labels(source: Location, annotations: Location | None = None, classes: int | None = None) -> bool:
     """Whether ``source`` says what its images show: anything but a folder of loose images without a file of labels.
 
     Folders in it are classes where there are as many of them as the model has ``classes`` (or one less: background), or
     that number is not known. A folder whose labels are broken has labels;
     :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` says what is wrong.
     """
-    if annotations is not None or not source.is_dir() or find_shards(source) is not None:
+    if annotations is not None:
         return True
-    loose = any(is_image(path.name) for path in source.iterdir() if path.is_file())
-    if find_annotations(source) is not None:
-        return True
-    folders = sum(path.is_dir() and not path.name.startswith(".") for path in source.iterdir())
+    if source.is_remote:
+        if is_shard(source.name) or has_file(source / ANNOTATION_FILE):
+            return True
+        names = names_below(source)
+        if any(is_shard(name) for name in names if "/" not in name):
+            return True
+        loose = any(is_image(name) for name in names if "/" not in name)
+        folders = len({name.partition("/")[0] for name in names if "/" in name and not name.startswith(".")})
+    else:
+        if not source.path.is_dir() or find_shards(source) is not None or find_annotations(source) is not None:
+            return True
+        entries = list(source.path.iterdir())
+        loose = any(is_image(path.name) for path in entries if path.is_file())
+        folders = sum(path.is_dir() and not path.name.startswith(".") for path in entries)
     return not loose and (classes is None or folders in (classes, classes - 1))
 
 
 def calibration_images(
-    source: Path, annotations: Path | None = None, classes: int | None = None
+    source: Location, annotations: Location | None = None, classes: int | None = None
 ) -> tuple[LabelledImage, ...]:
     """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it):
     see :func:`has_labels`.
 
     Raises :class:`DatasetError` where there are none.
     """
-    if not source.exists():
+    if not source.is_remote and not source.path.exists():
         raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind to -s/--source")
     if has_labels(source, annotations, classes):
         return open_dataset(source, annotations).images
-    paths = sorted(images_below(source))
-    if not paths:
+    if source.is_remote:
+        images = tuple(LabelledImage(name, source / name, 0) for name in names_below(source) if is_image(name))
+    else:
+        images = tuple(
+            LabelledImage(path.relative_to(source.path).as_posix(), Location(path), 0)
+            for path in sorted(images_below(source.path))
+        )
+    if not images:
         raise DatasetError(f"{source}: no images here", hint="give images of the model's kind to -s/--source")
-    return tuple(LabelledImage(path.relative_to(source).as_posix(), path, 0) for path in paths)
+    return images
 
 
 def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:
@@ -83,7 +100,7 @@ def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -
 def calibration_set(
     config: AccuracyConfig,
     images: Sequence[LabelledImage],
-    dataset: tuple[Path, int],
+    dataset: tuple[Location, int],
     size: tuple[int, int],
     profile: str,
     progress: Progress | None = None,
@@ -122,5 +139,5 @@ def calibration_set(
 
 def among(dataset: ImageDataset, images: Sequence[LabelledImage]) -> frozenset[str]:
     """The names of those images of ``dataset`` that are in ``images``: the same part of the same file."""
-    known = {(image.path.resolve(), image.part) for image in images}
-    return frozenset(image.name for image in dataset.images if (image.path.resolve(), image.part) in known)
+    known = {(image.location.resolve(), image.part) for image in images}
+    return frozenset(image.name for image in dataset.images if (image.location.resolve(), image.part) in known)

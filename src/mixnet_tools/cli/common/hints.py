@@ -13,20 +13,21 @@ import shlex
 
 from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import MixnetToolsError, NextStep
+from mixnet_tools.files.location import redact_within
 
 _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 
 
 def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
-    """What went wrong, with the options of the command that ``args`` were parsed by."""
-    return _with_options(str(error), args.parser)
+    """What went wrong, with the options of the command that ``args`` were parsed by, and without secrets of URLs."""
+    return redact_within(_with_options(str(error), args.parser))
 
 
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
         return _command(error.hint, args)
-    return None if error.hint is None else _with_options(error.hint, args.parser)
+    return None if error.hint is None else redact_within(_with_options(error.hint, args.parser))
 
 
 def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mixnet_tools.accuracy.datasets.dataset import open_dataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.comparison import Comparer
 from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
@@ -20,14 +19,16 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.errors import DatasetError, EvaluationError
+from mixnet_tools.files.location import Location
 from tests.support.colour_model import SIDE, accuracy_data, write_ir
+from tests.support.forms import open_at
 from tests.support.images import plain, save, write_class_folders, write_flat_set
 
 LABELS = [0, 1, 2, 3, 4, 5, 0, 1]
 
 
 def pictures(count: int) -> tuple[LabelledImage, ...]:
-    return tuple(LabelledImage(f"{index:04}.jpg", Path(f"{index:04}.jpg"), 0) for index in range(count))
+    return tuple(LabelledImage(f"{index:04}.jpg", Location(Path(f"{index:04}.jpg")), 0) for index in range(count))
 
 
 def test_the_choice_depends_on_names_and_seed_only() -> None:
@@ -53,24 +54,24 @@ def test_images_without_labels_are_enough_to_calibrate(tmp_path: Path) -> None:
     for name in ("b.png", "a.png", "below/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         save(tmp_path / name, plain((10, 20, 30), 20, 20))
-    assert not has_labels(tmp_path)
-    assert [image.name for image in calibration_images(tmp_path)] == ["a.png", "b.png", "below/c.png"]
+    assert not has_labels(Location(tmp_path))
+    assert [image.name for image in calibration_images(Location(tmp_path))] == ["a.png", "b.png", "below/c.png"]
 
 
 def test_labelled_sets_are_read_as_for_a_measurement(tmp_path: Path) -> None:
     write_flat_set(tmp_path / "flat", LABELS)
     write_class_folders(tmp_path / "classes", [0, 1, 1], ["red", "rose"])
-    assert has_labels(tmp_path / "flat")
-    assert has_labels(tmp_path / "classes")
-    assert calibration_images(tmp_path / "flat") == open_dataset(tmp_path / "flat").images
-    assert calibration_images(tmp_path / "classes") == open_dataset(tmp_path / "classes").images
+    assert has_labels(Location(tmp_path / "flat"))
+    assert has_labels(Location(tmp_path / "classes"))
+    assert calibration_images(Location(tmp_path / "flat")) == open_at(tmp_path / "flat").images
+    assert calibration_images(Location(tmp_path / "classes")) == open_at(tmp_path / "classes").images
 
 
 def test_no_images_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no images here"):
-        calibration_images(tmp_path)
+        calibration_images(Location(tmp_path))
     with pytest.raises(DatasetError, match="no such file or folder"):
-        calibration_images(tmp_path / "nowhere")
+        calibration_images(Location(tmp_path / "nowhere"))
 
 
 @pytest.fixture
@@ -82,28 +83,28 @@ def config_path(tmp_path: Path) -> Path:
 
 def test_pixels_are_prepared_as_the_ir_takes_them(tmp_path: Path, config_path: Path) -> None:
     save(tmp_path / "images" / "red.png", plain((200, 100, 50), 40, 40))
-    images = calibration_images(tmp_path / "images")
+    images = calibration_images(Location(tmp_path / "images"))
     config = load_accuracy_config(config_path)
-    found = calibration_set(config, images, (tmp_path / "images", 1), (SIDE, SIDE), "omz")
+    found = calibration_set(config, images, (Location(tmp_path / "images"), 1), (SIDE, SIDE), "omz")
     assert found.images.shape == (1, SIDE, SIDE, 3)
     assert found.images[0, 0, 0].tolist() == [50, 100, 200], "the IR takes BGR"
     assert found.preprocessing[-1] == "channel order BGR"
     assert found.names == ("red.png",)
     with pytest.raises(EvaluationError, match="16x16 pixels after preprocessing"):
-        calibration_set(config, images, (tmp_path, 1), (8, 8), "omz")
+        calibration_set(config, images, (Location(tmp_path), 1), (8, 8), "omz")
 
 
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, config_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "bad.jpg").write_bytes(b"no image")
-    images = calibration_images(tmp_path / "images")
+    images = calibration_images(Location(tmp_path / "images"))
     with pytest.raises(DatasetError, match=r"bad\.jpg"):
-        calibration_set(load_accuracy_config(config_path), images, (tmp_path, 1), (SIDE, SIDE), "omz")
+        calibration_set(load_accuracy_config(config_path), images, (Location(tmp_path), 1), (SIDE, SIDE), "omz")
 
 
 def test_a_broken_model_is_compared_image_by_image(tmp_path: Path, config_path: Path) -> None:
     write_flat_set(tmp_path / "images", LABELS)
-    dataset = open_dataset(tmp_path / "images")
+    dataset = open_at(tmp_path / "images")
     good, swapped = write_ir(tmp_path), write_ir(tmp_path / "swapped", "FP16", reverse=False)
     calibrated = among(dataset, dataset.images[:2])
     assert calibrated == {image.name for image in dataset.images[:2]}
