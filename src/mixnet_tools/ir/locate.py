@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import Field, IRError, NextStep
+from mixnet_tools.ir.read import HINT
 from mixnet_tools.values import IRModel
 
 if TYPE_CHECKING:
@@ -26,6 +27,18 @@ def ir_model(folder: Path, subdirectory: str, name: str, precision: str) -> IRMo
     """
     place = folder / subdirectory / precision
     return IRModel(name, precision, place / f"{name}.xml", place / f"{name}.bin")
+
+
+def ir_at(xml: Path) -> IRModel:
+    """Find the IR at ``xml``, wherever it lies. Its precision is the name of its folder, or empty in another layout.
+
+    Raises :class:`IRError` where the .xml or the .bin beside it is missing.
+    """
+    precision = xml.resolve().parent.name
+    ir = IRModel(xml.stem, precision if precision in IR_PRECISIONS else "", xml, xml.with_suffix(".bin"))
+    if missing := _missing_files(ir):
+        raise IRError(f"{missing[0]}: no such file", hint=HINT)
+    return ir
 
 
 def irs_of(descriptor: ModelDescriptor, folder: Path, precisions: Sequence[str] = IR_PRECISIONS) -> tuple[IRModel, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import IRError, NextStep
-from mixnet_tools.ir.locate import IR_PRECISIONS, existing_irs, ir_model, irs_of, require_irs
+from mixnet_tools.ir.locate import IR_PRECISIONS, existing_irs, ir_at, ir_model, irs_of, require_irs
 
 
 def write(folder: Path, precision: str, *suffixes: str) -> None:
@@ -73,3 +73,15 @@ def test_no_stage_makes_other_precisions(nano: ModelDescriptor, tmp_path: Path) 
     with pytest.raises(IRError) as caught:
         require_irs(nano, tmp_path, ["INT8"])
     assert caught.value.hint == "mixnet_tools makes FP32, FP16 and FP16-INT8; an IR of INT8 comes from elsewhere"
+
+
+def test_an_ir_anywhere(tmp_path: Path) -> None:
+    write(tmp_path, "FP16")
+    xml = tmp_path / "public/mixnet-nano/FP16/mixnet-nano.xml"
+    assert ir_at(xml) == ir_model(tmp_path, "public/mixnet-nano", "mixnet-nano", "FP16")
+    for suffix in (".xml", ".bin"):
+        (tmp_path / f"mine{suffix}").touch()
+    assert (ir_at(tmp_path / "mine.xml").name, ir_at(tmp_path / "mine.xml").precision) == ("mine", "")
+    (tmp_path / "mine.bin").unlink()
+    with pytest.raises(IRError, match=r"mine\.bin: no such file"):
+        ir_at(tmp_path / "mine.xml")
