@@ -67,8 +67,8 @@ def evaluate(
     Raises :class:`UnknownModelError` and :class:`DescriptorError` where the model is not known or is broken,
     :class:`UsageError` where no images are known, :class:`DatasetError` where images or labels cannot be used,
     :class:`IRError` where an IR is missing or is no image classifier, :class:`EvaluationError` where a model cannot be
-    measured, :class:`DownloadError` and
-    :class:`FreezeError` where that is so of the original, :class:`MissingDependency` where a package is not installed.
+    measured, :class:`DownloadError` and :class:`FreezeError` where the original is missing or cannot be read,
+    :class:`MissingDependency` where a package is not installed.
     """
     task = find_task(
         find_model(name, models_dir),
@@ -116,9 +116,8 @@ def evaluate_ir(
     parameters see :func:`evaluate`.
 
     Raises :class:`IRError` where the IR is missing or is no such classifier, :class:`EvaluationError` where it does not
-    fit the preprocessing,
-    :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where accuracy-check.yml is
-    wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
+    fit the preprocessing, :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where
+    accuracy-check.yml is wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
     """
     dataset = open_dataset(Location.parse(images), Location.parse_optional(annotations))
     return evaluate_task(
