@@ -162,7 +162,8 @@ def _attempt(
 def _dry_run(
     args: argparse.Namespace, models: list[ModelDescriptor], options: ConversionOptions, problems: list[str]
 ) -> int:
-    from mixnet_tools.conversion.convert import make_plan, target_irs
+    from mixnet_tools.conversion.convert import make_plan
+    from mixnet_tools.ir.locate import irs_of
 
     output_dir = args.output_dir or args.download_dir
     plans = []
@@ -172,7 +173,7 @@ def _dry_run(
         except ConversionError as error:
             problems.append(hints.message(error, args))
             continue
-        targets = target_irs(model, output_dir, args.precisions)
+        targets = irs_of(model, output_dir, args.precisions)
         plans.append(
             {
                 "model": plan.model,

@@ -22,10 +22,11 @@ from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption, UsageError
 from mixnet_tools.files import atomic
 from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.ir.locate import irs_of
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IRModel, ir_model
+from mixnet_tools.values import IRModel
 
 if TYPE_CHECKING:
     import openvino
@@ -109,11 +110,6 @@ def _check_options(options: ConversionOptions) -> None:
             raise UsageError(f"`{name}`: expected {' or '.join(known)}, got {wrong[0] if wrong else 'none'!r}")
 
 
-def target_irs(descriptor: ModelDescriptor, output_dir: Path, precisions: Sequence[str]) -> tuple[IRModel, ...]:
-    """Where converting ``descriptor`` would write, without writing."""
-    return tuple(ir_model(output_dir, str(descriptor.subdirectory), descriptor.name, p) for p in precisions)
-
-
 def convert(
     descriptor: ModelDescriptor,
     download_dir: Path,
@@ -170,7 +166,7 @@ class _Conversion:
 
     def run(self, output_dir: Path) -> ConvertedModel:
         options = self.options
-        targets = target_irs(self.descriptor, output_dir, options.precisions)
+        targets = irs_of(self.descriptor, output_dir, options.precisions)
         for target in targets:
             require_place(target, REPORT_FILE)
         with self.stage("import"):

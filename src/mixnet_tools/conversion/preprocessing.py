@@ -6,7 +6,6 @@ It knows OpenVINO's preprocessing and naming. :mod:`mixnet_tools.ir.save` writes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from mixnet_tools.conversion.plan import ConversionPlan, InputPlan
 from mixnet_tools.conversion.sources.openvino_frontend import first_lines
 from mixnet_tools.errors import ConversionError
 from mixnet_tools.inference.openvino import listed, port_named
+from mixnet_tools.ir.names import settle_names
 
 if TYPE_CHECKING:
     import openvino
@@ -36,7 +36,7 @@ def finish(
     except (RuntimeError, TypeError) as error:
         raise ConversionError(f"{plan.model}: input_info does not fit the model: {first_lines(error)}") from error
     model = _ordered(model, plan)
-    _settle_names(model, node_names)
+    settle_names(model, lambda name: name.partition(":")[0] in node_names)
     _name(model, plan)
     for port in (*model.inputs, *model.outputs):
         if port.get_partial_shape().is_dynamic:
@@ -96,17 +96,6 @@ def _ordered(model: openvino.Model, plan: ConversionPlan) -> openvino.Model:
     if parameters == present and results == list(model.get_results()):
         return model
     return openvino.Model(results, model.get_sinks(), parameters, plan.model)
-
-
-def _settle_names(model: openvino.Model, node_names: frozenset[str]) -> None:
-    """Give layers that OpenVINO named after a running number names that depend on the model alone.
-
-    The running number counts everything that the process has converted, so equal inputs would give unequal files.
-    """
-    for index, operation in enumerate(model.get_ordered_ops()):
-        name = operation.get_friendly_name()
-        if re.search(r"_\d+$", name) and name.partition(":")[0] not in node_names:
-            operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
 
 
 def _name(model: openvino.Model, plan: ConversionPlan) -> None:

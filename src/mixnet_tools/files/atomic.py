@@ -59,11 +59,12 @@ def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
 
 @contextlib.contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Raise :class:`OutputError` in the place of an OSError of the block, which writes to ``place``."""
+    """Raise :class:`OutputError` where the operating system does not let the block write to ``place``."""
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{error.filename or place}: cannot be written: {error.strerror or error}") from error
+        problem = f"{place}: cannot be written to: {error.strerror or error}"
+        raise OutputError(problem, hint="choose another folder") from error
 
 
 def rename_durably(descriptor: int, source: Path, target: Path) -> None:

@@ -205,7 +205,7 @@ def test_when_the_last_step_fails_the_earlier_irs_are_put_back(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         stage.convert(nano, download, tmp_path, ConversionOptions(verify=False, weights="ema"))
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in before} == before

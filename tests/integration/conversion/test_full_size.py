@@ -24,7 +24,8 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import ParityError
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow import TensorFlowGraph
-from mixnet_tools.values import FrozenGraph, ir_model
+from mixnet_tools.ir.locate import ir_model
+from mixnet_tools.values import FrozenGraph
 from tests.support.commands import run_ok
 from tests.support.http_server import FaultyServer
 from tests.support.standin import StandIn
