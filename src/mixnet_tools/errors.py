@@ -15,6 +15,7 @@
     │   ├── FreezeError        the source model could not be read, cut or frozen
     │   ├── UnsupportedOption  a descriptor asks for something this converter does not do
     │   └── ParityError        the IR does not compute what the source model computes
+    ├── UnsafeModelError       a model file would do more than compute
     ├── QuantizationError      an IR could not be quantized
     ├── DatasetError           images or annotations that cannot be used
     ├── OutputError            a result cannot be written
@@ -140,6 +141,10 @@ class UnsupportedOption(ConversionError):
 
 class ParityError(ConversionError):
     """The converted model's logits differ from the original's by more than the tolerance."""
+
+
+class UnsafeModelError(MixnetToolsError):
+    """Running a model would touch files, the network, other processes or Python. Nothing of it was run."""
 
 
 class QuantizationError(MixnetToolsError):

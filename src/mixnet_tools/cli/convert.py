@@ -74,8 +74,7 @@ def add_arguments(parser: Parser) -> None:
     how.add_argument(
         "--weights",
         choices=("raw", "ema"),
-        default="raw",
-        help="the checkpoint's raw weights or their moving averages (default: raw, as references were measured)",
+        help="the checkpoint's raw weights or their moving averages (default: what the file's own saver restores)",
     )
     how.add_argument("--keep_frozen", action="store_true", help="leave the frozen graph beside the IR")
     how.add_argument(
@@ -104,11 +103,6 @@ def run(args: argparse.Namespace) -> int:
     options, output_dir = _options(args), args.output_dir or args.download_dir
     if args.dry_run:
         return _dry_run(args, convertible, options, [hints.message(error, args) for _, error in broken])
-    if args.jobs > 1 and not args.no_verify:
-        # While TensorFlow loads, nothing that other threads say is seen: so before there are any.
-        from mixnet_tools.inference.tensorflow_import import import_tensorflow
-
-        import_tensorflow()
     jobs = args.jobs
     if jobs > 1 and (args.optimize or args.tune):
         progress.note("speeds are measured: converting one model after the other")
@@ -182,7 +176,7 @@ def _dry_run(
                 "input_names": [name for entry in plan.inputs for name in (entry.cut.placeholder, *entry.aliases)],
                 "constants": [f"{constant.node} = {constant.value}" for constant in plan.constants],
                 "outputs": [cut.text for cut in plan.outputs] or ["as the source has them"],
-                "weights": plan.weights,
+                "weights": plan.weights or "as the saver restores them",
                 "precisions": list(args.precisions),
                 "files": [str(path) for ir in targets for path in (ir.xml, ir.bin)],
             }
@@ -269,7 +263,9 @@ def _print_table(outcomes: list[_Outcome]) -> None:
 def _notes(name: str, result: ConvertedModel) -> list[str]:
     notes = []
     if averages := result.averages:
-        used = "their moving averages" if result.plan.weights == "ema" else "the raw values"
+        used = {"ema": "their moving averages", "saver": "as the saver maps them"}.get(
+            result.plan.weights or "raw", "the raw values"
+        )
         found = (
             f"{averages.averaged} of {averages.variables} variables have a moving average, {averages.different} of "
             f"these differ from the raw value (by up to {averages.largest_difference:.3g})"

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -17,6 +17,7 @@ from mixnet_tools.conversion.model_server import REPORT_FILE, write_serving_repo
 from mixnet_tools.conversion.parity import ParityCheck, ParityResult, ports_of, require
 from mixnet_tools.conversion.plan import ConversionPlan, Freezer, Weights
 from mixnet_tools.conversion.preprocessing import finish
+from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.sources.kinds import KINDS, open_source
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption, UsageError
@@ -39,7 +40,8 @@ class ConversionOptions:
     """What the user chooses, as opposed to the descriptor.
 
     ``freezer`` is who reads the variables: OpenVINO itself, or TensorFlow by way of a frozen graph; both give the same
-    IR. ``weights`` are the checkpoint's raw values or their moving averages. ``verify`` compares each IR with the
+    IR. ``weights`` are the checkpoint's raw values (``raw``) or their moving averages (``ema``); by default those that
+    the meta graph's own saver restores. ``verify`` compares each IR with the
     original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
     repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
     ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here.
@@ -47,7 +49,7 @@ class ConversionOptions:
 
     precisions: tuple[str, ...] = PRECISIONS
     freezer: Freezer = "openvino"
-    weights: Weights = "raw"
+    weights: Weights | None = None
     verify: bool = True
     keep_frozen: bool = False
     serving: Path | None = None
@@ -94,7 +96,8 @@ def make_plan(
         wrong.append("`freezer=tensorflow` and `keep_frozen` are for TensorFlow models")
     if wrong:
         raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
-    return replace(plan, weights=options.weights, freezer=options.freezer)
+    only = "raw" if "ema" not in kind.weights else None
+    return replace(plan, weights=options.weights or only, freezer=options.freezer)
 
 
 def _check_options(options: ConversionOptions) -> None:
@@ -102,7 +105,7 @@ def _check_options(options: ConversionOptions) -> None:
     checks: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
         ("precisions", options.precisions, PRECISIONS),
         ("freezer", (options.freezer,), get_args(Freezer)),
-        ("weights", (options.weights,), get_args(Weights)),
+        ("weights", (options.weights or "raw",), ("raw", "ema")),
     )
     for name, given, known in checks:
         wrong = [value for value in given if value not in known]
@@ -162,6 +165,7 @@ class _Conversion:
         self.source = open_source(plan)
         self.seconds: dict[str, float] = {}
         self.versions: dict[str, str] = {}
+        self.reference: dict[str, object] | None = None
         self.optimized: Optimized | None = None
 
     def run(self, output_dir: Path) -> ConvertedModel:
@@ -169,22 +173,24 @@ class _Conversion:
         targets = irs_of(self.descriptor, output_dir, options.precisions)
         for target in targets:
             require_place(target, REPORT_FILE)
-        with self.stage("import"):
-            import openvino  # noqa: F401
-        with self.stage("read"):
-            self.note(f"reading {self.plan.source.path}")
-            self.plan = self.source.read()
-            self.note(*self.source.notes())
-        with self.stage("convert"):
-            self.note(f"converting to {', '.join(options.precisions)}")
-            model, digest = self.model()
-        if options.optimize or options.tune:
-            with self.stage("optimize"):
-                model = self.faster(model)
-        with self.stage("original"):
-            check = self.check(model) if options.verify else None
-            averages = self.source.averages()
         with contextlib.ExitStack() as stack:
+            with self.stage("read"):
+                self.note(f"reading {self.plan.source.path}")
+                self.plan = self.source.read()
+                self.note(*self.source.notes())
+            # It loads in a process of its own while the model is converted here.
+            original = stack.enter_context(contextlib.closing(self.source.reference())) if options.verify else None
+            with self.stage("import"):
+                import openvino  # noqa: F401
+            with self.stage("convert"):
+                self.note(f"converting to {', '.join(options.precisions)}")
+                model, digest = self.model()
+            if options.optimize or options.tune:
+                with self.stage("optimize"):
+                    model = self.faster(model)
+            with self.stage("original"):
+                check = self.check(model, original) if original else None
+                averages = self.source.averages()
             candidates = []
             for target in targets:
                 with self.stage("save"):
@@ -233,12 +239,12 @@ class _Conversion:
         self.note(*self.optimized.notes)
         return self.optimized.model
 
-    def check(self, model: openvino.Model) -> ParityCheck:
+    def check(self, model: openvino.Model, original: Reference) -> ParityCheck:
         """The original's answers, to compare with."""
         self.note("computing the original's outputs")
-        with contextlib.closing(self.source.reference()) as original:
-            self.versions.update(original.versions)
-            return ParityCheck(original, ports_of(model, original, self.plan))
+        self.versions.update(original.versions)
+        self.reference = {"software": original.software, "restrictions": list(original.restrictions)}
+        return ParityCheck(original, ports_of(model, original, self.plan))
 
     def warn_inconclusive(self, parity: tuple[ParityResult, ...]) -> None:
         for result in parity:
@@ -257,7 +263,14 @@ class _Conversion:
 
         versions = {"mixnet_tools": __version__, "openvino": openvino.get_version(), **self.versions}
         optimization = self.optimized.describe() if self.optimized else None
-        return conversion_report(self.plan, digest, self.source.dropped, parity, averages, versions, optimization)
+        weights = {
+            "used": self.plan.weights,
+            "reason": self.source.weights_reason(),
+            "moving_averages": asdict(averages) if averages else None,
+        }
+        return conversion_report(
+            self.plan, digest, self.source.dropped, parity, weights, versions, optimization, self.reference
+        )
 
     def keep_frozen(self, output_dir: Path) -> Path:
         """Leave the frozen graph in the model's folder."""

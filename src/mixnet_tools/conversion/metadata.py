@@ -5,12 +5,11 @@ Equal input gives equal files, run after run. Only tuning adds what it measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from mixnet_tools import __version__
-from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
@@ -36,7 +35,7 @@ def rt_info(
         "inputs": "; ".join(entry.describe() for entry in plan.inputs),
         "outputs": ", ".join(cut.text for cut in plan.outputs),
         "reverse_input_channels": str(any(entry.reverse for entry in plan.inputs)),
-        "weights": plan.weights,
+        "weights": plan.weights or "raw",
         "mixnet_tools_version": __version__,
         "openvino_version": openvino.get_version(),
     }
@@ -71,11 +70,14 @@ def conversion_report(
     digest: str,
     dropped: int,
     parity: Sequence[ParityResult],
-    averages: AverageReport | None,
+    weights: Mapping[str, object],
     versions: dict[str, str],
     optimization: dict[str, str] | None,
+    reference: Mapping[str, object] | None,
 ) -> dict[str, object]:
-    """The contents of conversion.json. ``parity`` is empty and ``averages`` None where nothing was compared.
+    """The contents of conversion.json. ``parity`` is empty and ``reference`` None where nothing was compared.
+
+    ``weights`` says which were taken and why; ``reference`` what ran the original, and which rights it had not.
 
     ``optimization`` is what was done for speed: nothing ({}) where it was of no use, None where nobody asked.
     """
@@ -97,9 +99,10 @@ def conversion_report(
             for entry in plan.inputs
         ],
         "outputs": [cut.text for cut in plan.outputs],
-        "weights": {"used": plan.weights, "moving_averages": asdict(averages) if averages else None},
+        "weights": dict(weights),
         "nodes_cut_away": dropped,
         "optimization": optimization,
+        "reference": None if reference is None else dict(reference),
         "parity": [asdict(result) for result in parity],
         "versions": versions,
     }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Weights = Literal["raw", "ema"]
+Weights = Literal["raw", "ema", "saver"]
+"""Raw values, moving averages, or (never asked for by name) whatever else a graph's own saver restores."""
 Freezer = Literal["openvino", "tensorflow"]
 CHANNELS = 3
 """Channels of a colour image, whose order can be reversed."""
@@ -105,8 +106,9 @@ class ConversionPlan:
     """What conversion will do to one model.
 
     An empty ``inputs`` or ``outputs`` means: those the source declares. ``weights`` are the checkpoint's raw values or
-    their moving averages. ``freezer`` is who reads the weights: OpenVINO itself, or TensorFlow by way of a frozen
-    graph. ``download_dir`` is the folder below which the downloaded models lie.
+    their moving averages; None stands for those that the source's own saver restores. ``freezer`` is who reads the
+    weights: OpenVINO itself, or TensorFlow by way of a frozen graph. ``download_dir`` is the folder below which the
+    downloaded models lie.
     """
 
     model: str
@@ -114,7 +116,7 @@ class ConversionPlan:
     inputs: tuple[InputPlan, ...]
     outputs: tuple[Cut, ...]
     constants: tuple[Constant, ...] = ()
-    weights: Weights = "raw"
+    weights: Weights | None = None
     freezer: Freezer = "openvino"
     download_dir: Path = Path()
 

@@ -173,7 +173,7 @@ def test_onnx_names_may_hold_colons_and_batches_are_the_files_own(tmp_path: Path
     folder.change(model_optimizer_args=arguments, input_info=graphs.image_input("data:0", 32, "NCHW"))
     assert ports(converted(folder)) == (["data:0"], ["prob"])
     folder.change(model_optimizer_args=[*arguments, "--input_shape=[2,3,32,32]"])
-    with pytest.raises(EvaluationError, match="ONNX Runtime cannot run it on these inputs"):
+    with pytest.raises(EvaluationError, match="ONNX Runtime cannot run the original"):
         converted(folder)
     folder.change(model_optimizer_args=[argument.replace("prob", "r1") for argument in arguments])
     with pytest.raises(ConversionError, match=r"expected outputs of the ONNX model \(prob\), got r1"):

@@ -135,7 +135,7 @@ class Sum(Model):
 class Original(Reference):
     """What is converted: the sum of channels, without preprocessing, and as many times as there are ``outputs``."""
 
-    inputs, versions = ("x",), {}
+    inputs, versions, software, restrictions = ("x",), {}, "numpy", ()
 
     def __init__(self, *outputs: str) -> None:
         self.outputs = outputs

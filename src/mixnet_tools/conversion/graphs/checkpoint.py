@@ -1,24 +1,31 @@
-"""Reads the values of variables from a checkpoint, by TensorFlow, and compares them with their moving averages."""
+"""The index of a TensorFlow checkpoint (V2): which variables it holds, and their values, read without TensorFlow.
+
+``<prefix>.index`` is a table in LevelDB's format (https://github.com/google/leveldb/blob/main/doc/table_format.md),
+sorted by key, that TensorFlow writes uncompressed. The empty key holds a ``BundleHeaderProto``, every other key is a
+variable's name and holds a ``BundleEntryProto`` (tensorflow/core/protobuf/tensor_bundle.proto): type, shape, and where
+the bytes lie in ``<prefix>.data-?????-of-?????``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from mixnet_tools.conversion.graphs import variables
-from mixnet_tools.errors import FreezeError, NextStep, first_line
-from mixnet_tools.inference.base import Array
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from mixnet_tools.conversion.graphs.variables import AVERAGE_SUFFIX
+from mixnet_tools.errors import FreezeError, NextStep
+from mixnet_tools.reference.tensorflow_library import TensorFlowFailure, dtype_of
 
-if TYPE_CHECKING:
-    from tensorboard.compat.proto.graph_pb2 import GraphDef
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorflow.dtypes import DType
-    from tensorflow.train import CheckpointReader
+Array = npt.NDArray[np.generic]
+
+_MAGIC = 0xDB4775248B80FB57
+_FOOTER = 48
 
 
 @dataclass(frozen=True)
@@ -36,70 +43,215 @@ class AverageReport:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """The values of a graph's variables, by name: a V1 or V2 checkpoint, in one data file or several.
+class Entry:
+    """A variable: TensorFlow's number of its ``dtype``, its ``shape``, and ``size`` bytes at ``offset`` of a ``shard``.
 
-    ``fetch_again`` is the hint where a file is damaged.
+    ``partitioned`` variables have no bytes of their own: their slices stand under other keys.
     """
 
+    dtype: int
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    partitioned: bool
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of version 2 at ``prefix``, in ``shards`` data files. ``fetch_again`` is the hint for damage."""
+
     prefix: Path
+    shards: int
+    entries: Mapping[str, Entry]
     fetch_again: NextStep
-    reader: CheckpointReader
-    types: Mapping[str, DType]
-    failures: tuple[type[Exception], ...]
-
-    @classmethod
-    def open(cls, prefix: Path, fetch_again: NextStep) -> Checkpoint:
-        """Open the checkpoint whose files' names begin with ``prefix``.
-
-        Raises :class:`FreezeError` where it cannot be read.
-        """
-        tensorflow = import_tensorflow()
-        # TensorFlow reports damaged files by many exception types, some of them plain RuntimeErrors.
-        failures = (tensorflow.errors.OpError, RuntimeError, ValueError)
-        try:
-            reader = tensorflow.train.load_checkpoint(str(prefix))
-            return cls(prefix, fetch_again, reader, dict(reader.get_variable_to_dtype_map()), failures)
-        except failures as error:
-            message = f"{prefix}: cannot read the checkpoint: {first_line(error)[:200]}"
-            raise FreezeError(message, hint=fetch_again) from error
 
     def value(self, name: str) -> Array:
-        """The array called ``name``. Raises :class:`FreezeError` where it is missing or damaged."""
-        if name not in self.types:
-            count = len(self.types)
-            whole = name.partition("/part_")[0]
-            if whole in self.types:
-                raise FreezeError(f"{self.prefix}: the variable {whole!r} is partitioned, which is not supported")
+        """The value of the variable ``name``. Raises :class:`FreezeError` where the files do not hold it."""
+        entry = self.entries.get(name)
+        if entry is None:
             raise FreezeError(
-                f"{self.prefix}: the checkpoint lacks the variable {name!r} ({count} others are there): it does not "
-                "belong to the meta graph, or is damaged",
+                f"{self.prefix}: the checkpoint lacks the variable {name!r} ({len(self.entries)} are there)"
+            )
+        if entry.partitioned:
+            raise FreezeError(f"{self.prefix}: the variable {name!r} is partitioned, which is not supported")
+        path = self.prefix.with_name(f"{self.prefix.name}.data-{entry.shard:05d}-of-{self.shards:05d}")
+        try:
+            with path.open("rb") as stream:
+                stream.seek(entry.offset)
+                data = stream.read(entry.size)
+        except OSError as error:
+            raise FreezeError(f"{path}: cannot be read: {error.strerror or error}") from error
+        try:
+            kind = dtype_of(entry.dtype)
+        except TensorFlowFailure as error:
+            raise FreezeError(f"{self.prefix}: {name!r}: {error}") from error
+        expected = int(np.prod(entry.shape, dtype=np.int64)) * kind.itemsize
+        if len(data) != entry.size or entry.size != expected:
+            raise FreezeError(
+                f"{path}: {name!r} has {len(data)} bytes at {entry.offset}, expected {expected} "
+                f"for {kind} of shape {entry.shape}",
                 hint=self.fetch_again,
             )
-        try:
-            return np.asarray(self.reader.get_tensor(name))
-        except self.failures as error:
-            message = f"{self.prefix}: cannot read {name!r}: {first_line(error)[:200]}"
-            raise FreezeError(message, hint=self.fetch_again) from error
+        return np.frombuffer(data, kind).reshape(entry.shape)
 
-    def read(self, name: str, graph: GraphDef) -> TensorProto:
-        """The variable as a TensorProto of the message classes that ``graph`` is made of."""
-        array = self.value(name)
-        node = type(graph)().node.add()
-        proto = node.attr["value"].tensor
-        proto.dtype = self.types[name].as_datatype_enum
-        proto.tensor_shape.SetInParent()
-        for size in array.shape:
-            proto.tensor_shape.dim.add().size = size
-        proto.tensor_content = array.tobytes()
-        return proto
-
-    def averages(self, names: set[str]) -> AverageReport:
-        """Compare each of ``names`` (raw names) with its moving average, where it has one."""
-        pairs = [(name, name + variables.AVERAGE_SUFFIX) for name in sorted(names)]
-        pairs = [pair for pair in pairs if pair[0] in self.types and pair[1] in self.types]
+    def averages(self, names: Collection[str]) -> AverageReport:
+        """Compare each of the variables ``names`` with its moving average, where both are there."""
+        pairs = [(name, name + AVERAGE_SUFFIX) for name in sorted(names)]
+        pairs = [pair for pair in pairs if pair[0] in self.entries and pair[1] in self.entries]
         gaps = [
-            float(np.max(np.abs(self.value(raw).astype(float) - self.value(shadow)), initial=0.0))
+            float(np.max(np.abs(self.value(raw).astype(float) - self.value(shadow).astype(float)), initial=0.0))
             for raw, shadow in pairs
         ]
         return AverageReport(len(names), len(pairs), sum(gap > 0 for gap in gaps), max(gaps, default=0.0))
+
+    def _partitioned(self, name: str) -> FreezeError:
+        return FreezeError(f"{self.prefix}: the variable {name!r} is partitioned, which is not supported")
+
+
+def read_checkpoint(prefix: Path, fetch_again: NextStep) -> Checkpoint:
+    """Read the index of the checkpoint at ``prefix``.
+
+    Raises :class:`FreezeError` where it is missing, truncated or in another format.
+    """
+    path = prefix.with_name(f"{prefix.name}.index")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror or error}"
+        raise FreezeError(message, hint=fetch_again) from error
+    try:
+        header, entries = None, {}
+        for key, value in _pairs(data):
+            if not key:
+                header = _messages()[0].FromString(value)
+                continue
+            entry = _messages()[1].FromString(value)
+            shape = tuple(int(dim.size) for dim in entry.shape.dim)
+            entries[key.decode("utf-8", "surrogateescape")] = Entry(
+                entry.dtype, shape, entry.shard_id, entry.offset, entry.size, bool(entry.slices)
+            )
+    except (IndexError, ValueError, struct.error) as error:
+        raise FreezeError(
+            f"{path}: not the index of a TensorFlow checkpoint, or truncated ({error})", hint=fetch_again
+        ) from error
+    except Exception as error:  # protobuf's DecodeError has no public base class in every implementation
+        raise FreezeError(f"{path}: not the index of a TensorFlow checkpoint ({error})", hint=fetch_again) from error
+    if header is None or header.endianness != 0:
+        raise FreezeError(f"{path}: the index has no header, or is of a big-endian machine")
+    return Checkpoint(prefix, header.num_shards, entries, fetch_again)
+
+
+def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of a table, in its order."""
+    if len(data) < _FOOTER or struct.unpack("<Q", data[-8:])[0] != _MAGIC:
+        raise ValueError("the table's end is not there")
+    footer = data[-_FOOTER:]
+    _, _, place = _handle(footer, 0)
+    offset, size, _ = _handle(footer, place)
+    for _, handle in _block(data, offset, size):
+        start, length, _ = _handle(handle, 0)
+        yield from _block(data, start, length)
+
+
+def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    if data[offset + size] != 0:
+        raise ValueError("its blocks are compressed")
+    block = data[offset : offset + size]
+    restarts = struct.unpack("<I", block[-4:])[0]
+    end = len(block) - 4 * (restarts + 1)
+    if end < 0:
+        raise ValueError("a block is damaged")
+    place, key = 0, b""
+    while place < end:
+        shared, place = _varint(block, place)
+        unshared, place = _varint(block, place)
+        length, place = _varint(block, place)
+        if shared > len(key) or place + unshared + length > end:
+            raise ValueError("an entry is damaged")
+        key = key[:shared] + block[place : place + unshared]
+        place += unshared
+        yield key, block[place : place + length]
+        place += length
+
+
+def _handle(data: bytes, place: int) -> tuple[int, int, int]:
+    """(offset, size) of a block, and the place behind them."""
+    offset, place = _varint(data, place)
+    size, place = _varint(data, place)
+    return offset, size, place
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        place += 1
+        if byte < 0x80:
+            return value, place
+        shift += 7
+    raise ValueError("a number without end")
+
+
+class _Message(Protocol):
+    def FromString(self, data: bytes) -> _Fields: ...  # noqa: N802 - protobuf's name
+
+
+class _Dim(Protocol):
+    size: int
+
+
+class _Shape(Protocol):
+    dim: list[_Dim]
+
+
+class _Fields(Protocol):
+    num_shards: int
+    endianness: int
+    dtype: int
+    shape: _Shape
+    shard_id: int
+    offset: int
+    size: int
+    slices: list[object]
+
+
+@cache
+def _messages() -> tuple[_Message, _Message]:
+    """The message classes BundleHeaderProto and BundleEntryProto, as far as they are needed here."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from tensorboard.compat.proto import tensor_shape_pb2
+
+    file = descriptor_pb2.FileDescriptorProto(
+        name="mixnet_tools/tensor_bundle.proto",
+        package="mixnet_tools",
+        syntax="proto3",
+        dependency=[tensor_shape_pb2.DESCRIPTOR.name],
+    )
+    field = descriptor_pb2.FieldDescriptorProto
+    shape = f".{tensor_shape_pb2.TensorShapeProto.DESCRIPTOR.full_name}"
+    fields = {
+        "BundleHeaderProto": [("num_shards", 1, field.TYPE_INT32), ("endianness", 2, field.TYPE_INT32)],
+        "BundleEntryProto": [
+            ("dtype", 1, field.TYPE_INT32),
+            ("shape", 2, field.TYPE_MESSAGE),
+            ("shard_id", 3, field.TYPE_INT32),
+            ("offset", 4, field.TYPE_INT64),
+            ("size", 5, field.TYPE_INT64),
+            ("slices", 7, field.TYPE_BYTES),
+        ],
+    }
+    for message, entries in fields.items():
+        described = file.message_type.add(name=message)
+        for name, number, kind in entries:
+            label = field.LABEL_REPEATED if name == "slices" else field.LABEL_OPTIONAL
+            added = described.field.add(name=name, number=number, type=kind, label=label)
+            if kind == field.TYPE_MESSAGE:
+                added.type_name = shape
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    header, entry = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"mixnet_tools.{name}")) for name in fields
+    )
+    return cast(_Message, header), cast(_Message, entry)

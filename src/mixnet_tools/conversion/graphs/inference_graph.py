@@ -50,8 +50,6 @@ def inference_graph(plan: ConversionPlan, graph: GraphDef) -> InferenceGraph:
     )
     surgery.check_closed(pruned, placeholders)
     pruned, tensors = surgery.expose(pruned, plan.outputs or [Cut(name, name, "node", 0) for name in outputs])
-    if plan.weights == "ema":
-        pruned = variables.use_averages(pruned, variables.variable_names(graph))
     fed_by = [before[entry.cut.node].op for entry in inputs if entry.cut.node in before]
     return InferenceGraph(
         graph=pruned,

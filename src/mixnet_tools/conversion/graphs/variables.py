@@ -1,14 +1,14 @@
-"""Edits the variables of TensorFlow graphs: makes constants of them, chooses raw or averaged weights.
+"""Edits the variables of TensorFlow graphs: makes constants of them, gives them other names.
 
 Like :mod:`mixnet_tools.conversion.graphs.surgery`, it works on messages only. The caller knows where values come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from mixnet_tools.errors import FreezeError
+from mixnet_tools.inference.base import Array
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
@@ -46,26 +46,21 @@ def fold_variables(graph: GraphDef, read_variable: Callable[[str], TensorProto])
     return result
 
 
-def use_averages(graph: GraphDef, shadows: Iterable[str]) -> GraphDef:
-    """A copy of the pruned ``graph`` whose variables are called as their moving averages, where ``shadows`` has one.
+def rename_variables(graph: GraphDef, names: Mapping[str, str]) -> GraphDef:
+    """A copy of ``graph`` whose variables (by their nodes' names) are called as ``names`` says.
 
-    Reading a checkpoint by these names gives the averages. Raises :class:`FreezeError` where no variable has one.
+    Who reads a checkpoint by the variables' names gets other values.
     """
-    known = frozenset(shadows)
     result = type(graph)()
     result.CopyFrom(graph)
     renamed: dict[str, str] = {}
     for node in result.node:
-        if node.op in VARIABLE_OPS and variable_key(node) + AVERAGE_SUFFIX in known:
-            shadow = variable_key(node) + AVERAGE_SUFFIX
-            renamed[node.name] = shadow
-            node.name = shadow
+        name = names.get(node.name)
+        if node.op in VARIABLE_OPS and name is not None and name != variable_key(node):
+            renamed[node.name] = name
+            node.name = name
             if node.op == "VarHandleOp":
-                node.attr["shared_name"].s = shadow.encode()
-    if not renamed:
-        raise FreezeError(
-            f"the checkpoint has no moving averages (<variable>{AVERAGE_SUFFIX})", hint="convert with `weights=raw`"
-        )
+                node.attr["shared_name"].s = name.encode()
     for node in result.node:
         for index, name in enumerate(node.input):
             producer, colon, port = name.partition(":")
@@ -78,6 +73,24 @@ def variable_key(node: NodeDef) -> str:
     """The name under which a variable's value stands in a checkpoint."""
     shared = node.attr["shared_name"].s.decode() if "shared_name" in node.attr else ""
     return shared if node.op == "VarHandleOp" and shared else str(node.name)
+
+
+def own_names(graph: GraphDef) -> dict[str, str]:
+    """The variables of ``graph``: the name of the node, and the name in a checkpoint that follows from it."""
+    return {node.name: variable_key(node) for node in graph.node if node.op in VARIABLE_OPS}
+
+
+def as_proto(array: Array, graph: GraphDef) -> TensorProto:
+    """``array`` as a message of the classes that ``graph`` is made of."""
+    from mixnet_tools.reference.tensorflow_library import number_of
+
+    proto = type(graph)().node.add().attr["value"].tensor
+    proto.dtype = number_of(array.dtype)
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    proto.tensor_content = array.tobytes()
+    return proto
 
 
 def variable_names(graph: GraphDef) -> set[str]:

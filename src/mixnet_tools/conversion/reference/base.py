@@ -11,13 +11,26 @@ from mixnet_tools.inference.base import Array
 class Reference(ABC):
     """A source model that runs in the framework it was made with. Close it when it is no longer needed.
 
-    ``inputs`` and ``outputs`` are the plan's names, or the source's where the plan has none. ``versions`` are the
-    versions of the packages that compute, for conversion.json.
+    ``inputs`` and ``outputs`` are the plan's names, or the source's where the plan has none.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    versions: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def versions(self) -> Mapping[str, str]:
+        """The versions of the packages that compute, for conversion.json."""
+
+    @property
+    @abstractmethod
+    def software(self) -> str:
+        """The framework that computes, and how it is called, for conversion.json."""
+
+    @property
+    @abstractmethod
+    def restrictions(self) -> tuple[str, ...]:
+        """The rights that the original does not have while it runs, a line each, for conversion.json."""
 
     @abstractmethod
     def infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:

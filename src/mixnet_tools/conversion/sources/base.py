@@ -35,7 +35,7 @@ class SourceModel(ABC):
     framework: ClassVar[str] = "tf"
     option: ClassVar[str]
     freezers: ClassVar[tuple[Freezer, ...]] = ("openvino", "tensorflow")
-    weights: ClassVar[tuple[Weights, ...]] = ("raw",)
+    weights: ClassVar[tuple[Weights | None, ...]] = (None, "raw")
     takes_constants: ClassVar[bool] = False
 
     def __init__(self, plan: ConversionPlan) -> None:
@@ -96,6 +96,10 @@ class SourceModel(ABC):
     def freeze(self) -> FrozenGraph:
         """The network as a TensorFlow graph without variables. Raises what :meth:`reference` raises."""
         raise FreezeError(f"{self.plan.source.path}: is not a model of TensorFlow, and cannot be frozen")
+
+    def weights_reason(self) -> str | None:
+        """Why the weights were taken that the plan names; None where there is one kind only."""
+        return None
 
     def averages(self) -> AverageReport | None:
         """How the weights differ from their moving averages; None where they were not compared."""

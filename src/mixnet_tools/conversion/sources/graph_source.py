@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.graphs import surgery, variables
-from mixnet_tools.conversion.graphs.checkpoint import Checkpoint
 from mixnet_tools.conversion.graphs.inference_graph import InferenceGraph, inference_graph
+from mixnet_tools.conversion.graphs.weights import WeightChoice
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.reference.in_process import tensorflow_reference
+from mixnet_tools.conversion.reference.child import ChildReference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, write
 from mixnet_tools.errors import FreezeError
+from mixnet_tools.inference.base import Array
+from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -41,8 +45,10 @@ class GraphSource(SourceModel):
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()
-        if not self.plan.outputs:  # the graph's own: from here on they are as good as named
-            self.plan = replace(self.plan, outputs=tuple(parse_cut(name) for name in self.pruned.outputs))
+        outputs = self.plan.outputs or tuple(parse_cut(name) for name in self._cut.outputs)
+        self.plan = replace(self.plan, outputs=outputs)
+        self._refuse_unsafe()
+        self.plan = replace(self.plan, weights=self.choice.used)
         if self.is_frozen_first:
             self.freeze()
         return self.plan
@@ -74,12 +80,12 @@ class GraphSource(SourceModel):
 
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
-        inputs = [entry.cut.text for entry in self.plan.inputs] or self.pruned.placeholders
-        outputs = [cut.text for cut in self.plan.outputs] or self.pruned.outputs
-        return tensorflow_reference(self.freeze(), inputs, outputs)
+        job, graph = self._job
+        return ChildReference(job, graph.SerializeToString())
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""
+        self._refuse_unsafe()
         return self._frozen
 
     @property
@@ -89,26 +95,76 @@ class GraphSource(SourceModel):
 
     @cached_property
     def pruned(self) -> InferenceGraph:
-        """The part of the graph that is converted."""
-        self.check_files()
+        """The part of the graph that is converted. Its variables are called as their values are in the checkpoint."""
+        cut = self._cut
+        return replace(cut, graph=variables.rename_variables(cut.graph, self.choice.names))
+
+    @cached_property
+    def choice(self) -> WeightChoice:
+        """The weights of the network's variables."""
+        own = variables.own_names(self._cut.graph)
+        return self.choose_weights(own) if own else WeightChoice("raw", "all weights are constants", {})
+
+    def choose_weights(self, own: Mapping[str, str]) -> WeightChoice:
+        """The weights of the variables ``own`` (node name -> own name)."""
+        raise FreezeError(f"{self.plan.source.path}: holds variables, and only a meta graph comes with their values")
+
+    def values(self, graph: GraphDef) -> Callable[[str], Array]:
+        """A function that gives the value of a variable of ``graph`` by its name in the checkpoint."""
+        raise FreezeError(f"{self.plan.source.path}: holds variables, and only a meta graph comes with their values")
+
+    def with_saver(self, graph: GraphDef) -> tuple[GraphDef, Restore | None]:
+        """``graph`` as it is run, and how it gets its weights; None where they are constants."""
+        return graph, None
+
+    def _refuse_unsafe(self) -> None:
+        """Raise :class:`UnsafeModelError` where answering or restoring would do more than compute."""
+        job, graph = self._job
+        refuse_unsafe(graph, purposes_of(job), str(self.plan.source.path))
+
+    @cached_property
+    def _job(self) -> tuple[Job, GraphDef]:
+        """The original as a job, and the graph that it runs: the file's own, but for frozen inputs."""
+        plan, graph = self.plan, self._graph
+        feeds = {}
+        for entry in plan.inputs:
+            feeds[entry.cut.text] = entry.cut.tensor
+            if entry.cut.side == "input":  # other readers of the tensor keep their own value
+                graph = surgery.insert_placeholder(graph, entry.cut, len(entry.shape) if entry.shape else None)
+                feeds[entry.cut.text] = f"{entry.cut.placeholder}:0"
+        for constant in plan.constants:
+            graph = surgery.fold_placeholder(graph, constant)
+        graph, restore = self.with_saver(graph)
+        job = Job(
+            name=plan.model,
+            framework="tensorflow",
+            inputs=feeds or {name: f"{name}:0" for name in self._cut.placeholders},
+            outputs={cut.text: cut.tensor for cut in plan.outputs} or {name: name for name in self._cut.outputs},
+            restore=restore,
+            readable=tuple(str(path.resolve().parent) for path in self.files()[1:2]),
+        )
+        return job, graph
+
+    @cached_property
+    def _graph(self) -> GraphDef:
         path, graph = self.plan.source.path, self.graph()
         if not graph.node:
             raise FreezeError(f"{path}: a graph without nodes ({path.stat().st_size} bytes)", hint=self.fetch_again)
-        try:
-            return inference_graph(self.plan, graph)
-        except FreezeError as error:
-            raise FreezeError(f"{path}: {error}", hint=error.hint) from error
+        return graph
 
-    def checkpoint(self) -> Checkpoint:
-        """The values of the graph's variables."""
-        raise FreezeError(f"{self.plan.source.path}: holds variables, and only a meta graph comes with their values")
+    @cached_property
+    def _cut(self) -> InferenceGraph:
+        try:
+            return inference_graph(self.plan, self._graph)
+        except FreezeError as error:
+            raise FreezeError(f"{self.plan.source.path}: {error}", hint=error.hint) from error
 
     @cached_property
     def _frozen(self) -> FrozenGraph:
         graph = self.pruned.graph
         if variables.variable_names(graph):
-            checkpoint = self.checkpoint()
-            graph = variables.fold_variables(graph, lambda name: checkpoint.read(name, graph))
+            value = self.values(graph)
+            graph = variables.fold_variables(graph, lambda name: variables.as_proto(value(name), graph))
         return FrozenGraph(
             name=self.plan.model,
             graph_def=graph.SerializeToString(deterministic=True),

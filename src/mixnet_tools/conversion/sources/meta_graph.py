@@ -5,17 +5,26 @@ OpenVINO reads the weights itself: the graph is written again, cut and pruned, b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.graphs import variables
-from mixnet_tools.conversion.graphs.checkpoint import AverageReport, Checkpoint
+from mixnet_tools.conversion.graphs.checkpoint import AverageReport, Checkpoint, read_checkpoint
 from mixnet_tools.conversion.graphs.graph_file import parse_graph
+from mixnet_tools.conversion.graphs.saver import Saver, add_saver, reading_graph, restored_names
+from mixnet_tools.conversion.graphs.weights import WeightChoice, choose_weights
 from mixnet_tools.conversion.sources.graph_source import GraphSource
 from mixnet_tools.conversion.sources.openvino_frontend import write
+from mixnet_tools.errors import EvaluationError, FreezeError
+from mixnet_tools.inference.base import Array
+from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.process import ReferenceProcess
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
+    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
 
 
 class MetaGraphSource(GraphSource):
@@ -23,7 +32,7 @@ class MetaGraphSource(GraphSource):
 
     kind = "meta_graph"
     option = "input_meta_graph"
-    weights = ("raw", "ema")
+    weights = (None, "raw", "ema")
 
     @classmethod
     def path_problem(cls, path: Path) -> str | None:
@@ -39,20 +48,66 @@ class MetaGraphSource(GraphSource):
 
     def graph(self) -> GraphDef:
         """See :meth:`GraphSource.graph`."""
-        from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
+        return self._meta.graph_def
 
-        return parse_graph(self.plan.source.path, MetaGraphDef(), "meta graph", self.fetch_again).graph_def
+    def choose_weights(self, own: Mapping[str, str]) -> WeightChoice:
+        """See :meth:`GraphSource.choose_weights`."""
+        available = frozenset(variables.variable_names(self._graph))
+        if not self.has_old_format:
+            available |= self.checkpoint.entries.keys()
+        return choose_weights(self.plan.weights, own, self._restored, available)
 
-    def checkpoint(self) -> Checkpoint:
-        """See :meth:`GraphSource.checkpoint`."""
-        return Checkpoint.open(self.prefix, self.fetch_again)
+    def weights_reason(self) -> str | None:
+        """See :meth:`SourceModel.weights_reason`."""
+        return self.choice.reason
+
+    def values(self, graph: GraphDef) -> Callable[[str], Array]:
+        """See :meth:`GraphSource.values`. Read by TensorFlow where that was asked for, or the format is old."""
+        if not self.is_frozen_first:
+            return self.checkpoint.value
+        return self._read_by_tensorflow(graph).__getitem__
+
+    def with_saver(self, graph: GraphDef) -> tuple[GraphDef, Restore | None]:
+        """See :meth:`GraphSource.with_saver`. The file's own saver, unless other weights were asked for."""
+        names = self.choice.names
+        own = Saver(self._meta.saver_def.restore_op_name, self._meta.saver_def.filename_tensor_name)
+        if not names:
+            return graph, None
+        if any(self._restored.get(node) != name for node, name in names.items()):
+            graph, own = add_saver(graph, names)
+        return graph, Restore(own.operation, own.filename_tensor, str(self.prefix.absolute()))
 
     def averages(self) -> AverageReport | None:
-        """See :meth:`SourceModel.averages`. Looked at where TensorFlow is at work anyway, or where they are used."""
-        if "_frozen" not in vars(self) and self.plan.weights != "ema":
-            return None
-        used = variables.variable_names(self.pruned.graph)
-        return self.checkpoint().averages({name.removesuffix(variables.AVERAGE_SUFFIX) for name in used})
+        """See :meth:`SourceModel.averages`."""
+        own = variables.own_names(self._cut.graph)
+        return None if self.has_old_format or not own else self.checkpoint.averages(own.values())
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The index of the checkpoint, which must have the newer format."""
+        return read_checkpoint(self.prefix, self.fetch_again)
+
+    @cached_property
+    def _meta(self) -> MetaGraphDef:
+        from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
+
+        return parse_graph(self.plan.source.path, MetaGraphDef(), "meta graph", self.fetch_again)
+
+    @cached_property
+    def _restored(self) -> dict[str, str]:
+        return restored_names(self._graph, self._meta.saver_def.restore_op_name)
+
+    def _read_by_tensorflow(self, graph: GraphDef) -> dict[str, Array]:
+        kinds = {variables.variable_key(n): n.attr["dtype"].type for n in graph.node if n.op in variables.VARIABLE_OPS}
+        reading, tensors = reading_graph(type(graph), str(self.prefix.absolute()), kinds)
+        job = Job(self.plan.model, "tensorflow", {}, tensors, readable=(str(self.prefix.resolve().parent),))
+        with ReferenceProcess(job, reading.SerializeToString()) as process:
+            try:
+                return process.run({})
+            except EvaluationError as error:
+                raise FreezeError(
+                    f"{self.prefix}: cannot read the checkpoint: {error}", hint=self.fetch_again
+                ) from error
 
     @property
     def prefix(self) -> Path:

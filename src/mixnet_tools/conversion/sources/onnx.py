@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.conversion.plan import Cut
+from mixnet_tools.conversion.plan import ConversionPlan, Cut
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.reference.in_process import onnx_reference
+from mixnet_tools.conversion.reference.child import ChildReference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in
-from mixnet_tools.errors import ConversionError
+from mixnet_tools.errors import ConversionError, EvaluationError, MissingDependency
+from mixnet_tools.reference.onnx_file import external_files, job_for, read
 
 if TYPE_CHECKING:
+    import onnx
     import openvino
 
 
@@ -30,8 +33,14 @@ class OnnxSource(SourceModel):
         return Cut(text, text, "node", 0)
 
     def files(self) -> tuple[Path, ...]:
-        """See :meth:`SourceModel.files`."""
-        return (self.plan.source.path,)
+        """See :meth:`SourceModel.files`: the file, and those that hold weights apart."""
+        path = self.plan.source.path
+        return path, *(path.parent / name for name in self._external)
+
+    def read(self) -> ConversionPlan:
+        """See :meth:`SourceModel.read`."""
+        self._external  # noqa: B018 - reads the file, and refuses what is unsafe
+        return super().read()
 
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`. OpenVINO takes the file's own outputs only."""
@@ -51,4 +60,21 @@ class OnnxSource(SourceModel):
 
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
-        return onnx_reference(self.plan.source.path, [cut.text for cut in self.plan.outputs])
+        path = self.plan.source.path
+        return ChildReference(*job_for(self.plan.model, path, read(path), [cut.text for cut in self.plan.outputs]))
+
+    @property
+    def _external(self) -> tuple[str, ...]:
+        return () if self._parsed is None else external_files(self._parsed)
+
+    @cached_property
+    def _parsed(self) -> onnx.ModelProto | None:
+        """The file without its external data; None where the package onnx is not installed, or the file is missing."""
+        if not self.plan.source.path.is_file():
+            return None
+        try:
+            return read(self.plan.source.path)
+        except MissingDependency:
+            return None
+        except EvaluationError as error:
+            raise ConversionError(str(error), hint=self.fetch_again) from error

@@ -10,20 +10,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.graphs import surgery
+from mixnet_tools.conversion.graphs.saved_model_file import (
+    GRAPH_FILE,
+    INITIALIZER,
+    assets,
+    initializer,
+    read_meta_graph,
+)
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.reference.in_process import tensorflow_reference
+from mixnet_tools.conversion.reference.child import ChildReference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in, write
 from mixnet_tools.errors import FreezeError, first_line
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
     import openvino
+    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 SIGNATURE = "serving_default"
-GRAPH_FILE = "saved_model.pb"
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,55 @@ class SavedModelSource(SourceModel):
         """See :meth:`SourceModel.node_names`."""
         return names_in(self.plan.source.path / GRAPH_FILE)
 
+    def read(self) -> ConversionPlan:
+        """See :meth:`SourceModel.read`."""
+        self.check_files()
+        job, meta = self._job
+        refuse_unsafe(meta.graph_def, purposes_of(job), str(self.plan.source.path / GRAPH_FILE))
+        return self.plan
+
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
-        outputs = [cut.text for cut in self.plan.outputs] or list(self._signature.outputs)
-        return tensorflow_reference(self.freeze(), self._inputs(), outputs)
+        job, meta = self._job
+        return ChildReference(job, meta.graph_def.SerializeToString())
+
+    @cached_property
+    def _job(self) -> tuple[Job, MetaGraphDef]:
+        """The signature as a job: restored by the SavedModel's own saver, then initialized."""
+        folder = self.plan.source.path
+        meta = read_meta_graph(folder, self.fetch_again)
+        signature = self._signature_of(meta)
+        inputs = {name: info.name for name, info in signature.inputs.items()}
+        outputs = {name: info.name for name, info in signature.outputs.items()}
+        planned = {entry.cut.text: self._tensor("input", entry.cut.node, inputs) for entry in self.plan.inputs}
+        others = {name: tensor for name, tensor in sorted(inputs.items()) if tensor not in planned.values()}
+        wanted = {cut.text: self._tensor("output", cut.node, outputs) for cut in self.plan.outputs}
+        init, prefix = initializer(meta), folder / "variables" / "variables"
+        restore = None
+        if meta.saver_def.restore_op_name and prefix.with_name("variables.index").is_file():
+            operation = meta.saver_def.restore_op_name.partition(":")[0]
+            restore = Restore(operation, meta.saver_def.filename_tensor_name, str(prefix.absolute()))
+        job = Job(
+            name=self.plan.model,
+            framework="tensorflow",
+            inputs={**planned, **others},
+            outputs=wanted or dict(sorted(outputs.items())),
+            restore=restore,
+            initializers=(init,) if init else (),
+            assets=assets(meta, folder.absolute()),
+            readable=(str(folder.resolve()),),
+        )
+        return job, meta
+
+    def _signature_of(self, meta: MetaGraphDef) -> SignatureDef:
+        if SIGNATURE in meta.signature_def:
+            return meta.signature_def[SIGNATURE]
+        available = surgery.listed(name for name in meta.signature_def if name != INITIALIZER) or "none"
+        raise FreezeError(f"{self.plan.source.path}: no signature {SIGNATURE!r}; available: {available}")
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""
+        self.read()
         signature = self._signature
         outputs = [cut.node for cut in self.plan.outputs] or list(signature.outputs)
         return FrozenGraph(

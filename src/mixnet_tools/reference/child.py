@@ -1,0 +1,91 @@
+"""The child process: takes a job, loads its libraries, gives its rights away, loads the model, and answers.
+
+It is started by :mod:`mixnet_tools.reference.process` and talks to it over one connection, in JSON and plain bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mixnet_tools.reference import sandbox
+from mixnet_tools.reference.frameworks import prepare
+from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.tensorflow_library import dtype_called
+
+_SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev/null", "/dev/urandom", "/etc/ld.so.cache")
+"""What libraries read while they run: other libraries, and what the kernel says of the machine."""
+
+
+def main(connection: Connection, shared: int) -> None:
+    """Serve the process at the other end of ``connection``; ``shared`` is the file that arrays come in.
+
+    Returns when the connection is closed. Every failure is told to the other side.
+    """
+    sandbox.die_with_parent()
+    try:
+        job = Job.from_json(connection.recv_bytes())
+        framework = prepare(job)
+        size = json.loads(connection.recv_bytes())["model"]
+        readable = [*map(Path, job.readable), *map(Path, _SYSTEM), *_libraries()]
+        restrictions = sandbox.restrict(readable, job.memory)
+        with mmap.mmap(shared, max(1, size), access=mmap.ACCESS_READ) as memory:
+            original = framework.load(job, memory[:size])
+    except BaseException as error:
+        _tell(connection, error)
+        return
+    said = {"software": framework.software, "package": framework.package, "version": framework.version}
+    _send(connection, {"ready": {**said, "restrictions": restrictions}})
+    while True:
+        try:
+            request = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            return
+        try:
+            outputs = original.run(_feeds(request, shared))
+        except BaseException as error:
+            _tell(connection, error)
+            continue
+        _send(connection, {"outputs": [[str(output.dtype), list(output.shape)] for output in outputs]})
+        for output in outputs:
+            connection.send_bytes(np.ascontiguousarray(output).tobytes())
+
+
+def _libraries() -> list[Path]:
+    return [Path(folder) for folder in {sys.prefix, sys.base_prefix, *sys.path} if folder and os.path.isdir(folder)]
+
+
+def _feeds(request: dict[str, object], shared: int) -> dict[str, npt.NDArray[np.generic]]:
+    entries = request["feeds"]
+    assert isinstance(entries, list)
+    with mmap.mmap(shared, os.fstat(shared).st_size, access=mmap.ACCESS_READ) as memory:
+        return {
+            name: np.frombuffer(memory, dtype_called(dtype), int(np.prod(shape, dtype=np.int64)), offset)
+            .reshape(shape)
+            .copy()
+            for name, dtype, shape, offset in entries
+        }
+
+
+def _send(connection: Connection, message: dict[str, object]) -> None:
+    connection.send_bytes(json.dumps(message).encode())
+
+
+def _tell(connection: Connection, error: BaseException) -> None:
+    text = str(error) or type(error).__name__
+    kind = "import" if isinstance(error, ImportError) else "memory" if _is_out_of_memory(error, text) else "model"
+    _send(connection, {"error": {"kind": kind, "text": text[-20_000:], "package": getattr(error, "name", None)}})
+
+
+def _is_out_of_memory(error: BaseException, text: str) -> bool:
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, MemoryError) or any(words in text for words in ("OOM when allocating", "bad_alloc"))

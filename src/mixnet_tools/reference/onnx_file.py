@@ -1,0 +1,115 @@
+"""What an ONNX file needs beside itself: operations of which domains, and files with external data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mixnet_tools.errors import EvaluationError, MissingDependency, UnsafeModelError, first_line
+from mixnet_tools.reference.job import Job
+
+if TYPE_CHECKING:
+    import onnx
+
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.openvinotoolkit"})
+"""Domains whose operations the frameworks bring themselves. Operations of others are programs of somebody's."""
+
+_EXTERNAL = 1  # TensorProto.EXTERNAL
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """The model in ``path``, without its external data.
+
+    Raises :class:`EvaluationError` where it cannot be read, :class:`MissingDependency` without the package onnx, and
+    what :func:`refuse_unsafe` raises.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingDependency(
+            "ONNX models are compared with ONNX Runtime; the package onnx, which is needed too, is not installed",
+            hint="pip install 'mixnet-tools[onnx]', or `verify=False`",
+        ) from error
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # a protobuf DecodeError, or an OSError
+        raise EvaluationError(f"{path}: cannot be read as ONNX: {first_line(error)}") from error
+    refuse_unsafe(model, path)
+    return model
+
+
+def job_for(
+    name: str, path: Path, model: onnx.ModelProto, outputs: Sequence[str], threads: int | None = None
+) -> tuple[Job, bytes]:
+    """The job that computes ``outputs`` (none: those that the file declares) of ``model``, read from ``path``, and the
+    model's bytes. ``outputs`` that are inside the graph are added to those of ``model``.
+    """
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    declared = [output.name for output in graph.output]
+    for output in outputs:
+        if output not in declared:  # ONNX Runtime computes declared outputs only
+            graph.output.add().name = output
+    folder = str(path.resolve().parent)
+    job = Job(
+        name=name,
+        framework="onnx",
+        inputs={entry.name: entry.name for entry in graph.input if entry.name not in constants},
+        outputs={output: output for output in outputs or declared},
+        readable=(folder,),
+        external_data=folder if external_files(model) else None,
+        threads=threads,
+    )
+    return job, model.SerializeToString()
+
+
+def refuse_unsafe(model: onnx.ModelProto, path: Path) -> None:
+    """Raise :class:`UnsafeModelError` where ``model``, read from ``path``, needs operations of an unknown domain, or
+    external data outside its folder.
+    """
+    own = {function.domain for function in model.functions}
+    graphs = [*_graphs(model.graph), *(function for function in model.functions)]
+    for node in (node for graph in graphs for node in graph.node):
+        if node.domain not in DOMAINS | own:
+            raise UnsafeModelError(
+                f"{path}: the operation {node.op_type} of the node {node.name!r} is of the domain {node.domain!r}: "
+                "its program comes from somewhere else, and a model may only compute"
+            )
+    for name in external_files(model):
+        place = path.parent / name
+        inside = place.resolve().is_relative_to(path.parent.resolve())
+        if PurePosixPath(name).is_absolute() or not inside:
+            raise UnsafeModelError(f"{path}: weights in {name!r}: expected a file in the model's own folder")
+
+
+def external_files(model: onnx.ModelProto) -> tuple[str, ...]:
+    """The files with external data, as the model names them: relative to its folder. Sorted, each once."""
+    names = {
+        entry.value
+        for graph in _graphs(model.graph)
+        for tensor in _tensors(graph)
+        if tensor.data_location == _EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return tuple(sorted(names))
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """``graph`` and those in the attributes of its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            inner = [attribute.g] if attribute.HasField("g") else []
+            for one in [*inner, *attribute.graphs]:
+                yield from _graphs(one)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors

@@ -1,0 +1,223 @@
+"""Start the child process that runs the original, feed it by name, and take its answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from mixnet_tools.errors import EvaluationError, MissingDependency
+from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.tensorflow_library import dtype_called
+
+Array = npt.NDArray[np.generic]
+
+PATIENCE = 600.0
+"""Seconds for the original to load, and for one batch."""
+
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from multiprocessing.connection import Connection
+from mixnet_tools.reference.child import main
+main(Connection(int(sys.argv[2])), int(sys.argv[3]))
+"""
+"""Python runs it isolated (-I), so that no file of the working folder is taken for a module."""
+
+_LONGEST_MESSAGE = 1 << 20
+_LONGEST_ARRAY = 1 << 32
+_PAGE = 64
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a child process says of itself: the ``software`` that runs the original, the ``restrictions`` in force.
+
+    ``package`` and ``version`` are those of the framework.
+    """
+
+    software: str
+    package: str
+    version: str
+    restrictions: tuple[str, ...]
+
+
+class ReferenceProcess:
+    """The original of one model in a process of its own. Use it as a context manager, from one thread."""
+
+    def __init__(self, job: Job, model: bytes, check_stop: Callable[[], None] = lambda: None) -> None:
+        """Start loading ``model`` and return at once.
+
+        ``check_stop`` is called several times a second while the child is waited for, and may raise.
+        """
+        self._job, self._check_stop = job, check_stop
+        self._shared = _shared_memory()
+        os.ftruncate(self._shared, max(1, len(model)))
+        with mmap.mmap(self._shared, max(1, len(model))) as memory:
+            memory[: len(model)] = model
+        self._connection, theirs = Pipe()
+        environment = {
+            **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "OPENBLAS_NUM_THREADS": "1",
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._shared)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs.fileno(), self._shared),
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the child
+        )
+        theirs.close()
+        self._last_words: deque[bytes] = deque(maxlen=5)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._running: Running | None = None
+        with contextlib.suppress(OSError):  # a child that is gone already shows when it is waited for
+            self._connection.send_bytes(job.to_json().encode())
+            self._send({"model": len(model)})
+
+    def __enter__(self) -> ReferenceProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The number of the child process."""
+        return self._process.pid
+
+    def ready(self) -> Running:
+        """Wait until the model is loaded.
+
+        Raises :class:`EvaluationError` where it cannot be, :class:`MissingDependency` where its framework is not
+        installed.
+        """
+        if self._running is None:
+            found = self._receive("ready")
+            assert isinstance(found, dict)
+            self._running = Running(
+                *(str(found[name]) for name in ("software", "package", "version")),
+                restrictions=tuple(map(str, found["restrictions"])),
+            )
+        return self._running
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name, for arrays by the names of the job's inputs. Raises :class:`EvaluationError`."""
+        self.ready()
+        entries: list[tuple[str, str, list[int], int]] = []
+        offset = 0
+        for name, array in feeds.items():
+            entries.append((name, str(array.dtype), list(array.shape), offset))
+            offset += -(-array.nbytes // _PAGE) * _PAGE
+        if os.fstat(self._shared).st_size < max(1, offset):
+            os.ftruncate(self._shared, max(1, offset))
+        with mmap.mmap(self._shared, max(1, offset)) as memory:
+            for (_, _, _, start), array in zip(entries, feeds.values(), strict=True):
+                memory[start : start + array.nbytes] = np.ascontiguousarray(array).tobytes()
+        self._send({"feeds": entries})
+        described = self._receive("outputs")
+        assert isinstance(described, list)
+        outputs = {}
+        for name, (dtype, shape) in zip(self._job.outputs, described, strict=True):
+            outputs[name] = np.frombuffer(self._wait(_LONGEST_ARRAY), dtype_called(dtype)).reshape(shape)
+        return outputs
+
+    def close(self) -> None:
+        """End the child. Safe to call more than once."""
+        self._connection.close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        if self._shared >= 0:
+            os.close(self._shared)
+            self._shared = -1
+
+    def _send(self, message: dict[str, object]) -> None:
+        try:
+            self._connection.send_bytes(json.dumps(message).encode())
+        except OSError as error:
+            raise self._died() from error
+
+    def _receive(self, key: str) -> object:
+        message = json.loads(self._wait(_LONGEST_MESSAGE))
+        if "error" in message:
+            raise self._told(message["error"])
+        return message[key]
+
+    def _wait(self, most: int) -> bytes:
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while not self._connection.poll(0.2):
+                self._check_stop()
+                if time.monotonic() > deadline:
+                    raise EvaluationError(f"{self._job.name}: the original does not answer within {PATIENCE:.0f} s")
+            return self._connection.recv_bytes(most)
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+
+    def _told(self, error: Mapping[str, str]) -> Exception:
+        framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}[self._job.framework]
+        if error["kind"] == "import":
+            extra = "mixnet-tools[onnx]" if self._job.framework == "onnx" else "mixnet-tools"
+            return MissingDependency(
+                f"the original is run by {framework}, which cannot be imported: {error['text'].splitlines()[0]}",
+                hint=f"pip install '{extra}', or `verify=False`",
+            )
+        if error["kind"] == "memory":
+            return self._out_of_memory()
+        return EvaluationError(f"{self._job.name}: {framework} cannot run the original: {_short(error['text'])}")
+
+    def _died(self) -> EvaluationError:
+        code = self._process.wait()
+        words = b"\n".join(self._last_words).decode(errors="replace").strip()
+        if code == -signal.SIGKILL or "bad_alloc" in words or "MemoryError" in words:
+            return self._out_of_memory()
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return EvaluationError(
+            f"{self._job.name}: the process that runs the original {how}" + (f": {words}" if words else "")
+        )
+
+    def _out_of_memory(self) -> EvaluationError:
+        return EvaluationError(
+            f"{self._job.name}: the original needs more memory than there is (it may take {self._job.memory >> 20} MiB)"
+        )
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            for line in self._process.stderr:
+                self._last_words.append(line.rstrip()[:500])
+
+
+def _shared_memory() -> int:
+    """A file without a name, in memory where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("mixnet_tools")
+    with tempfile.TemporaryFile() as stream:
+        return os.dup(stream.fileno())
+
+
+def _short(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[0][:300]
