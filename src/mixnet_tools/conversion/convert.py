@@ -96,7 +96,7 @@ def make_plan(
         wrong.append("`freezer=tensorflow` and `keep_frozen` are for TensorFlow models")
     if wrong:
         raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
-    only = "raw" if "ema" not in kind.weights else None
+    only: Weights | None = "raw" if "ema" not in kind.weights else None
     return replace(plan, weights=options.weights or only, freezer=options.freezer)
 
 

@@ -12,11 +12,13 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from types import TracebackType
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,9 @@ import numpy.typing as npt
 from mixnet_tools.errors import EvaluationError, MissingDependency
 from mixnet_tools.reference.job import Job
 from mixnet_tools.reference.tensorflow_library import dtype_called
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Array = npt.NDArray[np.generic]
 
@@ -85,8 +90,10 @@ class ReferenceProcess:
         )
         theirs.close()
         self._last_words: deque[bytes] = deque(maxlen=5)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        listener = threading.Thread(target=_listen, args=(self._process.stderr, self._last_words), daemon=True)
+        listener.start()
+        # Also where nobody calls close(): a child must not outlive whoever fed it.
+        self._end = weakref.finalize(self, _end, self._process, self._connection, self._shared, listener)
         self._running: Running | None = None
         with contextlib.suppress(OSError):  # a child that is gone already shows when it is waited for
             self._connection.send_bytes(job.to_json().encode())
@@ -114,10 +121,8 @@ class ReferenceProcess:
         if self._running is None:
             found = self._receive("ready")
             assert isinstance(found, dict)
-            self._running = Running(
-                *(str(found[name]) for name in ("software", "package", "version")),
-                restrictions=tuple(map(str, found["restrictions"])),
-            )
+            software, package, version = (str(found[name]) for name in ("software", "package", "version"))
+            self._running = Running(software, package, version, tuple(map(str, found["restrictions"])))
         return self._running
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -143,16 +148,7 @@ class ReferenceProcess:
 
     def close(self) -> None:
         """End the child. Safe to call more than once."""
-        self._connection.close()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._listener.join()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
-        if self._shared >= 0:
-            os.close(self._shared)
-            self._shared = -1
+        self._end()
 
     def _send(self, message: dict[str, object]) -> None:
         try:
@@ -204,11 +200,22 @@ class ReferenceProcess:
             f"{self._job.name}: the original needs more memory than there is (it may take {self._job.memory >> 20} MiB)"
         )
 
-    def _listen(self) -> None:
-        assert self._process.stderr is not None
-        with contextlib.suppress(OSError, ValueError):
-            for line in self._process.stderr:
-                self._last_words.append(line.rstrip()[:500])
+
+def _listen(stream: IO[bytes], last_words: deque[bytes]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for line in stream:
+            last_words.append(line.rstrip()[:500])
+
+
+def _end(process: subprocess.Popen[bytes], connection: Connection, shared: int, listener: threading.Thread) -> None:
+    connection.close()
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    listener.join()
+    if process.stderr is not None:
+        process.stderr.close()
+    os.close(shared)
 
 
 def _shared_memory() -> int:

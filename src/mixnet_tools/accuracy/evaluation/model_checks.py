@@ -139,18 +139,27 @@ def make_setup(
         for tested in models
     )
     opencv = any("(OpenCV" in step for tested in setups for step in tested.preprocessing)
-    return Setup(model, profile, models[0].info.classes, summary, setups, _versions(opencv), dataset.shard)
+    return Setup(
+        model,
+        profile,
+        models[0].info.classes,
+        summary,
+        setups,
+        _versions([model.info for model in models], opencv),
+        dataset.shard,
+    )
 
 
-def _versions(scaled_by_opencv: bool) -> Versions:
+def _versions(infos: Sequence[RunnerInfo], scaled_by_opencv: bool) -> Versions:
+    used = dict(package for info in infos for package in info.packages)
     return Versions(
         mixnet_tools=__version__,
         openvino=_version("openvino"),
-        tensorflow=_version("tensorflow"),
+        tensorflow=used.get("tensorflow"),
         pillow=metadata.version("pillow"),
         numpy=np.__version__,
         python=python_version(),
-        onnxruntime=_version("onnxruntime"),
+        onnxruntime=used.get("onnxruntime"),
         opencv=_version("cv2") if scaled_by_opencv else None,
     )
 

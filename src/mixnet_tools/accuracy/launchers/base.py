@@ -26,7 +26,8 @@ class RunnerInfo:
 
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`. ``precision`` is that of the IR, None for an
     original. ``height`` and ``width`` are the size in pixels of the images that the model takes. ``classes`` is the
-    length of its answer. ``remarks`` say what is special about the model on this machine.
+    length of its answer. ``remarks`` say what is special about the model on this machine. ``packages`` are names and
+    versions of the software that computes.
     """
 
     launcher: str
@@ -39,6 +40,7 @@ class RunnerInfo:
     among_devices: bool = False
     """Whether the same model may run on other devices beside this one. Then its label names the device."""
     remarks: tuple[str, ...] = ()
+    packages: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:

@@ -37,7 +37,8 @@ class OnnxRunner(Synchronous):
                 hint="a damaged download does this: download the model again",
             ) from error
         height, width = self._image.height, self._image.width
-        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, (Digest(path.name, digest_of(path)),))
+        digests, packages = (Digest(path.name, digest_of(path)),), (("onnxruntime", self._model.version),)
+        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, digests, packages=packages)
         # The file may leave the length of its answer open: a grey image tells it.
         probe = self.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
         self._info = replace(self._info, classes=int(probe[0].size))

@@ -36,7 +36,9 @@ class TensorFlowRunner(Synchronous):
         # The graph may leave the length of its answer open: a grey image tells it.
         probe = self._graph.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
         digest = Digest("frozen graph", hashlib.sha256(frozen.graph_def).hexdigest())
-        self._info = RunnerInfo("tf", None, "CPU", height, width, int(probe[0].size), (digest,))
+        packages = (("tensorflow", self._graph.version),)
+        classes = int(probe[0].size)
+        self._info = RunnerInfo("tf", None, "CPU", height, width, classes, (digest,), packages=packages)
 
     @property
     def info(self) -> RunnerInfo:
