@@ -72,13 +72,30 @@ def refuse_unsafe(graph: GraphDef, purposes: Collection[Purpose], where: str) ->
             )
 
 
-def reached_nodes(graph: GraphDef, purposes: Collection[Purpose]) -> frozenset[str]:
-    """The names of the nodes of ``graph`` that ``purposes`` run."""
+def reached_part(graph: GraphDef, purposes: Collection[Purpose]) -> GraphDef:
+    """``graph`` without the nodes and functions that ``purposes`` do not run; tensors that are fed keep their node.
+
+    For libraries that do not know all operations of a graph: they refuse it whole, whether these would run or not.
+    """
     nodes = {node.name: node for node in graph.node}
     functions = {function.signature.name: function for function in graph.library.function}
-    return frozenset(
-        node.name for purpose in purposes for node, function in _reached(nodes, functions, purpose) if function is None
-    )
+    kept: set[str] = {split(name)[0] for purpose in purposes for name in purpose.fed}
+    called: set[str] = set()
+    for purpose in purposes:
+        for node, function in _reached(nodes, functions, purpose):
+            called.update(_functions_of(node, functions))
+            if function is None:
+                kept.add(node.name)
+    result = type(graph)()
+    result.versions.CopyFrom(graph.versions)
+    for node in graph.node:
+        if node.name in kept:
+            added = result.node.add()
+            added.CopyFrom(node)
+            if any(split(name)[0] not in kept for name in node.input):  # it is fed: nothing that it reads runs
+                _make_placeholder(added)
+    result.library.function.extend(one for name, one in functions.items() if name in called)
+    return result
 
 
 def split(name: str) -> tuple[str, int | None]:
@@ -191,3 +208,14 @@ class _OwnFiles:
         return bool(inputs) and all(
             index < len(given) and self._is_fed(given[index], place, seen) for given, place in inputs
         )
+
+
+def _make_placeholder(node: NodeDef) -> None:
+    """Make of a fed ``node`` with one output a Placeholder of the same type."""
+    types = [value.type for name, value in node.attr.items() if name in ("dtype", "T", "DstT", "out_type")]
+    listed = node.attr["output_types"].list.type if "output_types" in node.attr else []
+    kind = listed[0] if listed else types[0] if types else 1  # DT_FLOAT
+    name = node.name
+    node.Clear()
+    node.name, node.op = name, "Placeholder"
+    node.attr["dtype"].type = kind

@@ -8,7 +8,7 @@ import pytest
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from mixnet_tools.errors import UnsafeModelError
-from mixnet_tools.reference.reachable import Purpose, reached_nodes, refuse_unsafe
+from mixnet_tools.reference.reachable import Purpose, reached_part, refuse_unsafe
 
 
 def graph(
@@ -101,7 +101,9 @@ def test_what_is_never_run_is_not_refused() -> None:
         functions={"read": [("file", "ReadFile", [])]},
     )
     refuse_unsafe(made, [ANSWER], "net.pb")
-    assert reached_nodes(made, [ANSWER]) == {"logits"}
+    kept = reached_part(made, [ANSWER])
+    assert [(node.name, node.op) for node in kept.node] == [("images", "Placeholder"), ("logits", "Relu")]
+    assert not kept.library.function
 
 
 def test_an_operation_that_is_fed_runs_all_the_same_where_something_waits_for_it() -> None:

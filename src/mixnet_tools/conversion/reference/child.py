@@ -8,34 +8,52 @@ from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job
-from mixnet_tools.reference.process import ReferenceProcess
+from mixnet_tools.reference.process import ReferenceProcess, Running
+
+_UNKNOWN_OPERATION = "Op type not registered"
+"""TensorFlow's words for a graph with an operation that it does not know."""
 
 
 class ChildReference(Reference):
     """The model of a job. It begins to load at once; whoever asks for its outputs waits for it."""
 
-    def __init__(self, job: Job, model: bytes, check_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, job: Job, model: bytes, smaller: Callable[[], bytes] | None = None) -> None:
+        """Start the child. ``smaller`` gives the model without what is never run, for libraries that do not know all
+        its operations.
+        """
         self.inputs, self.outputs = tuple(job.inputs), tuple(job.outputs)
-        self._process = ReferenceProcess(job, model, check_stop)
+        self._job, self._smaller = job, smaller
+        self._process = ReferenceProcess(job, model)
+
+    def _ready(self) -> Running:
+        try:
+            return self._process.ready()
+        except EvaluationError as error:
+            if self._smaller is None or _UNKNOWN_OPERATION not in str(error):
+                raise
+        self._process.close()
+        self._process, self._smaller = ReferenceProcess(self._job, self._smaller()), None
+        return self._process.ready()
 
     @property
     def versions(self) -> Mapping[str, str]:
         """See :class:`Reference`. Waits until the model is loaded."""
-        said = self._process.ready()
+        said = self._ready()
         return {said.package: said.version}
 
     @property
     def software(self) -> str:
         """See :class:`Reference`. Waits until the model is loaded."""
-        return self._process.ready().software
+        return self._ready().software
 
     @property
     def restrictions(self) -> tuple[str, ...]:
         """See :class:`Reference`. Waits until the model is loaded."""
-        return self._process.ready().restrictions
+        return self._ready().restrictions
 
     def infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """See :meth:`Reference.infer`."""
+        self._ready()
         try:
             return self._process.run(feeds)
         except EvaluationError as error:

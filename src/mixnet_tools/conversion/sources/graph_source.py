@@ -21,7 +21,7 @@ from mixnet_tools.conversion.sources.openvino_frontend import convert_file, writ
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
-from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
+from mixnet_tools.reference.reachable import purposes_of, reached_part, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class GraphSource(SourceModel):
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
         job, graph = self._job
-        return ChildReference(job, graph.SerializeToString())
+        return ChildReference(
+            job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
+        )
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""

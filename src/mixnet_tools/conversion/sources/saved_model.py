@@ -26,7 +26,7 @@ from mixnet_tools.errors import FreezeError, first_line
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.reference.job import Job, Restore
-from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
+from mixnet_tools.reference.reachable import purposes_of, reached_part, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ class SavedModelSource(SourceModel):
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
         job, meta = self._job
-        return ChildReference(job, meta.graph_def.SerializeToString())
+        graph = meta.graph_def
+        return ChildReference(
+            job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
+        )
 
     @cached_property
     def _job(self) -> tuple[Job, MetaGraphDef]:
