@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mixnet_tools.descriptors import zoo as zoos
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import DownloadError, NextStep
+from tests.support.archived_model import ARCHIVE, FINISHED, PATCHED, SCRIPT, STEPS, WEIGHTS
 from tests.support.downloads import (
     IMPATIENT,
     add_model,
@@ -29,39 +28,7 @@ from tests.support.downloads import (
 )
 from tests.support.http_server import Answer, FaultyServer
 
-WEIGHTS = noise(90_000, "weights")
-ARCHIVE = tar_gz({"net/model.ckpt": WEIGHTS, "net/checkpoint": b"model.ckpt\n"})
-SCRIPT = b"import old_name\r\nold_name.run()\nkeep old_name2\n"
-PATCHED = b"import new_name\nnew_name.run()\nkeep old_name2\n"
-STEPS: list[dict[str, Any]] = [
-    {"$type": "unpack_archive", "format": "gztar", "file": "net.tar.gz"},
-    {"$type": "regex_replace", "file": "code/run.py", "pattern": r"\bold_name\b", "replacement": "new_name"},
-    {"$type": "regex_replace", "file": "net/checkpoint", "pattern": "model", "replacement": "saved", "count": 1},
-]
-FINISHED = {
-    "public/net/net.tar.gz": ARCHIVE,
-    "public/net/net/model.ckpt": WEIGHTS,
-    "public/net/net/checkpoint": b"saved.ckpt\n",
-    "public/net/code/run.py": PATCHED,
-}
 EXTRA = noise(1000, "extra")
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as running:
-        yield running
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, server: FaultyServer) -> Path:
-    """A zoo with one model: an archive that is unpacked, and a script that is patched."""
-    files = [
-        file_entry("net.tar.gz", ARCHIVE, server.put("/net.tar.gz", ARCHIVE)),
-        file_entry("code/run.py", SCRIPT, server.put("/run.py", SCRIPT)),
-    ]
-    add_model(tmp_path / "zoo", "net", files, STEPS)
-    return tmp_path / "zoo"
 
 
 @pytest.fixture
