@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.archived_model import add_archived_model
+from tests.support.archived_model import FINISHED, add_archived_model
+from tests.support.downloads import delivered, download_ok
 from tests.support.http_server import FaultyServer
 
 
@@ -26,3 +27,12 @@ def zoo(tmp_path: Path, server: FaultyServer) -> Path:
     """A zoo with the archived model alone."""
     add_archived_model(tmp_path / "zoo", server)
     return tmp_path / "zoo"
+
+
+@pytest.fixture
+def out(zoo: Path) -> Path:
+    """A finished download of the zoo's model."""
+    folder = zoo.parent / "out"
+    download_ok(zoo, folder)
+    assert delivered(folder) == FINISHED
+    return folder
