@@ -104,7 +104,7 @@ def test_with_one_job_events_come_model_by_model_and_file_by_file(tmp_path: Path
         for event in events
         if not event["$type"].endswith("progress")
     ]
-    expected = []
+    expected: list[tuple[object, ...]] = []
     for model in ("a", "b"):
         expected.append(("download_begin", model, None, None))
         for name in ("0.bin", "1.bin"):
