@@ -29,7 +29,9 @@ from tabulate import tabulate
 from benchmarks.onnx_export import to_onnx
 from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
-from mixnet_tools.inference.models import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
+from mixnet_tools.inference.onnx import OnnxModel
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
 from mixnet_tools.inference.throughput import LoadedModel, Runnable, Speedup, run_in_turn
 from mixnet_tools.ir.inspect import count
 from mixnet_tools.optimization.optimize import optimize
@@ -67,7 +69,7 @@ class Framework:
         """See :class:`mixnet_tools.inference.throughput.Runnable`."""
         started = perf_counter()
         for _ in range(count):
-            self.model.run_all([self.image])
+            self.model.run(self.image)
         return count / (perf_counter() - started)
 
 

@@ -23,7 +23,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfi
 from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import UsageError
@@ -85,7 +85,7 @@ class Original:
 
         Raises :class:`FreezeError`.
         """
-        return self.plan.source.path if self.launcher == "onnx" else freeze(self.plan)
+        return self.plan.source.path if self.launcher == "onnx" else open_source(self.plan).freeze()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, last_line
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
 
 if TYPE_CHECKING:
     import openvino

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import OutputError, last_line
+from mixnet_tools.files import atomic
 from mixnet_tools.files.lock import locked
 from mixnet_tools.values import IRModel
 
@@ -38,7 +39,7 @@ def require_place(target: IRModel, report_file: str) -> None:
     folder = target.xml.parent
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        with _writing(folder):
+        with atomic.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -57,7 +58,7 @@ def staged(model: openvino.Model, target: IRModel) -> Iterator[IRModel]:
     import openvino
 
     folder = target.xml.parent
-    with _writing(folder):
+    with atomic.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=folder))
@@ -95,7 +96,7 @@ def publish(publications: Sequence[Publication]) -> None:
     """
     for one in publications:
         require_place(one.target, one.report_file)
-        with _writing(one.target.xml.parent):
+        with atomic.writing(one.target.xml.parent):
             text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
             one.candidate.xml.with_name(one.report_file).write_text(text)
     undo: list[tuple[Path, Path]] = []
@@ -106,7 +107,7 @@ def publish(publications: Sequence[Publication]) -> None:
             locks.enter_context(locked(one.target.xml.parent))
         try:
             for one in publications:
-                with _writing(one.target.xml.parent):
+                with atomic.writing(one.target.xml.parent):
                     _replace(one, undo, placed)
         except BaseException:
             for path in placed:
@@ -132,17 +133,6 @@ def _replace(one: Publication, undo: list[tuple[Path, Path]], placed: list[Path]
 
 def _places(target: IRModel, report_file: str) -> tuple[Path, Path, Path]:
     return target.xml, target.bin, target.xml.with_name(report_file)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says against writing to ``folder`` into :class:`OutputError`."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written to: {error.strerror or error}", hint="choose another folder"
-        ) from error
 
 
 def _remove_stale(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.inference.throughput import make_inputs
 
 if TYPE_CHECKING:

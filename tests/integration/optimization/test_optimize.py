@@ -13,7 +13,8 @@ import pytest
 from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.inference.models import OpenVinoModel, TensorFlowGraph
+from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
 from mixnet_tools.inference.throughput import Speedup
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.optimization import optimize as module

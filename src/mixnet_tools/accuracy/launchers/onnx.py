@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo, Synchronous
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.inference.models import OnnxModel
+from mixnet_tools.inference.onnx import OnnxModel
 from mixnet_tools.ir.image_input import CHANNELS, ImageInput
 
 
@@ -51,7 +51,7 @@ class OnnxRunner(Synchronous):
         """See :meth:`Runner.run`."""
         images = self._image.arrange(batch).astype(np.float32, copy=False)
         parts = [images[index : index + 1] for index in range(len(images))] if self._image.batch == 1 else [images]
-        logits = np.concatenate([self._model.run_all([part])[0] for part in parts])
+        logits = np.concatenate([self._model.run(part) for part in parts])
         return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
 
 

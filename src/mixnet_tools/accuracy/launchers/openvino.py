@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo
 from mixnet_tools.errors import EvaluationError, IRError, last_line
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.ir.image_input import ImageInput, count_classes, read_image_input, set_batch
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere

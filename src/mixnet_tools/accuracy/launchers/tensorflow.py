@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo, Synchronous
 from mixnet_tools.errors import EvaluationError
-from mixnet_tools.inference.models import TensorFlowGraph
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
 from mixnet_tools.ir.image_input import CHANNELS
 from mixnet_tools.values import FrozenGraph
 
