@@ -1,11 +1,11 @@
 """Quantize a converted model to INT8 by NNCF, calibrated on images, and measure what that costs and gains.
 
-The IR of a model is written to OUTPUT_DIR/public/<name>/FP16-INT8/<name>.xml and .bin, and how it was made and what was
-measured to quantization.json beside them. The same inputs give the same bytes.
+The IR is written to OUTPUT_DIR/public/<name>/FP16-INT8/<name>.xml and .bin. quantization.json beside them says how it
+was made and what was measured. The same inputs give the same bytes.
 
-IMAGES is a folder of images, or a data set in any form that mixnet-check takes. Where it has labels, or --eval_source
-has, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one keeps top-1; the
-exit code is 3 where none does, and then the best one is written.
+IMAGES is a folder of images, or a data set in any form that mixnet-check takes: a path or a URL. If IMAGES or
+--eval_source has labels, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one
+keeps top-1. If none does, the best one is written, and the exit code is 3.
 """
 
 from __future__ import annotations

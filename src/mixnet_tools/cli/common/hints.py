@@ -36,6 +36,11 @@ def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
     return f"{message(error, args)}{f' (try: {advice})' if advice else ''}"
 
 
+def system_message(error: OSError) -> str:
+    """What the operating system says, with the file that it is about."""
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}"
+
+
 def with_options(text: str, parser: Parser) -> str:
     """``text`` with each parameter in backquotes that ``parser`` has an option for written as that option."""
     return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
