@@ -31,12 +31,12 @@ from mixnet_tools.values import CalibrationSet
 
 @dataclass(frozen=True)
 class QuantizationOptions:
-    """What the user chooses for :func:`quantize`, beside places.
+    """The choices of :func:`quantize`, apart from folders and images.
 
-    ``fixed`` names those ``settings`` that a search may not change. ``source_precision`` is the IR to quantize
-    (default: FP16, or FP32 where there is no other). ``max_drop`` asks for a search for settings that keep top-1
-    within so many points of the first float IR. ``verify`` measures accuracy, where there are labels, and
-    throughput. ``num_images`` of the labelled images are measured (default: all).
+    ``source_precision`` is the IR to quantize (default: FP16, or FP32 where there is no other). ``max_drop`` asks for a
+    search for settings that keep top-1 within so many points of the first float IR; ``fixed`` names the ``settings``
+    that it may not change. ``verify`` measures accuracy, where there are labels, and throughput. ``num_images`` is the
+    number of labelled images to measure (default: all).
     """
 
     settings: QuantizationSettings = field(default_factory=QuantizationSettings)
@@ -62,13 +62,15 @@ def quantize(
 ) -> QuantizationReport:
     """Quantize an IR of ``name`` below ``ir_dir`` to INT8, into the folder FP16-INT8 below ``output_dir``.
 
-    ``source`` are images to calibrate with, labelled or not (default: those that come with the model). Accuracy is
-    measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels of these.
-    Where no settings keep ``options.max_drop``, the best are taken, and the report says ``passed`` False. Raises
-    :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it is
-    quantized already, or NNCF fails; :class:`MissingDependency` without NNCF; :class:`DatasetError`,
-    :class:`EvaluationError`; :class:`OutputError` where the result cannot be written; and what :func:`find_model`
-    raises.
+    ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
+    Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels), whose labels are ``annotations``
+    where these are not beside it. Where no settings keep ``options.max_drop``, the best are taken, and the report says
+    ``passed`` False.
+
+    Raises :class:`IRError` where the IR is missing or is no image classifier, :class:`QuantizationError` where it is
+    quantized already or NNCF fails, :class:`MissingDependency` without NNCF, :class:`DatasetError` where images or
+    labels cannot be used, :class:`EvaluationError` where a model cannot be measured, :class:`OutputError` where the
+    result cannot be written, and what :func:`find_model` raises.
     """
     return quantize_model(
         find_model(name, models_dir),

@@ -99,8 +99,7 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
     if isinstance(error, MixnetToolsError):
         text, hint = hints.message(error, args), hints.hint(error, args)
     elif isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        text = redact_within(f"{place}{error.strerror or error}")
+        text = redact_within(hints.system_message(error))
     else:
         text = redact_within(f"{type(error).__name__}: {error}")
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         except MixnetToolsError as error:
             failed.append((model.name, error))
         except OSError as error:
-            failed.append((model.name, _named(error)))
+            failed.append((model.name, QuantizationError(hints.system_message(error))))
     if len(failed) == 1 and not reports:
         raise failed[0][1]
     return _finish(args, reports, failed)
@@ -219,11 +219,6 @@ def _finish(
     if missed:
         print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0
-
-
-def _named(error: OSError) -> QuantizationError:
-    place = f"{error.filename}: " if error.filename else ""
-    return QuantizationError(f"{place}{error.strerror or error}")
 
 
 def _seed(text: str) -> int:

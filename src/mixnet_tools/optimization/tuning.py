@@ -19,6 +19,7 @@ from mixnet_tools.optimization.kernels import (
     applied_kernels,
     is_tuned,
     kind_of,
+    remove_requests,
     request_kernels,
     reread,
     slow_convolutions,
@@ -119,6 +120,16 @@ def tuned_elsewhere(model: openvino.Model) -> str | None:
         if then and then != now:
             return f"its kernels were tuned for another {what}, {then}: they may be slow here (convert it anew)"
     return None
+
+
+def remove_tuning(model: openvino.Model) -> None:
+    """Remove from ``model`` the kernels that tuning requested, and what its rt_info says of them."""
+    if not is_tuned(model):
+        return
+    remove_requests(model)
+    if model.has_rt_info([SECTION]):
+        said = {key: model.get_rt_info([SECTION, key]).astype(str) for key in model.get_rt_info()[SECTION]}
+        model.set_rt_info({key: value for key, value in said.items() if not key.startswith("tuned_")}, [SECTION])
 
 
 def choose(tried: Mapping[str, Layers]) -> dict[str, str]:
