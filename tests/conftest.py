@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,17 @@ os.environ.pop("MIXNET_TOOLS_MODELS", None)
 
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from tests.support import command_server
 from tests.support.commands import run_ok
 from tests.support.standin import StandIn, build_mixnet_archive
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of commands, once for all of xdist's workers."""
+    if not hasattr(config, "workerinput"):
+        server = ExitStack()
+        server.enter_context(command_server.running())
+        config.add_cleanup(server.close)
 
 
 @pytest.fixture(scope="session")
