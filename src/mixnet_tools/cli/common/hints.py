@@ -23,14 +23,14 @@ _COMMANDS = {"list_models": ("info", "--print_all")}
 
 def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
     """What went wrong, without secrets of URLs. ``args`` were parsed by the command that ran."""
-    return redact_within(_with_options(str(error), args.parser))
+    return redact_within(with_options(str(error), args.parser))
 
 
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
         return _command(error.hint, args)
-    return None if error.hint is None else redact_within(_with_options(error.hint, args.parser))
+    return None if error.hint is None else redact_within(with_options(error.hint, args.parser))
 
 
 def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
@@ -39,7 +39,7 @@ def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
     return f"{message(error, args)}{f' (try: {advice})' if advice else ''}"
 
 
-def _with_options(text: str, parser: Parser) -> str:
+def with_options(text: str, parser: Parser) -> str:
     """Replace each parameter in backquotes by its option, where ``parser`` has one."""
     return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
 

@@ -1,10 +1,13 @@
-"""Prints results on stdout: one JSON document, or a table for people."""
+"""Prints results on stdout, as one JSON document or as a table, and defines the exit code of a missed accuracy."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+
+MISSED = 3
+"""Exit code: the work was done, and its accuracy is below a reference, a baseline, or the drop that is allowed."""
 
 
 def print_json(document: object) -> None:
