@@ -1,10 +1,10 @@
-"""Train mixnet-nano from pictures that ``render`` draws, and put the model into the zoo.
+"""Train mixnet-nano on pictures that ``render`` draws, and put the model into the zoo.
 
-``python -m training.train_nano`` from the checkout's root writes ``mixnet-nano.tar.gz``, ``validation/``
-and ``labels.txt`` into ``models/public/mixnet-nano`` and prints what the card and the descriptor state:
-size, SHA-384, parameters, multiply-adds and the accuracy of the exported files, read back from the archive.
-Two threads add floating-point numbers in no fixed order, so that a second run gives other weights and an
-accuracy a little different; the pictures are the same ones to the byte (with the same Pillow).
+``python -m training.train_nano``, run from the root of a checkout, writes ``mixnet-nano.tar.gz``, ``validation/`` and
+``labels.txt`` into ``models/public/mixnet-nano``. It prints the figures of the card and the descriptor: size, SHA-384,
+parameters, multiply-adds, and the accuracy of the archive. A second run writes the same pictures to the byte (with the
+same Pillow). Its weights and its accuracy differ a little, because two threads add floating-point numbers in no fixed
+order.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Labels = npt.NDArray[np.int32]  # [N]
 
 
 def omz_preprocess(image: Image.Image) -> Images:
-    """What accuracy-check.yml says: each side cropped to 87.5 %, then resized to R x R, bicubic, uint8."""
+    """Prepare an image as accuracy-check.yml says: crop each side to 87.5 %, resize to R x R (bicubic), uint8."""
     width, height = (int(CROP * side) for side in image.size)
     left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
     cropped = image.crop((left, top, left + width, top + height))
@@ -52,7 +52,7 @@ def omz_preprocess(image: Image.Image) -> Images:
 
 
 def _training_view(image: Image.Image, rng: np.random.Generator) -> Images:
-    """Like ``omz_preprocess``, with a crop that varies a little in size and place."""
+    """Prepare an image as ``omz_preprocess`` does, with a crop that varies a little in size and place."""
     box = []
     for side in image.size:
         part, shift = rng.uniform(0.82, 0.93), rng.uniform(-0.03, 0.03)
@@ -67,7 +67,7 @@ def _training_view(image: Image.Image, rng: np.random.Generator) -> Images:
 
 
 def training_set(count: int, seed: int) -> tuple[Images, Labels]:
-    """``count`` rendered pictures, classes in turn, that went through JPEG as the validation set does."""
+    """Render ``count`` pictures, one class after the other, encoded as JPEG like the validation set."""
     rng = np.random.default_rng(seed)
     images = np.empty((count, SPEC.resolution, SPEC.resolution, 3), np.uint8)
     labels = np.arange(count, dtype=np.int32) % SPEC.num_classes
@@ -78,7 +78,7 @@ def training_set(count: int, seed: int) -> tuple[Images, Labels]:
 
 
 def write_validation_set(folder: Path, seed: int) -> None:
-    """Write the JPEGs and ``val.txt`` (one ``name.jpg label`` a line); no seed is shared with training."""
+    """Write the JPEGs and ``val.txt`` (a line ``name.jpg label`` each). Training uses other seeds."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.jpg"):
         old.unlink()
@@ -86,21 +86,21 @@ def write_validation_set(folder: Path, seed: int) -> None:
     for index in range(VALIDATION_PER_CLASS * SPEC.num_classes):
         label = index % SPEC.num_classes
         name = f"val_{index:04d}.jpg"
-        # Seeds below `seed` are the validation set's, those above it the training set's.
+        # The validation set has the seeds below `seed`, the training set those above it.
         (folder / name).write_bytes(render.to_jpeg(render.render(label, seed - 1 - index)))
         lines.append(f"{name} {label}\n")
     (folder / "val.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def read_validation_set(folder: Path) -> tuple[Images, Labels]:
-    """The validation set as the model gets it: RGB uint8 [N, R, R, 3] and labels [N]."""
+    """Read the validation set, prepared for the model: RGB uint8 [N, R, R, 3] and labels [N]."""
     rows = [line.split() for line in (folder / "val.txt").read_text(encoding="utf-8").splitlines()]
     images = np.stack([omz_preprocess(Image.open(folder / name).convert("RGB")) for name, _ in rows])
     return images, np.array([int(label) for _, label in rows], np.int32)
 
 
 def _learning_rate(step: int, steps: int) -> float:
-    """A short linear rise, then half a cosine down to ``LAST_RATE``."""
+    """The rate at ``step``: it rises linearly at first, then falls along half a cosine to ``LAST_RATE``."""
     rise = steps // 20
     if step < rise:
         return PEAK_RATE * (step + 1) / rise
@@ -109,7 +109,7 @@ def _learning_rate(step: int, steps: int) -> float:
 
 
 def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """``steps`` arrays of indices below ``count``, in a new order each time round."""
+    """Yield ``steps`` arrays of ``BATCH`` indices below ``count``, in a new order in each epoch."""
     order = rng.permutation(count)
     start = 0
     for _ in range(steps):
@@ -120,7 +120,7 @@ def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[npt.N
 
 
 def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int) -> dict[str, mixnet_tf1.Array]:
-    """Train on CPU and return every variable of the evaluation graph by name: raw, average, global step."""
+    """Train on the CPU. Returns every variable of the evaluation graph by name: raw, averaged, and the global step."""
     steps = int(len(images) * epochs / BATCH)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(seed)
@@ -161,9 +161,9 @@ def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int
 
 
 def evaluate(archive: Path, images: Images, labels: Labels, averaged: bool = False) -> tuple[float, float]:
-    """Top-1 and top-5 of the model in ``archive``, restored from its files like a published checkpoint.
+    """Measure top-1 and top-5 (0..1) of the model in ``archive``, restored like a published checkpoint.
 
-    ``averaged`` restores the moving averages into the network instead of the raw values.
+    With ``averaged`` the network gets the moving averages instead of the raw values.
     """
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default() as graph:
         with tarfile.open(archive) as tar:
