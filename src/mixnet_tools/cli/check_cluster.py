@@ -14,7 +14,7 @@ from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import PackedModel
+    from mixnet_tools.accuracy.cluster.transfer import ModelTransfer
     from mixnet_tools.progress import Progress
 
 
@@ -44,45 +44,40 @@ def check_cluster_usage(args: argparse.Namespace) -> None:
             if getattr(args, option) is not None:
                 raise UsageError(f"--{option} without --cluster", hint="--cluster local, or the address of a scheduler")
         return
-    from mixnet_tools.accuracy.cluster.address import parse_address
-    from mixnet_tools.accuracy.cluster.dask_quietly import import_distributed
+    from mixnet_tools.accuracy.cluster.connection import parse_address, require_dask
 
     parse_address(args.cluster)
     if args.tune:
         raise UsageError("--tune with --cluster: workers' processors may differ, and so would their kernels")
-    import_distributed()
+    require_dask()
 
 
 def measure_on_cluster(
     args: argparse.Namespace, tasks: Sequence[Task], devices: Sequence[str], progress: Progress
 ) -> list[Finished]:
     """Measure ``tasks``; converted models on each of ``devices``."""
-    from mixnet_tools.accuracy.cluster.address import parse_address
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+    from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
 
     progress.note(f"{', '.join(task.descriptor.name for task in tasks)}: reading models")
     evaluations = evaluate_on_cluster(
-        [_packed(task, devices) for task in tasks],
-        ClusterOptions(
-            parse_address(args.cluster),
-            shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
-            wait=args.cluster_wait,
-        ),
-        profile=args.profile,
+        [_packed(args, task, devices) for task in tasks],
+        args.cluster,
+        shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
+        wait=args.cluster_wait,
         progress=progress,
         max_bad=args.max_bad,
         predictions=args.predictions,
-        resume=args.resume,
     )
     return [Finished(one, task.dataset, task.labels) for one, task in zip(evaluations, tasks, strict=True)]
 
 
-def _packed(task: Task, devices: Sequence[str]) -> ClusterTask:
+def _packed(args: argparse.Namespace, task: Task, devices: Sequence[str]) -> ClusterTask:
     """``task`` with its models, the original first, as they travel."""
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir, pack_onnx
+    from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir, pack_onnx
+    from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 
-    models: list[PackedModel] = []
+    models: list[ModelTransfer] = []
     if task.original is not None and task.original_launcher == "onnx":
         models.append(pack_onnx(task.original.source.path))
     elif task.original is not None:
@@ -90,4 +85,14 @@ def _packed(task: Task, devices: Sequence[str]) -> ClusterTask:
 
         models.append(pack_graph(freeze(task.original)))
     models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
-    return ClusterTask(task.descriptor.name, task.config, task.dataset, tuple(models), task.reference_images)
+    plan = plan_evaluation(
+        task.descriptor.name,
+        task.config,
+        task.dataset,
+        [model.info for model in models],
+        profile=args.profile,
+        reference_images=task.reference_images,
+        predictions=args.predictions,
+        resume=args.resume,
+    )
+    return ClusterTask(plan, tuple(models))

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mixnet_tools.accuracy.cluster.address import parse_address
-from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, evaluate_on_cluster
-from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir
+from mixnet_tools.accuracy.cluster.evaluate import ClusterTask, evaluate_on_cluster
+from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
+from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.launchers.base import Runner, TensorFlowRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
@@ -72,14 +72,18 @@ def evaluate_model(
     reference_images = dataset.total if is_bundled(images, annotations, bundled) else None
     if cluster is not None:
         models = [*([pack_graph(original)] if original else []), *(pack_ir(ir, device) for ir in present)]
-        (done,) = evaluate_on_cluster(
-            [ClusterTask(descriptor.name, config, chosen, tuple(models), reference_images)],
-            ClusterOptions(parse_address(cluster)),
+        plan = plan_evaluation(
+            descriptor.name,
+            config,
+            chosen,
+            [model.info for model in models],
             profile=profile,
-            progress=progress,
-            max_bad=max_bad,
+            reference_images=reference_images,
             predictions=predictions,
             resume=resume,
+        )
+        (done,) = evaluate_on_cluster(
+            [ClusterTask(plan, tuple(models))], cluster, progress=progress, max_bad=max_bad, predictions=predictions
         )
         return done.report
     runners: list[Runner] = [TensorFlowRunner(original)] if original else []
