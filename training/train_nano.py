@@ -25,8 +25,7 @@ import numpy.typing as npt
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from training import mixnet_tf1 as mixnet
-from training import render
+from training import mixnet, mixnet_tf1, render
 
 SEED = 20_240_613
 SPEC = mixnet.MIXNET_NANO
@@ -120,21 +119,21 @@ def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[npt.N
         start += BATCH
 
 
-def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int) -> dict[str, mixnet.Array]:
+def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int) -> dict[str, mixnet_tf1.Array]:
     """Train on CPU and return every variable of the evaluation graph by name: raw, average, global step."""
     steps = int(len(images) * epochs / BATCH)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(seed)
         pixels = tf.placeholder(tf.float32, [None, SPEC.resolution, SPEC.resolution, 3])
         target, rate = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, [])
-        logits = mixnet.build_logits(pixels, SPEC, training=True, dropout=0.1)
+        logits = mixnet_tf1.build_logits(pixels, SPEC, training=True, dropout=0.1)
         wanted = tf.one_hot(target, SPEC.num_classes) * (1 - LABEL_SMOOTHING)
         wanted += LABEL_SMOOTHING / SPEC.num_classes
         loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=wanted, logits=logits))
         kernels = [v for v in tf.trainable_variables() if v.op.name.endswith("kernel")]
         decay = WEIGHT_DECAY * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
         hits = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1, output_type=tf.int32), target), tf.float32))
-        averages = mixnet.add_ema_variables()
+        averages = mixnet_tf1.add_ema_variables()
         optimize = tf.train.AdamOptimizer(rate).minimize(loss + decay)
         with tf.control_dependencies([optimize, *tf.get_collection(tf.GraphKeys.UPDATE_OPS)]):
             follow = [tf.assign_sub(ema, (1 - EMA_DECAY) * (ema - raw)) for raw, ema in averages.items()]
@@ -156,7 +155,7 @@ def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int
                     line = f"step {step + 1}/{steps}  loss {mean_loss:.3f}  batch top-1 {mean_hits:.1%}"
                     print(f"{line}  {seconds:.0f} s", flush=True)
             names = {v.op.name: v for pair in averages.items() for v in pair}
-            values: dict[str, mixnet.Array] = session.run(names)
+            values: dict[str, mixnet_tf1.Array] = session.run(names)
     values["global_step"] = np.asarray(steps, np.int64)
     return values
 
@@ -172,14 +171,14 @@ def evaluate(archive: Path, images: Images, labels: Labels, averaged: bool = Fal
         prefix = str(Path(scratch) / SPEC.name / "model.ckpt")
         saver = tf.train.import_meta_graph(f"{prefix}.meta")
         if averaged:
-            raw = [v for v in tf.global_variables() if not v.op.name.endswith(mixnet.EMA_SUFFIX)]
+            raw = [v for v in tf.global_variables() if not v.op.name.endswith(mixnet_tf1.EMA_SUFFIX)]
             raw = [v for v in raw if v.op.name != "global_step"]
-            saver = tf.train.Saver({v.op.name + mixnet.EMA_SUFFIX: v for v in raw})
+            saver = tf.train.Saver({v.op.name + mixnet_tf1.EMA_SUFFIX: v for v in raw})
         with tf.Session(graph=graph) as session:
             saver.restore(session, prefix)
             scores = np.concatenate(
                 [
-                    session.run(f"{mixnet.LOGITS}:0", {"IteratorGetNext:0": images[i : i + 100]})
+                    session.run(f"{mixnet_tf1.LOGITS}:0", {"IteratorGetNext:0": images[i : i + 100]})
                     for i in range(0, len(images), 100)
                 ]
             )
@@ -208,15 +207,15 @@ def main() -> None:
 
     archive = options.output / f"{SPEC.name}.tar.gz"
     with tempfile.TemporaryDirectory() as scratch:
-        mixnet.pack_archive(mixnet.export_checkpoint(SPEC, values, Path(scratch)), archive)
+        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(SPEC, values, Path(scratch)), archive)
     pictures, truth = read_validation_set(options.output / "validation")
-    graph = mixnet.build_eval_graph(SPEC)
+    graph = mixnet_tf1.build_eval_graph(SPEC)
     results = {
         "size": archive.stat().st_size,
         "sha384": hashlib.sha384(archive.read_bytes()).hexdigest(),
         "validation_bytes": sum(p.stat().st_size for p in (options.output / "validation").iterdir()),
-        "parameters": mixnet.count_parameters(graph),
-        "multiply_adds": mixnet.count_macs(graph),
+        "parameters": mixnet_tf1.count_parameters(graph),
+        "multiply_adds": mixnet_tf1.count_macs(graph),
         "raw": evaluate(archive, pictures, truth),
         "averaged": evaluate(archive, pictures, truth, averaged=True),
         "raw_swapped_channels": evaluate(archive, pictures[..., ::-1], truth),

@@ -11,7 +11,8 @@ from mixnet_tools.conversion.convert import ConversionOptions
 from mixnet_tools.conversion.convert import convert as convert_descriptor
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
+from mixnet_tools.downloading.context import DownloadOptions
+from mixnet_tools.downloading.download import download_model, locate_downloaded
 from mixnet_tools.errors import UnknownModelError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedModel, IRModel
@@ -70,8 +71,8 @@ def convert(
     """Convert the downloaded ``name`` to an IR of ``precision`` (``FP32``, ``FP16``), proved against the original.
 
     ``output_dir`` is by default the download folder. ``options.precisions`` is not looked at. Raises
-    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, and what
-    :func:`find_model` raises; then nothing was written.
+    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, :class:`OutputError` where
+    the IR cannot be written, and what :func:`find_model` raises; then no IR was written.
     """
     descriptor = find_model(name, models_dir)
     locate_downloaded(descriptor, Path(download_dir))
