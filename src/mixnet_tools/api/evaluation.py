@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mixnet_tools.accuracy import PROFILES
-from mixnet_tools.accuracy.cluster.address import parse_address
-from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate import baseline as baselines
@@ -85,13 +84,11 @@ def evaluate(
     if cluster is None:
         return evaluate_task(task, (device,), progress, max_bad=max_bad, predictions=file, resume=resume)
     (done,) = evaluate_on_cluster(
-        [pack_models(task, (device,))],
-        ClusterOptions(parse_address(cluster)),
-        profile=profile,
+        [pack_models(task, (device,), predictions=file, resume=resume)],
+        cluster,
         progress=progress,
         max_bad=max_bad,
         predictions=file,
-        resume=resume,
     )
     return done
 

@@ -14,6 +14,7 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
+from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
@@ -35,7 +36,7 @@ from mixnet_tools.values import FrozenGraph, IRModel
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import PackedModel
+    from mixnet_tools.accuracy.cluster.transfer import ModelTransfer
 
 
 @dataclass(frozen=True)
@@ -192,17 +193,36 @@ def evaluate_task(
     )
 
 
-def pack_models(task: EvaluationTask, devices: Sequence[str] = ("CPU",)) -> ClusterTask:
-    """``task`` as it travels to the workers of a cluster: the same models in the same order as :func:`load_runners`."""
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir, pack_onnx
+def pack_models(
+    task: EvaluationTask,
+    devices: Sequence[str] = ("CPU",),
+    *,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> ClusterTask:
+    """Plan ``task`` for a cluster, and pack its models: the same models in the same order as :func:`load_runners`.
 
-    models: list[PackedModel] = []
+    For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    """
+    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
+    from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir, pack_onnx
+
+    models: list[ModelTransfer] = []
     if task.original is not None:
         original = task.original.read()
         models.append(pack_onnx(original) if isinstance(original, Path) else pack_graph(original))
     models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
-    return ClusterTask(task.model, task.config, task.dataset, tuple(models), task.reference_images)
+    plan = plan_evaluation(
+        task.model,
+        task.config,
+        task.dataset,
+        [model.info for model in models],
+        profile=task.profile,
+        reference_images=task.reference_images,
+        predictions=predictions,
+        resume=resume,
+    )
+    return ClusterTask(plan, tuple(models))
 
 
 def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[ImageDataset, int | None]:
