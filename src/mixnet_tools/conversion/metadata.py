@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from mixnet_tools import __version__
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
+from mixnet_tools.descriptors.labels import LABELS_FILE, read_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 
 SCHEMA = 1
-LABELS_FILE = "labels.txt"
 
 
 def rt_info(
@@ -52,18 +51,6 @@ def rt_info(
             info["labels"] = " ".join(labels)
         sections["model_info"] = info
     return sections
-
-
-def read_labels(directory: Path) -> tuple[str, ...] | None:
-    """The names of a model's classes: a line each in labels.txt beside model.yml; blanks become underscores."""
-    path = directory / LABELS_FILE
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(f"{path}: cannot read the labels: {error}") from error
-    return tuple("_".join(line.split()) for line in lines if line.strip())
 
 
 def conversion_report(
