@@ -13,7 +13,6 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     calibration_images,
     calibration_set,
     choose,
-    has_labels,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import PathLike, find_model
@@ -102,16 +101,17 @@ def quantize_model(
 
     floats = tuple(one for one in map(ir, PRECISIONS) if one.xml.is_file() and one.bin.is_file())
     classes = _classes(floats[0]) if floats else None
-    labelled = eval_source or (images if has_labels(images, own, classes) else None)
     found = calibration_images(images, own, classes)
-    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
+    chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
     def calibrate(height: int, width: int) -> CalibrationSet:
-        return calibration_set(config, chosen, (images, len(found)), (height, width), options.profile, progress)
+        return calibration_set(config, chosen, (images, len(found.images)), (height, width), options.profile, progress)
 
     comparer = None
-    if labelled is not None and (options.verify or options.max_drop is not None):
-        dataset = open_dataset(labelled, annotations)
+    dataset = None
+    if options.verify or options.max_drop is not None:
+        dataset = found.dataset if eval_source is None else open_dataset(eval_source, annotations)
+    if dataset is not None:
         comparer = Comparer(
             config,
             dataset.subset(options.num_images) if options.num_images else dataset,

@@ -1,81 +1,78 @@
-"""Which files of a source hold many images each, and in which form: by their names only."""
+"""Files that hold many images each: which of a source's files they are, and in which form, by their names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from mixnet_tools.accuracy.datasets.folder import Folder
+from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels, PackedForm
+from mixnet_tools.accuracy.datasets.parquet import ParquetFiles
+from mixnet_tools.accuracy.datasets.tar import TarFiles
+from mixnet_tools.accuracy.datasets.tfrecord import TfRecordFiles
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
-ShardForm = Literal["imagenet_tar", "webdataset", "tfrecord", "parquet"]
-
-_NUMBERED = re.compile(r".+-\d{5}-of-\d{5}")
+FORMS: tuple[PackedForm, ...] = (ParquetFiles(), TfRecordFiles(), TarFiles())
+"""Every form, in the order in which names are tried."""
 
 _COUNTED = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
 
-_KINDS: tuple[tuple[ShardForm, Callable[[str], bool]], ...] = (
-    ("parquet", lambda name: name.endswith(".parquet")),
-    ("tfrecord", lambda name: ".tfrecord" in name or bool(_NUMBERED.fullmatch(name))),
-    ("imagenet_tar", lambda name: name.endswith(".tar")),
-)
-
-
-def is_shard(name: str) -> bool:
-    """Whether a file of this name may hold many images."""
-    return any(known(name) for _, known in _KINDS)
-
 
 @dataclass(frozen=True)
-class Shards:
-    """Files of one ``form``, sorted by name. ``imagenet_tar`` stands for any tar: what is in it tells more."""
+class PackedFiles:
+    """The ``files`` of one ``form``, sorted by name, that are ``source`` or lie in it."""
 
-    form: ShardForm
-    paths: tuple[Location, ...]
+    source: Location
+    form: PackedForm
+    files: tuple[Location, ...]
+
+    def read(self, labels: GivenLabels) -> FoundImages:
+        """Their images. Raises :class:`DatasetError`."""
+        return self.form.read(self.source, self.files, labels)
 
 
-def find_shards(source: Location) -> Shards | None:
-    """The shards that ``source`` is, or that lie in the folder ``source``; None where there are none.
+def packed_file(source: Location) -> PackedFiles | None:
+    """The one file ``source``; None where no form knows its name."""
+    form = next((form for form in FORMS if form.matches(source.name)), None)
+    return None if form is None else PackedFiles(source, form, (source,))
 
-    Where some are called validation or val..., only these are taken. Raises :class:`DatasetError` where a folder holds
-    shards of several forms.
+
+def find_packed_files(folder: Folder) -> PackedFiles | None:
+    """The files in ``folder`` that hold many images each; None where there are none.
+
+    Where some of them are called validation or val..., only these are taken. Raises :class:`DatasetError` where they
+    are of several forms, and where some are missing that the others' names count.
     """
-    path = source.path
-    return choose_shards(
-        source, [source] if path.is_file() else [source / one.name for one in path.iterdir() if one.is_file()]
-    )
-
-
-def choose_shards(source: Location, files: Iterable[Location]) -> Shards | None:
-    """The same for a ``source`` whose ``files`` are known (itself, where it is one)."""
-    candidates = sorted(files, key=lambda path: path.name)
-    found = {form: [path for path in candidates if known(path.name)] for form, known in _KINDS}
-    forms = [form for form, paths in found.items() if paths]
-    if not forms:
-        return None
-    if len(forms) > 1:
-        names = ", ".join(found[form][0].name for form in forms)
-        raise DatasetError(f"{source}: shards of several forms: {names}", hint="give one of them to -s/--source")
-    paths = [path for path in found[forms[0]] if "devkit" not in path.name]
-    validation = [path for path in paths if path.name.startswith("val")]
-    chosen = validation or paths
-    if candidates != [source]:
+    source = folder.location
+    found = [(form, [name for name in folder.files() if form.matches(name)]) for form in FORMS]
+    found = [(form, names) for form, names in found if names]
+    if len(found) > 1:
+        examples = ", ".join(names[0] for _, names in found)
+        raise DatasetError(f"{source}: files of several forms: {examples}", hint="give one of them as `source`")
+    for form, every in found:
+        names = [name for name in every if "devkit" not in name]
+        chosen = [name for name in names if name.startswith("val")] or names
         _check_complete(source, chosen)
-    return Shards(forms[0], tuple(chosen)) if chosen else None
+        files = tuple(source / name for name in chosen)
+        irregular = next((file for file in files if not file.is_remote and not file.path.is_file()), None)
+        if irregular is not None:
+            raise DatasetError(f"{irregular}: no regular file")
+        return PackedFiles(source, form, files) if files else None
+    return None
 
 
-def _check_complete(source: Location, paths: list[Location]) -> None:
-    """Refuse a folder in which shards are missing, where their names say how many there are."""
+def _check_complete(source: Location, names: Sequence[str]) -> None:
+    """Refuse a folder in which files are missing, where names say how many there are (``-00000-of-00004``)."""
     sets: dict[tuple[str, int], set[int]] = {}
-    for path in paths:
-        if match := _COUNTED.match(path.name):
+    for name in names:
+        if match := _COUNTED.match(name):
             sets.setdefault((match[1], int(match[3])), set()).add(int(match[2]))
     for (name, count), present in sets.items():
         missing = sorted(set(range(count)) - present)
         if missing:
             raise DatasetError(
-                f"{source}: {len(missing)} of {count} shards of {name!r} are missing, the first is number {missing[0]}",
-                hint="fetch them, or give single shards to -s/--source",
+                f"{source}: {len(missing)} of {count} files of {name!r} are missing, the first is number {missing[0]}",
+                hint="fetch them, or give a single file as `source`",
             )
