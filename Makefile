@@ -1,42 +1,56 @@
-# Every target builds what it needs in .venv, so each works in a clean clone with nothing but Python and make.
+# Every target installs what it needs into .venv, so each works in a clean clone with nothing but Python and make.
+# The environment grows: `make demo` installs no test tools, and `make test` after it adds them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format docs bench clean
+# Two targets must not install into one environment at the same time.
+.NOTPARALLEL:
 
 help:
 	@echo "make demo    download, convert, quantize and check mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make format  format the code by ruff"
+	@echo "make docs    write the list of modules in docs/architecture.md"
 	@echo "make bench   side-by-side timings against what one would run instead"
 	@echo "make clean   remove everything that make made"
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/ready-demo: EXTRAS := int8,report
+$(VENV)/ready-test: EXTRAS := test
+$(VENV)/ready-lint: EXTRAS := lint
+
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 		|| { echo "mixnet_tools needs Python 3.10 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "installing mixnet_tools and its tools into $(VENV) (the first time takes a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+
+$(VENV)/ready-%: pyproject.toml | $(VENV)/bin/python
+	@echo "installing mixnet_tools[$(EXTRAS)] into $(VENV) (the first time takes a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
-demo: $(VENV)/ready
+demo: $(VENV)/ready-demo
 	@BIN=$(BIN) OUT=$(DEMO) sh scripts/demo.sh
 
-test: $(VENV)/ready
+test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n auto --dist loadscope
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/ready
+format: $(VENV)/ready-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/ready
+docs:
+	$(PYTHON) -m scripts.list_modules
+
+bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.download
 	$(BIN)/python -m benchmarks.convert
 	$(BIN)/python -m benchmarks.check

@@ -6,7 +6,7 @@ The functions are those of the commands, by a model's name::
 
     mixnet_tools.download("mixnet-nano", output_dir="work")
     ir = mixnet_tools.convert("mixnet-nano", precision="FP16", download_dir="work")
-    report = mixnet_tools.evaluate("mixnet-nano", ir_dir="work")
+    evaluation = mixnet_tools.evaluate("mixnet-nano", ir_dir="work")
 
 Everything named here is imported when it is first used, so that ``import mixnet_tools`` is instant.
 """
@@ -20,7 +20,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mixnet_tools.accuracy.reports.accuracy_report": ("AccuracyReport",),
-    "mixnet_tools.api.evaluation": ("evaluate",),
+    "mixnet_tools.accuracy.evaluation.evaluate": ("Evaluation",),
+    "mixnet_tools.accuracy.gate.verdict": ("Verdict",),
+    "mixnet_tools.accuracy.preprocessing.preprocessing": ("Preprocessing",),
+    "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "write_baseline"),
     "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
     "mixnet_tools.api.quantization": ("QuantizationOptions", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
@@ -57,8 +60,14 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from mixnet_tools.accuracy.evaluation.evaluate import Evaluation as Evaluation
+    from mixnet_tools.accuracy.gate.verdict import Verdict as Verdict
+    from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing as Preprocessing
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport as AccuracyReport
+    from mixnet_tools.api.evaluation import compare_baseline as compare_baseline
     from mixnet_tools.api.evaluation import evaluate as evaluate
+    from mixnet_tools.api.evaluation import evaluate_ir as evaluate_ir
+    from mixnet_tools.api.evaluation import write_baseline as write_baseline
     from mixnet_tools.api.models import convert as convert
     from mixnet_tools.api.models import download as download
     from mixnet_tools.api.models import find_model as find_model

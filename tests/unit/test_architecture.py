@@ -1,23 +1,33 @@
-"""The structure that docs/architecture.md promises, read from the imports."""
+"""The structure that docs/architecture.md promises, read from the source files."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import mixnet_tools
+from scripts import list_modules
 
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
 STAGES = ("downloading", "conversion", "accuracy", "quantization")
 HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec", "upath"}
 MOST_LINES = 320
+MOST_MODULES = 13
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def imports(path: Path, *, at_top_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     nodes = tree.body if at_top_only else list(ast.walk(tree))
     found: set[str] = set()
     for node in nodes:
@@ -58,7 +68,7 @@ def test_below_the_command_line_nothing_prints_exits_or_parses_arguments(path: P
         return
     calls = {
         node.func.id
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not calls & {"print", "exit", "quit"}
@@ -67,6 +77,37 @@ def test_below_the_command_line_nothing_prints_exits_or_parses_arguments(path: P
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_is_short_and_says_what_it_knows(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= MOST_LINES
-    assert ast.get_docstring(ast.parse(text))
+    assert path.read_text().count("\n") <= MOST_LINES
+    line = list_modules.first_line(path.relative_to(PACKAGE))
+    assert line.endswith((".", "?")), "the first line of the docstring is not a whole sentence"
+
+
+def test_a_folder_has_few_modules() -> None:
+    folders = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_the_document_lists_every_module() -> None:
+    assert list_modules.DOCUMENT.read_text() == list_modules.document(), "write the list anew: make docs"
+
+
+def test_the_list_has_a_row_for_each_module_and_no_other() -> None:
+    section = list_modules.DOCUMENT.read_text().partition(list_modules.BEGIN)[2].partition(list_modules.END)[0]
+    listed, folder = set(), ""
+    for line in section.splitlines():
+        if heading := re.fullmatch(r"### `(.+)/`", line):
+            folder = "" if heading[1] == "mixnet_tools" else f"{heading[1]}/"
+        elif row := re.fullmatch(r"\| `([a-z_0-9]+\.py)` \| \S.* \|", line):
+            listed.add(f"{folder}{row[1]}")
+    assert listed == {path.relative_to(PACKAGE).as_posix() for path in MODULES if path.name != "__init__.py"}
+
+
+def test_the_functions_that_the_document_names_exist() -> None:
+    named = re.findall(r"`([a-z_/]+\.py):([A-Za-z_.]+)`", list_modules.DOCUMENT.read_text())
+    assert named
+    for file, name in named:
+        scope: list[ast.stmt] = parsed(PACKAGE / file).body
+        for part in name.split("."):
+            found = [node for node in scope if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == part]
+            assert found, f"{file} has no {name}"
+            scope = found[0].body

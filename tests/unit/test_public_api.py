@@ -11,19 +11,33 @@ import pytest
 
 import mixnet_tools
 
-FUNCTIONS = {"convert", "download", "evaluate", "find_model", "list_models", "optimize_ir", "quantize"}
+FUNCTIONS = {
+    "compare_baseline",
+    "convert",
+    "download",
+    "evaluate",
+    "evaluate_ir",
+    "find_model",
+    "list_models",
+    "optimize_ir",
+    "quantize",
+    "write_baseline",
+}
 VALUES = {
     "AccuracyReport",
     "ConversionOptions",
     "DownloadOptions",
     "DownloadedFile",
     "DownloadedModel",
+    "Evaluation",
     "IRModel",
     "ModelDescriptor",
     "OptimizedIR",
+    "Preprocessing",
     "QuantizationOptions",
     "QuantizationReport",
     "QuantizationSettings",
+    "Verdict",
 }
 PROGRESS = {"BarProgress", "JsonProgress", "LineProgress", "Progress"}
 
@@ -79,7 +93,7 @@ def test_the_examples_of_readme_and_docstring_run(tmp_path: Path) -> None:
         lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
         example = [line for line in lines if re.match(r"import mixnet_tools$|(\w+ = )?mixnet_tools\.\w+\(", line)]
         assert len(example) == 4
-        program = "\n".join([*example, "print(report.results[0].top1.percent, ir.xml.is_file())"])
+        program = "\n".join([*example, "print(evaluation.report.results[0].top1.percent, ir.xml.is_file())"])
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
         )

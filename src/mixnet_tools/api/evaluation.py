@@ -1,18 +1,33 @@
-"""Functions of the Python API that measure the accuracy of a model."""
+"""Functions of the Python API that measure the accuracy of a model and compare it with an earlier run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mixnet_tools.accuracy.evaluation.by_descriptor import evaluate_model
-from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.cluster.address import parse_address
+from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+from mixnet_tools.accuracy.gate import baseline as baselines
+from mixnet_tools.accuracy.gate.verdict import Verdict, judge
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
+from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing
+from mixnet_tools.api.evaluation_task import (
+    EvaluationRequest,
+    EvaluationTask,
+    ImageChoice,
+    evaluate_task,
+    find_task,
+    pack_models,
+)
 from mixnet_tools.api.models import PathLike, find_model
-from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.reference.freeze import freeze
-from mixnet_tools.downloading.download import locate_downloaded
+from mixnet_tools.errors import EvaluationError, OutputError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
+from mixnet_tools.values import IR_PRECISIONS, IRModel
 
 
 def evaluate(
@@ -23,34 +38,138 @@ def evaluate(
     source: PathLike | None = None,
     annotations: PathLike | None = None,
     num_images: int | None = None,
-    profile: str = "omz",
+    profile: str = PROFILES[0],
     precisions: Sequence[str] | None = None,
+    device: str = "CPU",
+    max_bad: int = 0,
+    predictions: PathLike | None = None,
+    resume: bool = False,
     models_dir: PathLike | Iterable[PathLike] | None = None,
-    progress: Progress | None = None,
     cluster: str | None = None,
-) -> AccuracyReport:
-    """Measure the IRs of ``name`` below ``ir_dir``, and the original too where ``download_dir`` says where it is.
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure top-1 and top-5 of the IRs of the model ``name`` below ``ir_dir``, the output folder of the conversion.
+
+    With ``download_dir``, the folder of the download, the original is measured as well, on the same images.
 
     ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
-    the model); ``num_images`` of them are a fixed subset. ``precisions`` are the IRs to measure (default: those that
-    exist). ``cluster`` says where to measure, as for mixnet-check: ``tcp://HOST:8786`` or ``local[:N]`` (then the
-    calling program needs the usual ``if __name__ == "__main__":``, for these processes import its module). Raises
-    :class:`DatasetError`, :class:`EvaluationError`, :class:`FreezeError`, and what :func:`find_model` raises.
+    the model), and ``annotations`` their labels, where these are not beside them. ``num_images`` asks for a fixed
+    subset. ``profile`` says how images are prepared (``omz``: as the model's accuracy-check.yml says). ``precisions``
+    are the IRs to measure, such as ``["FP16"]`` (default: those that exist), on OpenVINO's ``device``. Up to
+    ``max_bad`` images may be undecodable; the report names them.
+
+    ``predictions`` is a file to which every answer is appended as it comes. With ``resume``, images whose answers it
+    holds are not measured again.
+
+    ``cluster`` measures on the workers of a Dask scheduler, ``tcp://HOST:8786``, or on N processes here, ``local[:N]``.
+    Then the calling program needs the usual ``if __name__ == "__main__":``, because these processes import its module.
+
+    Raises :class:`UnknownModelError` and :class:`DescriptorError` where the model is not known or is broken,
+    :class:`UsageError` where no images are known, :class:`DatasetError` where images or labels cannot be used,
+    :class:`EvaluationError` where an IR is missing or cannot be measured, :class:`DownloadError` and
+    :class:`FreezeError` where that is so of the original, :class:`MissingDependency` where a package is not installed.
     """
-    descriptor = find_model(name, models_dir)
-    original = None
-    if download_dir is not None:
-        locate_downloaded(descriptor, Path(download_dir))
-        original = freeze(plan_conversion(descriptor, Path(download_dir)))
-    return evaluate_model(
-        descriptor,
-        Path(ir_dir),
-        source=Location.parse_optional(source),
-        annotations=Location.parse_optional(annotations),
-        num_images=num_images,
-        profile=profile,
-        precisions=precisions,
-        original=original,
-        progress=progress,
-        cluster=cluster,
+    task = find_task(
+        find_model(name, models_dir),
+        EvaluationRequest(
+            ImageChoice(Location.parse_optional(source), Location.parse_optional(annotations), num_images=num_images),
+            ir_dir=Path(ir_dir),
+            download_dir=Path(download_dir or "."),
+            launcher=("openvino",) if download_dir is None else None,
+            precisions=tuple(precisions) if precisions else None,
+            profile=profile,
+        ),
     )
+    file = None if predictions is None else Path(predictions)
+    if cluster is None:
+        return evaluate_task(task, (device,), progress, max_bad=max_bad, predictions=file, resume=resume)
+    (done,) = evaluate_on_cluster(
+        [pack_models(task, (device,))],
+        ClusterOptions(parse_address(cluster)),
+        profile=profile,
+        progress=progress,
+        max_bad=max_bad,
+        predictions=file,
+        resume=resume,
+    )
+    return done
+
+
+def evaluate_ir(
+    xml: PathLike,
+    images: PathLike,
+    *,
+    preprocessing: PathLike | Preprocessing,
+    annotations: PathLike | None = None,
+    num_images: int | None = None,
+    device: str = "CPU",
+    max_bad: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure top-1 and top-5 of any classifier: the IR ``xml``, with its .bin beside it. No zoo is needed.
+
+    The IR has one image input of fixed size with 3 channels (layout NHWC or NCHW) and one output [N, classes].
+    ``images`` are labelled images in any form that mixnet-check takes, a path or a URL, and ``annotations`` their
+    labels, where these are not beside them. ``preprocessing`` is a :class:`Preprocessing`, or the path of an
+    accuracy-check.yml; references in that file give :attr:`Evaluation.verdict` something to judge by. For the other
+    parameters see :func:`evaluate`.
+
+    Raises :class:`EvaluationError` where the IR is missing or is no such classifier, or does not fit the preprocessing,
+    :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where accuracy-check.yml is
+    wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
+    """
+    dataset = open_dataset(Location.parse(images), Location.parse_optional(annotations))
+    return evaluate_task(
+        EvaluationTask(
+            Path(xml).stem,
+            preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing),
+            PROFILES[0],
+            dataset.subset(num_images) if num_images else dataset,
+            (_ir(Path(xml)),),
+        ),
+        (device,),
+        progress,
+        max_bad=max_bad,
+    )
+
+
+def compare_baseline(evaluation: Evaluation, path: PathLike) -> Verdict:
+    """Compare each answer of ``evaluation`` with the answer in the baseline ``path``, an earlier run's.
+
+    The verdict fails where more images were lost than gained, and so many that chance is no explanation (McNemar's
+    exact test, p <= 0.01). Any part of the baseline's images may have been measured. References play no part: these are
+    judged by :attr:`Evaluation.verdict`. In a test::
+
+        verdict = mixnet_tools.compare_baseline(evaluation, "baseline.json")
+        assert verdict.passed, verdict.summary()
+
+    Raises :class:`EvaluationError` where the file is no baseline, or is of another model, profile, preprocessing or
+    labels, or knows less than half of the images.
+    """
+    compared, notes = baselines.compare(baselines.read_baseline(Path(path)), evaluation.setup, evaluation.predictions)
+    return judge(evaluation.report, baseline=compared, remarks=notes, references=False)
+
+
+def write_baseline(evaluation: Evaluation, path: PathLike) -> None:
+    """Write the answers of ``evaluation`` to the baseline ``path``, for :func:`compare_baseline` and mixnet-check.
+
+    The file is JSON with a line for each image, without paths, made to be committed. Raises :class:`OutputError` where
+    it cannot be written.
+    """
+    try:
+        baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
+    except OSError as error:
+        raise OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+
+
+def _config(path: PathLike) -> AccuracyConfig:
+    return load_accuracy_config(Path(path))
+
+
+def _ir(xml: Path) -> IRModel:
+    """The IR ``xml``; its precision is what its folder says, in the layout of a zoo, else empty."""
+    missing = next((path for path in (xml, xml.with_suffix(".bin")) if not path.is_file()), None)
+    if missing is not None:
+        raise EvaluationError(f"{missing}: no such file", hint="give the .xml of an IR, its .bin beside it")
+    precision = xml.resolve().parent.name
+    return IRModel(xml.stem, precision if precision in IR_PRECISIONS else "", xml, xml.with_suffix(".bin"))

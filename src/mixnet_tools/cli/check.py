@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
 from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
-from mixnet_tools.cli.check_inputs import Task, load_runners, prepare_all
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
+from mixnet_tools.cli.common.hints import failure
 from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
@@ -33,11 +34,14 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     selected_models,
 )
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
+from mixnet_tools.files.location import Location
 from mixnet_tools.values import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions.values import Shard
+    from mixnet_tools.api.evaluation_task import EvaluationRequest, EvaluationTask
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
 
 
@@ -97,10 +101,27 @@ def run(args: argparse.Namespace) -> int:
     progress = make_progress(args)
     descriptors = selected_models(args)
     _check_usage(args, len(descriptors))
-    tasks = prepare_all(args, descriptors, progress)
+    tasks = _find_tasks(args, descriptors, progress)
+    devices = args.devices or (args.device or "CPU",)
     if args.cluster:
-        return finish(args, measure_on_cluster(args, tasks, _chosen_devices(args), progress))
-    return finish(args, [_measure(args, task, progress) for task in tasks])
+        evaluations = measure_on_cluster(args, tasks, devices, progress)
+    else:
+        from mixnet_tools.api.evaluation_task import evaluate_task
+
+        evaluations = [
+            evaluate_task(
+                task,
+                devices,
+                progress,
+                tuned=args.tune,
+                max_bad=args.max_bad,
+                predictions=args.predictions,
+                resume=args.resume,
+            )
+            for task in tasks
+        ]
+    pairs = zip(evaluations, tasks, strict=True)
+    return finish(args, [Finished(evaluation, task.dataset, task.class_names) for evaluation, task in pairs])
 
 
 def _add_images(parser: Parser) -> None:
@@ -151,28 +172,50 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
     check_usage(args, models)
 
 
-def _measure(args: argparse.Namespace, task: Task, progress: Progress) -> Finished:
-    from mixnet_tools.accuracy.evaluation.evaluate import evaluate
+def _find_tasks(
+    args: argparse.Namespace, descriptors: Sequence[ModelDescriptor], progress: Progress
+) -> list[EvaluationTask]:
+    """All problems of all models at once, so that none shows only after hours of another's evaluation."""
+    from mixnet_tools.api.evaluation_task import find_task
 
-    names = [*(["the original"] if task.original else []), *(ir.precision for ir in task.irs)]
-    progress.note(f"{task.descriptor.name}: loading {', '.join(names)}")
-    evaluation = evaluate(
-        task.descriptor.name,
-        task.config,
-        task.dataset,
-        load_runners(task, _chosen_devices(args), tuned=args.tune),
+    request = _request(args)
+    tasks: list[EvaluationTask] = []
+    errors: list[MixnetToolsError] = []
+    for descriptor in descriptors:
+        try:
+            tasks.append(find_task(descriptor, request))
+        except MixnetToolsError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise EvaluationError("\n".join(dict.fromkeys(failure(error, args) for error in errors)))
+    for task in tasks:
+        total = task.dataset.total
+        if args.num_images and args.num_images > total:
+            progress.note(f"{task.model}: {task.dataset.source} has {total} images: taking all")
+    return tasks
+
+
+def _request(args: argparse.Namespace) -> EvaluationRequest:
+    from mixnet_tools.api.evaluation_task import EvaluationRequest, ImageChoice
+
+    return EvaluationRequest(
+        ImageChoice(
+            source=Location.parse_optional(args.source),
+            annotations=Location.parse_optional(args.annotations),
+            first_label=args.first_label,
+            exclude=args.exclude,
+            real_labels=args.real_labels,
+            num_images=args.num_images,
+            shard=args.shard,
+        ),
+        ir_dir=args.ir_dir or args.download_dir,
+        download_dir=args.download_dir,
+        launcher=args.launcher,
+        precisions=args.precisions,
         profile=args.profile,
-        reference_images=task.reference_images,
-        progress=progress,
-        max_bad=args.max_bad,
-        predictions=args.predictions,
-        resume=args.resume,
     )
-    return Finished(evaluation, task.dataset, task.labels)
-
-
-def _chosen_devices(args: argparse.Namespace) -> tuple[str, ...]:
-    return args.devices or (args.device or "CPU",)
 
 
 def _devices(text: str) -> tuple[str, ...]:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE, DEFAULT_WAIT
-from mixnet_tools.cli.check_inputs import Task
-from mixnet_tools.cli.check_results import Finished
 from mixnet_tools.cli.common.options import Parser, positive_int
 from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import PackedModel
+    from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+    from mixnet_tools.api.evaluation_task import EvaluationTask
     from mixnet_tools.progress import Progress
 
 
@@ -54,15 +52,16 @@ def check_cluster_usage(args: argparse.Namespace) -> None:
 
 
 def measure_on_cluster(
-    args: argparse.Namespace, tasks: Sequence[Task], devices: Sequence[str], progress: Progress
-) -> list[Finished]:
+    args: argparse.Namespace, tasks: Sequence[EvaluationTask], devices: Sequence[str], progress: Progress
+) -> list[Evaluation]:
     """Measure ``tasks``; converted models on each of ``devices``."""
     from mixnet_tools.accuracy.cluster.address import parse_address
     from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+    from mixnet_tools.api.evaluation_task import pack_models
 
-    progress.note(f"{', '.join(task.descriptor.name for task in tasks)}: reading models")
-    evaluations = evaluate_on_cluster(
-        [_packed(task, devices) for task in tasks],
+    progress.note(f"{', '.join(task.model for task in tasks)}: reading models")
+    return evaluate_on_cluster(
+        [pack_models(task, devices) for task in tasks],
         ClusterOptions(
             parse_address(args.cluster),
             shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
@@ -74,20 +73,3 @@ def measure_on_cluster(
         predictions=args.predictions,
         resume=args.resume,
     )
-    return [Finished(one, task.dataset, task.labels) for one, task in zip(evaluations, tasks, strict=True)]
-
-
-def _packed(task: Task, devices: Sequence[str]) -> ClusterTask:
-    """``task`` with its models, the original first, as they travel."""
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir, pack_onnx
-
-    models: list[PackedModel] = []
-    if task.original is not None and task.original_launcher == "onnx":
-        models.append(pack_onnx(task.original.source.path))
-    elif task.original is not None:
-        from mixnet_tools.conversion.reference.freeze import freeze
-
-        models.append(pack_graph(freeze(task.original)))
-    models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
-    return ClusterTask(task.descriptor.name, task.config, task.dataset, tuple(models), task.reference_images)

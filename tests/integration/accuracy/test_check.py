@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
-from mixnet_tools.accuracy.evaluation.batch_loader import AHEAD
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo, Synchronous, TensorFlowRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
@@ -32,7 +31,7 @@ from tests.support import colour_model
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.forms import open_at
-from tests.support.images import COLOURS, plain, save, write_class_folders, write_flat_set
+from tests.support.images import COLOURS, plain, write_class_folders, write_flat_set
 from tests.support.waiting import wait_for
 
 LABELS = [index * 7 % CLASSES for index in range(100)]
@@ -183,32 +182,6 @@ def test_class_folders_and_a_flat_folder_give_the_same_figures(
     flat, sorted_ = measure(config, images, runner), measure(config, open_at(by_class), runner)
     assert [(one.top1, one.top5) for one in flat.results] == [(one.top1, one.top5) for one in sorted_.results]
     assert sorted_.dataset.form == "class_folders"
-
-
-def test_batches_arrive_in_order_whichever_thread_is_quicker(
-    config: AccuracyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "greys"
-    count = AHEAD + 37
-    for index in range(count):
-        save(folder / f"{index:03}.png", plain((index, index, index)))
-    (folder / "val.txt").write_text("".join(f"{index:03}.png 0\n" for index in range(count)))
-    slow = threading.Event()
-    original = decoding.decode
-
-    def uneven(path: Path, *, orient: bool = True, name: str | None = None) -> decoding.Decoded:
-        if path.name == "000.png":
-            slow.wait(timeout=20)  # the first image is the last to be ready
-        elif path.name == f"{AHEAD - 1:03}.png":
-            slow.set()
-        return original(path, orient=orient, name=name)
-
-    monkeypatch.setattr(decoding, "decode", uneven)
-    runner = FakeRunner(zeros)
-    measure(config, open_at(folder), runner, workers=4)
-    assert slow.is_set()
-    seen = np.concatenate(runner.batches)
-    assert seen[:, 0, 0, 0].tolist() == list(range(count))
 
 
 def test_launchers_with_other_steps_are_prepared_apart(images: ImageDataset, tmp_path: Path) -> None:
@@ -445,7 +418,11 @@ def test_wrong_places_are_one_clear_error_each(zoo_place: Path, tmp_path: Path) 
             "x.txt: no such annotation file",
             "try: ",
         ),
-        ((*nowhere, "--launcher", "openvino"), f"{NAME} has no such IR", f"mixnet-convert --name {NAME}"),
+        (
+            (*nowhere, "--launcher", "openvino"),
+            f"{NAME} has no such IR",
+            f"mixnet convert --name {NAME} --download_dir {tmp_path} --models",
+        ),
         ((*nowhere, "--launcher", "tf"), NAME, f"mixnet-download --name {NAME}"),
         (nowhere, NAME, f"mixnet-download --name {NAME}"),
     ]
@@ -486,4 +463,4 @@ def test_mixnet_nano_is_as_good_as_its_card_says(nano_dir: Path) -> None:
 def test_a_model_without_images_of_its_own_asks_for_some() -> None:
     error = run_failing("check", "--name", "mixnet-l", code=2)
     assert "mixnet-l brings no images of its own" in error
-    assert "-s DATASET" in error
+    assert "try: --source" in error

@@ -230,10 +230,10 @@ def test_a_hanging_worker_is_not_waited_for_though_hardly_anything_was_measured(
             cluster.add_worker(STUCK.replace("> 2", "> 0"))
         cluster.add_worker()
         cluster.wait_for_workers()
-        report = mixnet_tools.evaluate(
+        evaluation = mixnet_tools.evaluate(
             "mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=200, cluster=cluster.address
         )
-    assert report.dataset.evaluated == 200
+    assert evaluation.report.dataset.evaluated == 200
 
 
 @pytest.mark.parametrize("helper", [AT_WORK, LATE], ids=["at work", "late"])
@@ -260,7 +260,7 @@ def test_a_worker_whose_images_come_late_takes_part_then(
     notes = Notes()
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(NOT_YET)
-        report = mixnet_tools.evaluate(
+        evaluation = mixnet_tools.evaluate(
             "mixnet-nano",
             ir_dir=nano_dir,
             precisions=["FP16"],
@@ -268,7 +268,7 @@ def test_a_worker_whose_images_come_late_takes_part_then(
             cluster=cluster.address,
             progress=notes,
         )
-    assert report.dataset.evaluated == 20
+    assert evaluation.report.dataset.evaluated == 20
     said = [line.partition(" takes ")[2] for line in notes.lines if line.startswith("worker ")]
     assert [line.partition(":")[0] for line in said] == ["no part", "part now"]
     assert said[0].endswith(".jpg: no such file")
@@ -473,7 +473,9 @@ def test_an_interruption_keeps_what_is_done(
 
 def test_the_python_api_measures_on_a_cluster(nano_dir: Path) -> None:
     alone, on_cluster = (
-        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=60, cluster=cluster)
+        mixnet_tools.evaluate(
+            "mixnet-nano", ir_dir=nano_dir, precisions=["FP16"], num_images=60, cluster=cluster
+        ).report
         for cluster in (None, "local:1")
     )
     assert on_cluster.results == alone.results

@@ -173,12 +173,12 @@ def test_a_worse_model_is_exit_code_3_with_its_flips_everywhere(
 
 
 def test_the_python_call_gives_what_the_command_prints(nano_dir: Path) -> None:
-    report = mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP32"], num_images=100)
+    done = mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["FP32"], num_images=100)
     printed = json.loads(run_ok("check", *arguments(nano_dir, "--num_images", "100", "--json")).out)["reports"][0]
-    mine = json.loads(json.dumps(report.to_json()))
+    mine = json.loads(json.dumps(done.report.to_json()))
     for key in ("schema", "model", "profile", "classes", "dataset", "results", "notes"):
         assert mine[key] == printed[key], key
-    assert judge(report).passed
+    assert json.loads(json.dumps(done.verdict.to_json())) == printed["verdict"]
     with pytest.raises(EvaluationError, match=r"INT8.*has no such IR"):
         mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, precisions=["INT8"])
     with pytest.raises(UsageError, match="brings no images of its own"):

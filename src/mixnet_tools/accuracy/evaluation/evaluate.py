@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import readers
@@ -19,7 +20,9 @@ from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
+from mixnet_tools.accuracy.gate.verdict import Verdict, judge
 from mixnet_tools.accuracy.launchers.base import Runner
+from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
@@ -28,13 +31,61 @@ from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.progress import Progress
 
 
+class ImageRow(TypedDict):
+    """One model's answer to one image: a row of :meth:`Evaluation.rows`.
+
+    ``image`` is the image's name in the data set, ``model`` the model's label (``openvino FP16``, ``tf``). ``label`` is
+    the right class (the first, where several are right), ``predicted`` the model's answer, and ``score`` the
+    probability it gives to that, 0 to 1. Classes are the model's own, counted from 0. ``correct`` says whether the
+    answer is right, ``correct_top5`` whether a right class is among the model's five best.
+    """
+
+    image: str
+    model: str
+    label: int
+    predicted: int
+    score: float
+    correct: bool
+    correct_top5: bool
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished evaluation: what was measured, every answer, and the figures."""
+    """A finished evaluation: what was measured (``setup``), all answers (``predictions``), the figures (``report``)."""
 
     setup: Setup
     predictions: Predictions
     report: AccuracyReport
+
+    @property
+    def verdict(self) -> Verdict:
+        """The figures held against the references of the model's accuracy-check.yml, with the default tolerances.
+
+        For other tolerances see :func:`mixnet_tools.accuracy.gate.verdict.judge`.
+        """
+        return judge(self.report)
+
+    def rows(self) -> list[ImageRow]:
+        """Every answer as plain data, for ``pandas.DataFrame`` or ``csv.DictWriter``: all images of the first model in
+        the data set's order, then those of the next. Images that could not be measured have no row;
+        ``predictions.bad`` names them.
+        """
+        found = self.predictions
+        rows: list[ImageRow] = []
+        for index, (setup, answers) in enumerate(zip(self.setup.models, found.answers, strict=True)):
+            for row, place in enumerate(found.ranks(index).tolist()):
+                rows.append(
+                    ImageRow(
+                        image=found.names[row],
+                        model=setup.label,
+                        label=found.accepted[row][0],
+                        predicted=int(answers.first[row]),
+                        score=float(answers.scores[row, 0]),
+                        correct=place == 0,
+                        correct_top5=place < TOP,
+                    )
+                )
+        return rows
 
 
 def evaluate(
@@ -46,7 +97,6 @@ def evaluate(
     profile: str = "omz",
     reference_images: int | None = None,
     progress: Progress | None = None,
-    workers: int | None = None,
     max_bad: int = 0,
     predictions: Path | None = None,
     resume: bool = False,
@@ -54,9 +104,8 @@ def evaluate(
     """Measure top-1 and top-5 of every runner on ``dataset``.
 
     ``reference_images`` is the size of the set on which the references were measured, where it is not the one that
-    the data set's name in ``config`` stands for. ``workers`` is the number of decoding threads (default: one per
-    processor). Up to ``max_bad`` images may be undecodable. ``predictions`` is a file to write every answer to as it
-    comes; with ``resume``, images that it holds already are not measured again.
+    the data set's name in ``config`` stands for. Up to ``max_bad`` images may be undecodable. ``predictions`` is a file
+    to which every answer is appended as it comes; with ``resume``, images that it holds already are not measured again.
 
     Raises :class:`DescriptorError` where ``config`` has no entry for a launcher, :class:`DatasetError` where too many
     images cannot be decoded or labels do not fit the model, :class:`EvaluationError` where preprocessing and model do
@@ -80,7 +129,7 @@ def evaluate(
         with (
             (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
             closing(
-                measured(plan.models, runners, images, workers or readers(images, processors()), clock, collector.meet)
+                measured(plan.models, runners, images, readers(images, processors()), clock, collector.meet)
             ) as answers,
         ):
             counter.advance(plan.done)

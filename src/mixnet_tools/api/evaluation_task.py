@@ -1,0 +1,243 @@
+"""Finds what the evaluation of a model needs, before anything is measured: its images, its IRs, its original.
+
+The command line and the Python API both begin here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
+from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
+from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
+from mixnet_tools.accuracy.launchers.base import OnnxRunner, Runner, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+from mixnet_tools.accuracy.predictions.values import Shard
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
+from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.plan import ConversionPlan
+from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from mixnet_tools.downloading.download import locate_downloaded
+from mixnet_tools.errors import EvaluationError, NextStep, UsageError
+from mixnet_tools.files.location import Location
+from mixnet_tools.optimization.tuning import tune
+from mixnet_tools.progress import Progress
+from mixnet_tools.values import IR_PRECISIONS, FrozenGraph, IRModel, ir_model
+
+if TYPE_CHECKING:
+    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
+    from mixnet_tools.accuracy.cluster.parcels import PackedModel
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """The labelled images to measure on.
+
+    ``source`` is a data set in any form that :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` knows (None:
+    the images that come with the model). ``annotations`` are its labels, and ``first_label`` the number by which it
+    calls its first class, where they are not found out. ``exclude`` names images to leave out, ``real_labels`` is the
+    file of ReaL's labels for ImageNet. ``num_images`` asks for a fixed subset, ``shard`` for a part of what is left.
+    """
+
+    source: Location | None = None
+    annotations: Location | None = None
+    first_label: int | None = None
+    exclude: Path | None = None
+    real_labels: Path | None = None
+    num_images: int | None = None
+    shard: Shard | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure of a model of a zoo.
+
+    ``launcher`` names what runs it: ``openvino`` for its IRs below ``ir_dir``, ``tf`` or ``onnx`` for the original
+    below ``download_dir`` (None: both). ``precisions`` are the IRs to measure (None: those that exist).
+    """
+
+    images: ImageChoice = field(default_factory=ImageChoice)
+    ir_dir: Path = Path()
+    download_dir: Path = Path()
+    launcher: tuple[str, ...] | None = None
+    precisions: tuple[str, ...] | None = None
+    profile: str = PROFILES[0]
+
+
+@dataclass(frozen=True)
+class Original:
+    """The model as it was published. ``launcher``, ``tf`` or ``onnx``, is what runs it."""
+
+    plan: ConversionPlan
+    launcher: str
+
+    def read(self) -> FrozenGraph | Path:
+        """Freeze the TensorFlow graph, which takes seconds, or return the path of the ONNX file.
+
+        Raises :class:`FreezeError`.
+        """
+        return self.plan.source.path if self.launcher == "onnx" else freeze(self.plan)
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """One model with everything that its evaluation needs.
+
+    ``reference_images`` is the size of the set on which its references were measured, None where the data set's name
+    tells it. ``original`` is None where only IRs are measured. ``class_names`` is the file with the names of its
+    classes, where there is one.
+    """
+
+    model: str
+    config: AccuracyConfig
+    profile: str
+    dataset: ImageDataset
+    irs: tuple[IRModel, ...]
+    original: Original | None = None
+    reference_images: int | None = None
+    class_names: Path | None = None
+
+
+def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> EvaluationTask:
+    """Find what ``request`` asks for. Nothing is loaded.
+
+    Raises :class:`UsageError` where a launcher cannot run the model or no images are known, :class:`DownloadError`
+    where files of the original are missing, :class:`EvaluationError` where an IR is, :class:`DatasetError`,
+    :class:`DescriptorError`, and what planning the conversion raises.
+    """
+    native = "onnx" if descriptor.framework == "onnx" else "tf"
+    launchers = request.launcher or ("openvino", native)
+    other = next((name for name in launchers if name not in ("openvino", native)), None)
+    if other:
+        raise UsageError(
+            f"{descriptor.name}: launcher {other} cannot run the original, a model of framework {descriptor.framework}",
+            hint=f"`launcher=openvino,{native}`",
+        )
+    config = load_accuracy_config(descriptor.accuracy_path)
+    for launcher in launchers:
+        make_plan(config.measurement(launcher, request.profile))
+    dataset, reference_images = _find_images(descriptor, request.images)
+    original = None
+    if native in launchers:
+        original = Original(plan_conversion(descriptor, request.download_dir), native)
+        locate_downloaded(descriptor, request.download_dir)
+    # Where both are missing, the download is named first: the conversion needs it.
+    irs = _find_irs(descriptor, request) if "openvino" in launchers else ()
+    labels = descriptor.directory / "labels.txt"
+    return EvaluationTask(
+        descriptor.name,
+        config,
+        request.profile,
+        dataset,
+        irs,
+        original,
+        reference_images,
+        labels if labels.is_file() else None,
+    )
+
+
+def load_runners(task: EvaluationTask, devices: Sequence[str] = ("CPU",), *, tuned: bool = False) -> list[Runner]:
+    """Load the models of ``task``: the original first, then each IR on each of OpenVINO's ``devices``.
+
+    ``tuned`` looks for the fastest kernels on this CPU first, 10 to 20 seconds for an IR. Raises
+    :class:`EvaluationError`, :class:`FreezeError`, :class:`MissingDependency` without ONNX Runtime.
+    """
+    runners: list[Runner] = []
+    if task.original is not None:
+        original = task.original.read()
+        runners.append(OnnxRunner(original) if isinstance(original, Path) else TensorFlowRunner(original))
+    runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for device in devices for ir in task.irs)
+    return runners
+
+
+def evaluate_task(
+    task: EvaluationTask,
+    devices: Sequence[str] = ("CPU",),
+    progress: Progress | None = None,
+    *,
+    tuned: bool = False,
+    max_bad: int = 0,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> Evaluation:
+    """Load the models of ``task`` as :func:`load_runners` does, and measure them on this machine.
+
+    For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    """
+    progress = progress or Progress()
+    names = [*(["the original"] if task.original else []), *(ir.precision or ir.name for ir in task.irs)]
+    progress.note(f"{task.model}: loading {', '.join(names)}")
+    return evaluate(
+        task.model,
+        task.config,
+        task.dataset,
+        load_runners(task, devices, tuned=tuned),
+        profile=task.profile,
+        reference_images=task.reference_images,
+        progress=progress,
+        max_bad=max_bad,
+        predictions=predictions,
+        resume=resume,
+    )
+
+
+def pack_models(task: EvaluationTask, devices: Sequence[str] = ("CPU",)) -> ClusterTask:
+    """``task`` as it travels to the workers of a cluster: the same models in the same order as :func:`load_runners`."""
+    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
+    from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir, pack_onnx
+
+    models: list[PackedModel] = []
+    if task.original is not None:
+        original = task.original.read()
+        models.append(pack_onnx(original) if isinstance(original, Path) else pack_graph(original))
+    models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
+    return ClusterTask(task.model, task.config, task.dataset, tuple(models), task.reference_images)
+
+
+def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[ImageDataset, int | None]:
+    """(the images that were asked for, the size of the references' set where these are of the model's own)."""
+    bundled = bundled_source(descriptor.directory)
+    source = bundled if choice.source is None else choice.source
+    if source is None:
+        raise UsageError(
+            f"{descriptor.name} brings no images of its own: say on which to measure it",
+            hint="`source`, for example a folder with the ImageNet validation images",
+        )
+    dataset = open_dataset(source, choice.annotations, choice.first_label)
+    # A model's references were measured on the set that comes with it; else the set's name tells its size.
+    reference_images = dataset.total if is_bundled(source, choice.annotations, bundled) else None
+    if choice.exclude:
+        dataset = exclude(dataset, choice.exclude)
+    if choice.real_labels:
+        dataset = with_real_labels(dataset, choice.real_labels)
+    if choice.num_images:
+        dataset = dataset.subset(choice.num_images)
+    if choice.shard:
+        dataset = dataset.take_shard(choice.shard)
+    return dataset, reference_images
+
+
+def _find_irs(descriptor: ModelDescriptor, request: EvaluationRequest) -> tuple[IRModel, ...]:
+    irs = [
+        ir_model(request.ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
+        for precision in request.precisions or IR_PRECISIONS
+    ]
+    missing = [path for ir in irs for path in (ir.xml, ir.bin) if not path.is_file()]
+    present = tuple(ir for ir in irs if ir.xml.is_file() and ir.bin.is_file())
+    if missing and (request.precisions or not present):
+        places = {"download_dir": request.download_dir, "output_dir": request.ir_dir}
+        places = {name: folder for name, folder in places.items() if folder != Path()}
+        if request.ir_dir == request.download_dir:
+            places.pop("output_dir", None)
+        raise EvaluationError(
+            f"{missing[0]}: {descriptor.name} has no such IR"
+            + (f" (nor {len(missing) - 1} further files)" if len(missing) > 1 else ""),
+            hint=NextStep("convert", descriptor.name, places),
+        )
+    return present
