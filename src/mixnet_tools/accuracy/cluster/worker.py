@@ -20,7 +20,7 @@ from typing import Any
 from mixnet_tools.accuracy.cluster import parcels
 from mixnet_tools.accuracy.cluster.parcels import Parcel
 from mixnet_tools.accuracy.cluster.shards import ShardAnswers, packed
-from mixnet_tools.accuracy.datasets import parquet
+from mixnet_tools.accuracy.datasets.forms import parquet
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
 from mixnet_tools.accuracy.evaluation.loop import measured

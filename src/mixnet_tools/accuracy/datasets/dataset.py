@@ -13,10 +13,10 @@ from typing import Literal
 
 from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE
 from mixnet_tools.accuracy.datasets.folder import Folder, open_folder
-from mixnet_tools.accuracy.datasets.form import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.image_folder import EXPECTED, has_listed_labels, read_folder
+from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles, find_packed_files, packed_file
 from mixnet_tools.accuracy.datasets.image import LabelledImage, with_unique_names
-from mixnet_tools.accuracy.datasets.image_folder import EXPECTED, has_listed_labels, read_folder
-from mixnet_tools.accuracy.datasets.packed_files import PackedFiles, find_packed_files, packed_file
 from mixnet_tools.accuracy.predictions.values import DatasetForm, Shard
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location

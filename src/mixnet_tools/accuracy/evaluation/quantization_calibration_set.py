@@ -15,10 +15,10 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, recognize
 from mixnet_tools.accuracy.datasets.folder import Folder
-from mixnet_tools.accuracy.datasets.form import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.image_folder import find_annotations
+from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
 from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
-from mixnet_tools.accuracy.datasets.image_folder import find_annotations
-from mixnet_tools.accuracy.datasets.packed_files import PackedFiles
 from mixnet_tools.accuracy.evaluation.batch_loader import batches, processors
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo

@@ -37,8 +37,17 @@ def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
 
 
 def _with_options(text: str, parser: Parser) -> str:
-    """``text`` with each parameter in backquotes that ``parser`` has an option for written as that option."""
-    return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
+    """``text`` with each parameter in backquotes that ``parser`` has an option for written as that option.
+
+    One without a value is written as the help writes it: ``-s/--source``.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        every = _options(parser).get(name)
+        return "/".join(every) if every and value is None else _option(parser, name, value) or match[0]
+
+    return _FIELD.sub(written, text)
 
 
 def _command(step: NextStep, args: argparse.Namespace) -> str:
@@ -53,7 +62,7 @@ def _command(step: NextStep, args: argparse.Namespace) -> str:
 
 def _option(parser: Parser, name: str, value: str | None) -> str | None:
     """The option that sets the parameter ``name`` (to ``value``), or None where ``parser`` has none."""
-    options = {action.dest: action.option_strings for action in parser._actions if action.option_strings}
+    options = _options(parser)
     if value == "False":
         name, value = f"no_{name}", None
     elif value == "True":
@@ -62,3 +71,8 @@ def _option(parser: Parser, name: str, value: str | None) -> str | None:
         return None
     longest = max(options[name], key=len)
     return longest if value is None else f"{longest} {shlex.quote(value)}"
+
+
+def _options(parser: Parser) -> dict[str, list[str]]:
+    """The spellings of each option, by the parameter that it sets."""
+    return {action.dest: list(action.option_strings) for action in parser._actions if action.option_strings}

@@ -12,11 +12,11 @@ import pytest
 
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.datasets.folder import LocalFolder
+from mixnet_tools.accuracy.datasets.forms.packed_files import find_packed_files, packed_file
+from mixnet_tools.accuracy.datasets.forms.parquet import parquet_images
+from mixnet_tools.accuracy.datasets.forms.tar import members
+from mixnet_tools.accuracy.datasets.forms.tfrecord import tfrecords
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.packed_files import find_packed_files, packed_file
-from mixnet_tools.accuracy.datasets.parquet import parquet_images
-from mixnet_tools.accuracy.datasets.tar import members
-from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support import forms

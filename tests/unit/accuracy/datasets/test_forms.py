@@ -14,9 +14,9 @@ from PIL import Image
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
+from mixnet_tools.accuracy.datasets.forms.parquet import read_cell
 from mixnet_tools.accuracy.datasets.image import Cell
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.parquet import read_cell
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.errors import DatasetError

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
 from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
 from mixnet_tools.accuracy.datasets.remote import open_stream, reason
 from mixnet_tools.errors import DatasetError, MissingDependency

@@ -12,7 +12,7 @@ from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
 if TYPE_CHECKING:
-    from mixnet_tools.accuracy.datasets.tar import Member
+    from mixnet_tools.accuracy.datasets.forms.tar import Member
 
 _LABEL_SUFFIX = ".cls"
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixnet_tools.accuracy.datasets.folder import Folder
-from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels, PackedForm
-from mixnet_tools.accuracy.datasets.parquet import ParquetFiles
-from mixnet_tools.accuracy.datasets.tar import TarFiles
-from mixnet_tools.accuracy.datasets.tfrecord import TfRecordFiles
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels, PackedForm
+from mixnet_tools.accuracy.datasets.forms.parquet import ParquetFiles
+from mixnet_tools.accuracy.datasets.forms.tar import TarFiles
+from mixnet_tools.accuracy.datasets.forms.tfrecord import TfRecordFiles
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 

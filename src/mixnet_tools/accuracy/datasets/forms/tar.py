@@ -10,10 +10,10 @@ import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mixnet_tools.accuracy.datasets import webdataset
 from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE, listed_labels
 from mixnet_tools.accuracy.datasets.folder import parent_folder
-from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.forms import webdataset
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span, is_image
 from mixnet_tools.accuracy.datasets.imagenet_devkit import find_devkit, is_devkit, labels_by_number
 from mixnet_tools.accuracy.datasets.remote import open_in_blocks, size_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE, annotation_lines, listed_labels
 from mixnet_tools.accuracy.datasets.folder import Folder, parent_folder
-from mixnet_tools.accuracy.datasets.form import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
 from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
 from mixnet_tools.accuracy.datasets.imagenet_devkit import is_devkit, labels_by_number
 from mixnet_tools.errors import DatasetError

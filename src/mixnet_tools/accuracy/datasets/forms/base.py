@@ -45,7 +45,7 @@ class FoundImages:
 
 class PackedForm(Protocol):
     """A form of files that hold many images each. A new form is a class like this in a file of its own, and a line in
-    :data:`mixnet_tools.accuracy.datasets.packed_files.FORMS`.
+    :data:`mixnet_tools.accuracy.datasets.forms.packed_files.FORMS`.
     """
 
     def matches(self, name: str) -> bool:
