@@ -22,6 +22,7 @@ from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import EvaluationError, NextStep, UsageError
@@ -129,7 +130,6 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
         locate_downloaded(descriptor, request.download_dir)
     # Where both are missing, the download is named first: the conversion needs it.
     irs = _find_irs(descriptor, request) if "openvino" in launchers else ()
-    labels = descriptor.directory / "labels.txt"
     return EvaluationTask(
         descriptor.name,
         config,
@@ -138,7 +138,7 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
         irs,
         original,
         reference_images,
-        labels if labels.is_file() else None,
+        find_labels(descriptor.directory),
     )
 
 
