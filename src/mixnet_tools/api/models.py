@@ -71,8 +71,8 @@ def convert(
     """Convert the downloaded ``name`` to an IR of ``precision`` (``FP32``, ``FP16``), proved against the original.
 
     ``output_dir`` is by default the download folder. ``options.precisions`` is not looked at. Raises
-    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, and what
-    :func:`find_model` raises; then nothing was written.
+    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, :class:`OutputError` where
+    the IR cannot be written, and what :func:`find_model` raises; then no IR was written.
     """
     descriptor = find_model(name, models_dir)
     locate_downloaded(descriptor, Path(download_dir))

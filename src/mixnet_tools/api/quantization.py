@@ -17,14 +17,15 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.ir.inspect import describe
+from mixnet_tools.ir.image_input import classes_of
+from mixnet_tools.ir.locate import INT8_PRECISION, existing_irs, irs_of, require_irs
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings
-from mixnet_tools.quantization.stage import PRECISION, QuantizationRequest, quantize_ir
-from mixnet_tools.values import CalibrationSet, IRModel, ir_model
+from mixnet_tools.quantization.stage import QuantizationRequest, quantize_ir
+from mixnet_tools.values import CalibrationSet
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,11 @@ def quantize(
 
     ``source`` are images to calibrate with, labelled or not (default: those that come with the model). Accuracy is
     measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels of these.
-    Raises :class:`QuantizationError`, :class:`MissingDependency` without NNCF, :class:`DatasetError`,
-    :class:`EvaluationError`, and what :func:`find_model` raises. Where no settings keep ``options.max_drop``, the best
-    are taken, and the report says ``passed`` False.
+    Where no settings keep ``options.max_drop``, the best are taken, and the report says ``passed`` False. Raises
+    :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it is
+    quantized already, or NNCF fails; :class:`MissingDependency` without NNCF; :class:`DatasetError`,
+    :class:`EvaluationError`; :class:`OutputError` where the result cannot be written; and what :func:`find_model`
+    raises.
     """
     return quantize_model(
         find_model(name, models_dir),
@@ -96,11 +99,10 @@ def quantize_model(
     own = annotations if eval_source is None else None
     config = load_accuracy_config(descriptor.accuracy_path)
 
-    def ir(precision: str, folder: Path = ir_dir) -> IRModel:
-        return ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision)
-
-    floats = tuple(one for one in map(ir, PRECISIONS) if one.xml.is_file() and one.bin.is_file())
-    classes = _classes(floats[0]) if floats else None
+    floats = existing_irs(descriptor, ir_dir, PRECISIONS)
+    wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
+    (ir,) = require_irs(descriptor, ir_dir, [wanted])
+    classes = classes_of(floats[0].xml)
     found = calibration_images(images, own, classes)
     chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
@@ -121,8 +123,8 @@ def quantize_model(
             progress=progress,
         )
     request = QuantizationRequest(
-        source=ir(options.source_precision or (floats[-1].precision if floats else "FP16")),
-        target=ir(PRECISION, output_dir),
+        source=ir,
+        target=irs_of(descriptor, output_dir, [INT8_PRECISION])[0],
         references=floats,
         settings=options.settings,
         fixed=options.fixed,
@@ -130,12 +132,3 @@ def quantize_model(
         throughput=options.verify,
     )
     return quantize_ir(request, calibrate, comparer, progress)
-
-
-def _classes(ir: IRModel) -> int | None:
-    """How many classes an IR tells apart; None where that cannot be told."""
-    try:
-        shape = describe(ir.xml).outputs[0].shape
-    except EvaluationError:
-        return None
-    return shape[-1] if shape and shape[-1] > 0 else None
