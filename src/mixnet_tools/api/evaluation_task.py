@@ -25,7 +25,7 @@ from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.sources.kinds import open_source
-from mixnet_tools.descriptors.labels import LABELS_FILE
+from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import UsageError
@@ -136,7 +136,6 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     irs: tuple[IRModel, ...] = ()
     if "openvino" in launchers:
         irs = require_irs(descriptor, request.ir_dir, request.precisions, download_dir=request.download_dir)
-    labels = descriptor.directory / LABELS_FILE
     return EvaluationTask(
         descriptor.name,
         config,
@@ -145,7 +144,7 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
         irs,
         original,
         reference_images,
-        labels if labels.is_file() else None,
+        find_labels(descriptor.directory),
     )
 
 

@@ -13,7 +13,6 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     calibration_images,
     calibration_set,
     choose,
-    has_labels,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import PathLike, find_model
@@ -106,16 +105,17 @@ def quantize_model(
     wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
     (ir,) = require_irs(descriptor, ir_dir, [wanted])
     classes = classes_of(floats[0].xml)
-    labelled = eval_source or (images if has_labels(images, own, classes) else None)
     found = calibration_images(images, own, classes)
-    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
+    chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
     def calibrate(height: int, width: int) -> CalibrationSet:
-        return calibration_set(config, chosen, (images, len(found)), (height, width), options.profile, progress)
+        return calibration_set(config, chosen, (images, len(found.images)), (height, width), options.profile, progress)
 
     comparer = None
-    if labelled is not None and (options.verify or options.max_drop is not None):
-        dataset = open_dataset(labelled, annotations)
+    dataset = None
+    if options.verify or options.max_drop is not None:
+        dataset = found.dataset if eval_source is None else open_dataset(eval_source, annotations)
+    if dataset is not None:
         comparer = Comparer(
             config,
             dataset.subset(options.num_images) if options.num_images else dataset,

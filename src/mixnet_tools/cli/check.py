@@ -4,7 +4,7 @@ Both see the same images, prepared as the model's accuracy-check.yml says. The f
 references of that file, and against an earlier run where --baseline names one; the exit code is 3 where one is missed.
 
 DATASET is a folder of images with a file val.txt ('relative/name.jpg label' lines, labels from 0), a folder with one
-subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its devkit beside it), or shards in the form
+subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its devkit beside it), or files in the form
 of WebDataset (.tar), TFRecord or Parquet. Without -s, a model is measured on the images that come with it, if it has
 any.
 

@@ -59,7 +59,7 @@ def add_arguments(parser: Parser) -> None:
         "-s",
         "--source",
         metavar="IMAGES",
-        help="images to calibrate with, labelled or not (default: those that come with the model)",
+        help="images to calibrate with, labelled or not: a path, or a URL (default: those that come with the model)",
     )
     images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
     images.add_argument("--annotations", metavar="FILE", help="the labels of the images to measure on")

@@ -12,7 +12,7 @@ from mixnet_tools import __version__
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.descriptors.labels import LABELS_FILE, read_labels
+from mixnet_tools.descriptors.labels import as_token, find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 
@@ -42,13 +42,11 @@ def rt_info(
     sections = {"conversion_parameters": conversion}
     if descriptor.task_type == "classification" and classes is not None:
         info = {"model_type": "Classification", "topk": str(min(5, classes)), "resize_type": "crop"}
-        labels = read_labels(descriptor.directory)
-        if labels is not None and len(labels) != classes:
-            raise DescriptorError(
-                f"{descriptor.directory / LABELS_FILE}: {len(labels)} labels, but the model has {classes} classes"
-            )
-        if labels is not None:
-            info["labels"] = " ".join(labels)
+        if (path := find_labels(descriptor.directory)) is not None:
+            labels = read_labels(path)
+            if len(labels) != classes:
+                raise DescriptorError(f"{path}: {len(labels)} labels, but the model has {classes} classes")
+            info["labels"] = " ".join(map(as_token, labels))
         sections["model_info"] = info
     return sections
 

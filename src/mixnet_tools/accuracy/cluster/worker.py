@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.cluster.failure_policy import Failure
 from mixnet_tools.accuracy.cluster.transfer import load
-from mixnet_tools.accuracy.datasets import parquet
+from mixnet_tools.accuracy.datasets.forms import parquet
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, measured

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate.verdict import Verdict
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.accuracy.reports.accuracy_report import ModelResult
+from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.errors import DatasetError, MissingDependency
 
 TEMPLATE = "html_page.html.j2"
@@ -97,14 +98,14 @@ def _converted(results: Sequence[ModelResult]) -> int:
     return next((index for index, one in enumerate(results) if one.launcher == "openvino"), 0)
 
 
-def _names(section: Section) -> Any:
+def _names(section: Section) -> Callable[[int], str]:
     """A function from a class to its name; classes before the first label (a background class) have none."""
-    lines = section.labels.read_text(encoding="utf-8").splitlines() if section.labels else []
+    labels = read_labels(section.labels) if section.labels else ()
     offset = section.evaluation.setup.dataset.label_offset
 
     def name(label: int) -> str:
         place = label - offset
-        return lines[place].partition(",")[0].strip() if 0 <= place < len(lines) else f"class {label}"
+        return short_label(labels[place]) if 0 <= place < len(labels) else f"class {label}"
 
     return name
 

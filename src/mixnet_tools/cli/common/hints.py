@@ -66,7 +66,7 @@ def _option(parser: Parser, name: str, value: str | None) -> str | None:
 
     ``True`` is the option alone as well, and ``False`` the option ``no_<name>``. None: ``parser`` has no such option.
     """
-    options = {action.dest: action.option_strings for action in parser._actions if action.option_strings}
+    options = _options(parser)
     if value == "False":
         name, value = f"no_{name}", None
     elif value == "True":
@@ -75,3 +75,8 @@ def _option(parser: Parser, name: str, value: str | None) -> str | None:
         return None
     longest = max(options[name], key=len)
     return longest if value is None else f"{longest} {shlex.quote(value)}"
+
+
+def _options(parser: Parser) -> dict[str, list[str]]:
+    """The spellings of each option, by the parameter that it sets."""
+    return {action.dest: list(action.option_strings) for action in parser._actions if action.option_strings}
