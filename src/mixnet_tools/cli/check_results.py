@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.common.options import points
-from mixnet_tools.cli.common.output import print_json
+from mixnet_tools.cli.common.output import MISSED, print_json
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.files import atomic
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
     from mixnet_tools.accuracy.gate.verdict import Verdict
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
-
-MISSED = 3
-"""Exit code: an accuracy is below its reference by more than the tolerance, or a model is worse than its baseline."""
 
 
 @dataclass(frozen=True)

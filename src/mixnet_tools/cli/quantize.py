@@ -30,7 +30,7 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import print_json
+from mixnet_tools.cli.common.output import MISSED, print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.quantization.report import QuantizationReport
-
-MISSED = 3
-"""Exit code: no settings kept the accuracy."""
 
 DEFAULTS = QuantizationSettings()
 
@@ -216,7 +213,7 @@ def _finish(
         print("\n".join(describe(report) for report in reports))
     for report in reports:
         for note in report.notes:
-            print(f"{report.model}: note: {note}", file=sys.stderr)
+            print(f"{report.model}: note: {hints.with_options(note, args.parser)}", file=sys.stderr)
     for name, error in failed:
         print(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
     if missed:

@@ -9,7 +9,7 @@ from mixnet_tools.errors import QuantizationError
 from mixnet_tools.ir.image_input import ImageInput, read_image_input, set_batch
 from mixnet_tools.ir.inspect import NARROW_TYPES
 from mixnet_tools.ir.read import read_ir
-from mixnet_tools.optimization.kernels import forget, is_tuned
+from mixnet_tools.optimization.kernels import is_tuned, remove_requests
 from mixnet_tools.optimization.tuning import SECTION
 from mixnet_tools.quantization.settings import Layer
 from mixnet_tools.values import IRModel
@@ -90,7 +90,7 @@ def _forget_tuning(model: openvino.Model) -> None:
     """Remove the kernels that were chosen for float layers: some of them add products of eight bits with saturation."""
     if not is_tuned(model):
         return
-    forget(model)
+    remove_requests(model)
     if model.has_rt_info([SECTION]):
         said = {key: model.get_rt_info([SECTION, key]).astype(str) for key in model.get_rt_info()[SECTION]}
         model.set_rt_info({key: value for key, value in said.items() if not key.startswith("tuned_")}, [SECTION])

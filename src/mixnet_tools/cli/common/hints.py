@@ -20,14 +20,14 @@ _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 
 def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
     """What went wrong, with the options of the command that ``args`` were parsed by, and without secrets of URLs."""
-    return redact_within(_with_options(str(error), args.parser))
+    return redact_within(with_options(str(error), args.parser))
 
 
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
         return _command(error.hint, args)
-    return None if error.hint is None else redact_within(_with_options(error.hint, args.parser))
+    return None if error.hint is None else redact_within(with_options(error.hint, args.parser))
 
 
 def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
@@ -36,7 +36,7 @@ def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
     return f"{message(error, args)}{f' (try: {advice})' if advice else ''}"
 
 
-def _with_options(text: str, parser: Parser) -> str:
+def with_options(text: str, parser: Parser) -> str:
     """``text`` with each parameter in backquotes that ``parser`` has an option for written as that option."""
     return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
 

@@ -1,10 +1,13 @@
-"""What results look like on stdout: one JSON document, or a table for people."""
+"""Results on stdout (one JSON document, or a table for people), and the exit code of one that is not good enough."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+
+MISSED = 3
+"""Exit code: the work was done, and its accuracy is below a reference, a baseline, or the drop that is allowed."""
 
 
 def print_json(document: object) -> None:
