@@ -42,7 +42,7 @@ from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.metrics.topk import top_classes
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import find_model
@@ -161,7 +161,7 @@ def answering(task: ClusterTask, path: Path) -> float:
     images = task.dataset.images
     logits = np.random.default_rng(1).normal(size=(len(images), infos[0].classes)).astype(np.float32)
     answers = ShardAnswers((), (), (Answers(*top_classes(logits)),))
-    writer = RecordWriter(path, plan.setup)
+    writer = PredictionsWriter(path, plan.setup)
     collector = Collector(plan, 0, writer)
     begun = time.perf_counter()
     sent(images)

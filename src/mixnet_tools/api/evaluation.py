@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from mixnet_tools.api.evaluation_task import (
     pack_models,
 )
 from mixnet_tools.api.models import PathLike, find_model
-from mixnet_tools.errors import EvaluationError, OutputError
+from mixnet_tools.errors import EvaluationError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import IR_PRECISIONS, IRModel
@@ -150,16 +149,13 @@ def compare_baseline(evaluation: Evaluation, path: PathLike) -> Verdict:
     return judge(evaluation.report, baseline=compared, remarks=notes, references=False)
 
 
-def write_baseline(evaluation: Evaluation, path: PathLike) -> None:
-    """Write the answers of ``evaluation`` to the baseline ``path``, for :func:`compare_baseline` and mixnet-check.
+def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
+    """Make the answers of ``evaluation`` the baseline ``path``, for :func:`compare_baseline` and mixnet-check.
 
     The file is JSON with a line for each image, without paths, made to be committed. Raises :class:`OutputError` where
     it cannot be written.
     """
-    try:
-        baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
-    except OSError as error:
-        raise OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+    baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
 
 
 def _config(path: PathLike) -> AccuracyConfig:

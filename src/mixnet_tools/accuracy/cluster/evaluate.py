@@ -29,7 +29,7 @@ from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 from mixnet_tools.progress import Counter, Progress
@@ -101,7 +101,7 @@ def evaluate_on_cluster(
         client = stack.enter_context(connected(options.address, progress)) if groups else None
         run = _Run(tasks, plans, groups, options, progress)
         writers = [
-            stack.enter_context(contextlib.closing(RecordWriter(predictions, plan.setup, resumed=plan.resumed)))
+            stack.enter_context(contextlib.closing(PredictionsWriter(predictions, plan.setup, resumed=plan.resumed)))
             for plan in plans
             if predictions
         ]

@@ -1,4 +1,4 @@
-"""Images to calibrate a quantization with: a seeded choice out of a folder or data set, prepared as for a measurement.
+"""Makes the quantization calibration set: a seeded choice of images, preprocessed as for a measurement.
 
 Labels are not needed: a folder of images is enough.
 """
@@ -31,11 +31,11 @@ SALT = "mixnet_tools calibration 1"
 
 
 def has_labels(source: Location, annotations: Location | None = None, classes: int | None = None) -> bool:
-    """Whether ``source`` says what its images show: anything but a folder of loose images without a file of labels.
+    """Whether the images of ``source`` have labels. A folder of loose images without a file of labels has none.
 
-    Folders in it are classes where there are as many of them as the model has ``classes`` (or one less: background), or
-    that number is not known. A folder whose labels are broken has labels;
-    :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` says what is wrong.
+    The folders in ``source`` are classes where there are as many as the model has ``classes`` (or one less, for a
+    background class), or where that number is not known. Broken labels are labels as well:
+    :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` says what is wrong with them.
     """
     if annotations is not None:
         return True
@@ -59,13 +59,13 @@ def has_labels(source: Location, annotations: Location | None = None, classes: i
 def calibration_images(
     source: Location, annotations: Location | None = None, classes: int | None = None
 ) -> tuple[LabelledImage, ...]:
-    """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it):
-    see :func:`has_labels`.
+    """List the images of ``source``: a data set with labels in any form that mixnet-check takes, or a folder of images
+    without labels, with the folders below it (see :func:`has_labels`).
 
     Raises :class:`DatasetError` where there are none.
     """
     if not source.is_remote and not source.path.exists():
-        raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind to -s/--source")
+        raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind: `source`")
     if has_labels(source, annotations, classes):
         return open_dataset(source, annotations).images
     if source.is_remote:
@@ -76,19 +76,19 @@ def calibration_images(
             for path in sorted(images_below(source.path))
         )
     if not images:
-        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind to -s/--source")
+        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind: `source`")
     return images
 
 
 def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:
-    """``count`` of ``images``, in their order; which ones depends on their bare names and ``seed`` only.
+    """Choose ``count`` of ``images``, in their order. Only ``seed`` and the names without folders decide which ones.
 
-    Raises :class:`DatasetError` where there are fewer.
+    Raises :class:`DatasetError` where there are fewer; ``where`` names them in its message.
     """
     if len(images) < count:
         raise DatasetError(
             f"{where}: too few images to calibrate with: {count} are asked for, and here are {len(images)}",
-            hint=f"give more images, or take all of these: --subset_size {max(1, len(images))}",
+            hint=f"give more images, or take all of these: `subset_size={max(1, len(images))}`",
         )
 
     def key(index: int) -> tuple[bytes, str]:
@@ -105,20 +105,19 @@ def calibration_set(
     profile: str,
     progress: Progress | None = None,
 ) -> CalibrationSet:
-    """``images`` out of ``dataset`` (its place, and how many it has), as an IR with an input of ``size`` (height,
-    width) takes them.
+    """Prepare ``images`` for an IR with an input of ``size``, (height, width) in pixels.
 
-    Raises :class:`DatasetError` where one cannot be decoded, :class:`EvaluationError` where preprocessing and ``size``
-    do not fit each other.
+    ``dataset`` is the place they come from, and how many images that has. Raises :class:`DatasetError` where an image
+    cannot be decoded, :class:`EvaluationError` where the result of the preprocessing has another size.
     """
     plan = make_plan(config.measurement("openvino", profile))
     info = RunnerInfo("openvino", None, "CPU", *size, 0, ())
     arrays = []
     with (
         (progress or Progress()).counting("calibration images", len(images), "image") as counter,
-        closing(batches(images, {plan.operations: info}, processors(), Clock())) as feed,
+        closing(batches(images, {plan.operations: info}, processors(), Clock())) as loaded,
     ):
-        for batch in feed:
+        for batch in loaded:
             problem = next((one.problem for one in batch.images if one.problem is not None), None)
             if problem is not None:
                 raise problem
@@ -138,6 +137,6 @@ def calibration_set(
 
 
 def among(dataset: ImageDataset, images: Sequence[LabelledImage]) -> frozenset[str]:
-    """The names of those images of ``dataset`` that are in ``images``: the same part of the same file."""
+    """The names of the images of ``dataset`` that are among ``images``: the same file, or the same part of one."""
     known = {(image.location.resolve(), image.part) for image in images}
     return frozenset(image.name for image in dataset.images if (image.location.resolve(), image.part) in known)
