@@ -27,7 +27,7 @@ _HOMES = {
     "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
     "mixnet_tools.api.quantization": ("QuantizationOptions", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
-    "mixnet_tools.downloading.download": ("DownloadOptions",),
+    "mixnet_tools.downloading.context": ("DownloadOptions",),
     "mixnet_tools.descriptors.model_yml": ("ModelDescriptor",),
     "mixnet_tools.errors": (
         "ArchiveError",
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api.quantization import quantize as quantize
     from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor as ModelDescriptor
-    from mixnet_tools.downloading.download import DownloadOptions as DownloadOptions
+    from mixnet_tools.downloading.context import DownloadOptions as DownloadOptions
     from mixnet_tools.errors import ArchiveError as ArchiveError
     from mixnet_tools.errors import ConversionError as ConversionError
     from mixnet_tools.errors import DatasetError as DatasetError

@@ -69,19 +69,19 @@ class _Steps:
 
 
 def _watch(arguments: list[str], last: int | None) -> _Steps:
-    from mixnet_tools.downloading.transport.partial_file import Part
+    from mixnet_tools.downloading.transport.partial_file import PartialFile
 
     steps = _Steps(arguments[arguments.index("-o") + 1], last)
-    write = Part.write
+    write = PartialFile.write
 
-    def counted(part: Part, chunk: bytes) -> None:
+    def counted(partial: PartialFile, chunk: bytes) -> None:
         # Half of the piece, then the step, then the rest: a kill leaves what a kill in the middle of a write leaves.
         half = len(chunk) // 2
-        write(part, chunk[:half])
+        write(partial, chunk[:half])
         steps.take()
-        write(part, chunk[half:])
+        write(partial, chunk[half:])
 
-    Part.write = counted  # type: ignore[method-assign, assignment, unused-ignore]
+    PartialFile.write = counted  # type: ignore[method-assign, assignment, unused-ignore]
     sys.addaudithook(steps.audit)
     return steps
 

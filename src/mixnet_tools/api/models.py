@@ -11,7 +11,8 @@ from mixnet_tools.conversion.convert import ConversionOptions
 from mixnet_tools.conversion.convert import convert as convert_descriptor
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.downloading.download import DownloadOptions, download_model, locate_downloaded
+from mixnet_tools.downloading.context import DownloadOptions
+from mixnet_tools.downloading.download import download_model, locate_downloaded
 from mixnet_tools.errors import UnknownModelError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedModel, IRModel

@@ -1,7 +1,7 @@
 """Look after a download cache (--cache_dir of mixnet-download, or of Open Model Zoo's downloader).
 
-ls lists its files, verify hashes them all, prune removes files that were not used for long, or the least recently
-used ones until the cache is small enough.
+ls lists its files. verify hashes them all. prune removes files that were not used for a long time, or the least
+recently used ones until the cache is small enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def add_arguments(parser: Parser) -> None:
-    """What to do, where, and how far to prune."""
+    """The action, the cache, and the limits for prune."""
     parser.add_argument("action", choices=("ls", "verify", "prune"), help="what to do")
     parser.add_argument("--cache_dir", type=Path, required=True, metavar="DIR", help="the cache's folder")
     parser.add_argument("--drop", action="store_true", help="verify: remove the files that are corrupt")
@@ -31,7 +31,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out the action; each prints a line for every file that it concerns."""
+    """Carry out the action. Each prints a line for every file that it concerns."""
     from mixnet_tools.downloading.cache import FORMAT, Cache
 
     if not (args.cache_dir / FORMAT).is_dir():

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixnet_tools.cli.common import hints
 from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
@@ -198,8 +199,8 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     else:
         _print_table(outcomes)
     for outcome in failed:
-        hint = f" (try: {outcome.error.hint})" if outcome.error and outcome.error.hint else ""
-        print(f"{outcome.name}: failed: {outcome.error}{hint}", file=sys.stderr)
+        problem = hints.failure(outcome.error, args) if outcome.error else ""
+        print(f"{outcome.name}: failed: {problem}", file=sys.stderr)
     if failed:
         names = ", ".join(outcome.name for outcome in failed)
         print(f"{len(failed)} of {len(outcomes)} models failed: {names}", file=sys.stderr)

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from mixnet_tools.cli.common.hints import hint
 from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
@@ -26,7 +27,8 @@ from mixnet_tools.errors import DownloadError, MixnetToolsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mixnet_tools.downloading.download import DownloadOptions, ModelOutcome
+    from mixnet_tools.downloading.context import DownloadOptions
+    from mixnet_tools.downloading.download import ModelOutcome
     from mixnet_tools.values import DownloadedModel
 
 _MOST_LINES = 10
@@ -34,7 +36,7 @@ _PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "FP16-INT1", "FP32-INT1
 
 
 def add_arguments(parser: Parser) -> None:
-    """The options of omz_downloader, and what goes beyond them."""
+    """The options of omz_downloader, and ours."""
     add_model_selection(parser, verb="download")
     parser.add_argument(
         "-o", "--output_dir", type=Path, default=Path(), metavar="DIR", help="where to put the models (default: here)"
@@ -45,10 +47,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="P[,P]",
         help="of models that are IR already, only these precisions (default: all)",
     )
-    parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="run N transfers at once")
+    parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="work on N files at once")
     sources = parser.add_argument_group("sources")
     sources.add_argument(
         "--mirror",
+        dest="mirrors",
         action="append",
         default=[],
         metavar="URL|DIR",
@@ -90,18 +93,18 @@ def run(args: argparse.Namespace) -> int:
             print(_summary(outcome.model), file=results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        _raise_for(failed, len(outcomes))
+        _raise_for(failed, len(outcomes), args)
     return 0
 
 
 def _options(args: argparse.Namespace) -> DownloadOptions:
-    from mixnet_tools.downloading.download import DownloadOptions
+    from mixnet_tools.downloading.context import DownloadOptions
 
     return DownloadOptions(
         num_attempts=args.num_attempts,
         timeout=args.timeout,
         cache_dir=args.cache_dir,
-        mirrors=tuple(args.mirror),
+        mirrors=tuple(args.mirrors),
         offline=args.offline,
         verify=args.verify,
         force=args.force,
@@ -121,26 +124,24 @@ def _summary(model: DownloadedModel) -> str:
 
 
 def _who_served(model: DownloadedModel) -> list[str]:
-    """A line for each file that was fetched, or for each place if there are many."""
+    """A line for each file that was fetched, or for each folder if there are many."""
     served = [(file.name, file.served_by) for file in model.files if file.served_by]
     if len(served) <= _MOST_LINES:
-        return [f"  {name} from {place}" for name, place in served]
-    folders = Counter(place.rpartition("/")[0] or place for _, place in served)
+        return [f"  {name} from {source}" for name, source in served]
+    folders = Counter(source.rpartition("/")[0] or source for _, source in served)
     return [f"  {count} files from {folder}" for folder, count in folders.items()]
 
 
-def _raise_for(failed: Sequence[ModelOutcome], total: int) -> NoReturn:
-    errors = [outcome.error for outcome in failed if outcome.error is not None]
-    for error in errors:
-        if total == 1 or isinstance(error, BrokenPipeError):
-            raise error
-    lines = [f"{len(failed)} of {total} models could not be downloaded"]
-    hints = []
+def _raise_for(failed: Sequence[ModelOutcome], total: int, args: argparse.Namespace) -> NoReturn:
+    lines, hints = [f"{len(failed)} of {total} models could not be downloaded"], list[str]()
     for outcome in failed:
-        text = str(outcome.error) if isinstance(outcome.error, MixnetToolsError) else repr(outcome.error)
+        error = outcome.error
+        if error is not None and (total == 1 or isinstance(error, BrokenPipeError)):
+            raise error
+        text = str(error) if isinstance(error, MixnetToolsError) else repr(error)
         lines.append(f"{outcome.name}: " + text.replace("\n", "\n  "))
-        if isinstance(outcome.error, MixnetToolsError) and outcome.error.hint:
-            hints.append(outcome.error.hint)
+        if isinstance(error, MixnetToolsError) and (advice := hint(error, args)):
+            hints.append(advice)
     raise DownloadError("\n".join(lines), hint="; or: ".join(dict.fromkeys(hints)) or None)
 
 

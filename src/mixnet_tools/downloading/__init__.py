@@ -1,1 +1,1 @@
-"""Downloading: from a descriptor to files that are verified, unpacked and patched. The stage is ``download.py``."""
+"""Downloads the files of a model, verifies, unpacks and patches them. The stage is ``download.py``."""

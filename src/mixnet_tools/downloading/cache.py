@@ -1,7 +1,7 @@
-"""A store of verified files by their digest, in Open Model Zoo's layout: ``<cache>/1/<2 hex digits>/<the others>``.
+"""Keeps verified files by their digest, in Open Model Zoo's layout: ``<cache>/1/<2 hex digits>/<the other digits>``.
 
-OMZ names files by SHA-384; other digests have other lengths, and so names of their own. A cache only ever helps: what
-is in it is verified before use, and where it cannot be read or written the download goes on with a warning.
+OMZ names files by their SHA-384. Other digests have other lengths, so their names cannot collide. A cache never makes a
+download fail: its files are verified before use, and if it cannot be read or written, there is a warning.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALGORITHMS = {length: algorithm for algorithm, length in DIGEST_LENGTHS.items()
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A file in the cache. ``used`` is when it was last read or written, in seconds since the epoch."""
+    """A file in the cache. ``used`` is the time when it was last read or written, in seconds since the epoch."""
 
     path: Path
     checksum: str
@@ -40,7 +40,7 @@ class CacheEntry:
 
 
 class Cache:
-    """The cache in ``folder`` (which need not exist). ``warn`` is told, once for each kind, what does not work."""
+    """The cache in ``folder``, which need not exist. ``warn`` is called once for each kind of problem."""
 
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder = folder
@@ -54,10 +54,10 @@ class Cache:
         return self.folder / FORMAT / digest[:2] / digest[2:]
 
     def fetch(self, checksum: str, size: int, temporary: Path, target: Path, heartbeat: Callable[[], None]) -> bool:
-        """Put the file with ``checksum`` at ``target`` by way of ``temporary``; False where the cache has it not.
+        """Put the file with ``checksum`` at ``target``, by way of ``temporary``; False if the cache has no such file.
 
-        An entry with wrong bytes is removed. Raises OSError where ``target`` cannot be written; ``heartbeat`` is
-        called between chunks and may raise.
+        An entry with wrong bytes is removed. ``heartbeat`` is called between chunks, and may raise. Raises OSError if
+        ``target`` cannot be written.
         """
         entry = self.path_of(checksum)
         try:
@@ -89,7 +89,7 @@ class Cache:
             temporary.unlink(missing_ok=True)
 
     def store(self, checksum: str, path: Path) -> None:
-        """Keep the verified file ``path``. Never raises for a cache that cannot be written."""
+        """Keep the verified file ``path``. If the cache cannot be written, there is a warning and no error."""
         entry = self.path_of(checksum)
         staging = self.folder / FORMAT / _STAGING
         temporary = staging / uuid.uuid4().hex
@@ -109,7 +109,7 @@ class Cache:
             self._complain("written", error)
 
     def entries(self) -> Iterator[CacheEntry]:
-        """Every file in the cache, by digest. Raises OSError where the folder cannot be read."""
+        """Every file in the cache, by digest. Raises OSError if the folder cannot be read."""
         root = self.folder / FORMAT
         for shelf in sorted(root.iterdir()) if root.is_dir() else ():
             if not re.fullmatch(r"[0-9a-f]{2}", shelf.name) or not shelf.is_dir():
@@ -123,14 +123,15 @@ class Cache:
                     yield CacheEntry(path, f"{algorithm}:{digest}", known.st_size, used)
 
     def is_right(self, entry: CacheEntry) -> bool:
-        """Whether the bytes of ``entry`` have the digest that its name promises. Raises OSError."""
+        """Whether the bytes of ``entry`` have the digest that is its name. Raises OSError."""
         algorithm, _, digest = entry.checksum.partition(":")
         return digest_of(entry.path, algorithm) == digest
 
     def prune(self, *, max_bytes: int | None, max_age: float | None, dry_run: bool = False) -> tuple[CacheEntry, ...]:
-        """Remove what was not used for ``max_age`` seconds, then the least recently used down to ``max_bytes`` in all.
+        """Remove files not used for ``max_age`` seconds, then the least recently used until ``max_bytes`` are left.
 
-        Leftovers of interrupted writers go as well. Returns what was removed, or would be. Raises OSError.
+        Files that killed runs left half-written go as well, when they are a day old. Returns the files that were
+        removed, or would be. Raises OSError.
         """
         kept = sorted(self.entries(), key=lambda entry: entry.used)
         now, total = time.time(), sum(entry.size for entry in kept)
@@ -170,9 +171,9 @@ class Cache:
 
 
 def share_or_copy(source: Path, target: Path) -> None:
-    """Make ``target`` (which must not exist) the same file as ``source``, as cheaply as the file system allows.
+    """Make ``target``, which must not exist, a copy of ``source``, as cheaply as the file system allows.
 
-    Sharing blocks comes first, since two names of one file change together; then a hard link; then a copy. Raises
+    Shared blocks are tried first, then a hard link (with which both names change together), then a copy. Raises
     OSError, and then leaves no ``target``.
     """
     with source.open("rb") as original, target.open("xb") as clone:

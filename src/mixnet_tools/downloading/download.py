@@ -2,10 +2,10 @@
 
 ::
 
-    download_models -> ModelJob.run -> Fetcher.fetch -> receive
+    download_models -> FileQueue.work -> Fetcher.fetch -> HttpClient.open
 
-What is there already is judged by :mod:`.stock`, single files come by way of :mod:`.fetch` or :mod:`.cache`, archives
-are unpacked by :mod:`.postprocess`. Nothing here prints, exits or knows a command line.
+:mod:`mixnet_tools.downloading.job` decides what has to be done for a model, :mod:`mixnet_tools.downloading.fetch`
+fetches a file. Nothing here prints, exits or knows a command line.
 """
 
 from __future__ import annotations
@@ -18,41 +18,27 @@ from pathlib import Path
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading.cache import Cache
-from mixnet_tools.downloading.fetch import Fetcher, FetchRules
-from mixnet_tools.downloading.job import ModelJob, Workshop
-from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
+from mixnet_tools.downloading.context import DownloadContext, DownloadOptions
+from mixnet_tools.downloading.fetch import Fetcher
+from mixnet_tools.downloading.job import ModelJob
+from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import LinkRecord
-from mixnet_tools.downloading.parallel import run_each
-from mixnet_tools.errors import DescriptorError, DownloadError
+from mixnet_tools.downloading.parallel import FileQueue
+from mixnet_tools.downloading.sources import parse_mirrors
+from mixnet_tools.errors import DownloadError, NextStep
 from mixnet_tools.progress import Progress
+from mixnet_tools.threads import run_each
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
-
-@dataclass(frozen=True)
-class DownloadOptions:
-    """How a download is done.
-
-    ``num_attempts`` is for each source, ``timeout`` (seconds) for connecting and for a stall, ``backoff`` (seconds)
-    the first pause between attempts. ``mirrors`` are base URLs or folders, tried first. ``offline`` uses no network,
-    ``verify`` hashes everything that is there, ``force`` fetches everything anew. ``jobs`` transfers run at once, over
-    all models. ``precisions`` leaves out files of other precisions of a model that is IR already.
-    """
-
-    num_attempts: int = 3
-    timeout: float = 30.0
-    backoff: float = 0.5
-    cache_dir: Path | None = None
-    mirrors: tuple[str, ...] = ()
-    offline: bool = False
-    verify: bool = False
-    force: bool = False
-    jobs: int = 1
-    precisions: tuple[str, ...] | None = None
+_PATIENCE = 1.0
+"""Seconds that an interrupted run gives its threads. One that still reads from the network then is left: it holds only
+a partial file, which is as good as after a kill, and the lock of its model, which ends with the process.
+"""
 
 
 @dataclass(frozen=True)
 class ModelOutcome:
-    """What came of one model: it, or the error that kept it away."""
+    """What came of one model: the ``model``, or the ``error`` for which there is none."""
 
     name: str
     model: DownloadedModel | None
@@ -67,8 +53,9 @@ def download_model(
 ) -> DownloadedModel:
     """Bring ``descriptor``'s files to ``<output_dir>/<subdirectory>/``, verified, unpacked and patched.
 
-    Raises :class:`DownloadError` (or one of its kinds) where a file cannot be had, and :class:`ArchiveError` where
-    an archive is unsafe or broken.
+    Raises :class:`DownloadError` (or one of its kinds) if a file cannot be fetched, :class:`ArchiveError` if an archive
+    is unsafe or broken, :class:`DescriptorError` if a file has a name that is taken, :class:`OutputError` if the file
+    system has no locks, and :class:`UsageError` for a mirror that cannot be downloaded from.
     """
     (outcome,) = download_models([descriptor], output_dir, options, progress)
     if outcome.error is not None:
@@ -83,52 +70,40 @@ def download_models(
     options: DownloadOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[ModelOutcome, ...]:
-    """Download each of ``descriptors``; one that fails does not stop the others. Outcomes are in their order."""
-    options, progress = options or DownloadOptions(), progress or Progress()
-    stop = threading.Event()
-    rules = FetchRules(options.num_attempts, options.timeout, options.backoff, options.offline)
-    fetcher = Fetcher(rules, stop)
-    shop = Workshop(
-        fetcher=fetcher,
-        cache=Cache(options.cache_dir, progress.note) if options.cache_dir else None,
-        mirrors=options.mirrors,
-        slots=threading.Semaphore(options.jobs),
-        jobs=options.jobs,
-        stop=stop,
-        progress=progress,
-    )
+    """Download each of ``descriptors``; one that fails does not stop the others. Outcomes are in their order.
 
-    def work(model: ModelDescriptor) -> DownloadedModel:
-        _check_names(model)
-        files = wanted_files(model, options.precisions)
-        job = ModelJob(model, files, model_folder(model, output_dir), shop)
-        progress.model_begin(model.name, len(files))
-        successful = False
-        try:
-            done = job.run(verify=options.verify, force=options.force)
-            successful = True
-            return done
-        finally:
-            progress.model_end(model.name, successful)
-
+    Raises :class:`UsageError` for a mirror that cannot be downloaded from.
+    """
+    options, progress, stop = options or DownloadOptions(), progress or Progress(), threading.Event()
+    mirrors = parse_mirrors(options.mirrors)
+    cache = Cache(options.cache_dir, progress.note) if options.cache_dir else None
+    context = DownloadContext(options, mirrors, cache, progress, stop)
+    models = [
+        ModelJob(model, wanted_files(model, options.precisions), model_folder(model, output_dir), context).steps()
+        for model in descriptors
+    ]
+    fetcher = Fetcher(context)
+    queue = FileQueue(models, fetcher.fetch)
+    threads = max(1, min(options.jobs, sum(len(model.files) for model in descriptors)))
     try:
-        outcomes = run_each(work, descriptors, options.jobs, stop)
+        run_each(queue.work, [stop] * threads, threads, stop, _PATIENCE)
     finally:
+        queue.close()
         fetcher.close()
     return tuple(
-        ModelOutcome(model.name, None, outcome)
-        if isinstance(outcome, Exception)
-        else ModelOutcome(model.name, outcome, None)
-        for model, outcome in zip(descriptors, outcomes, strict=True)
+        ModelOutcome(model.name, None, result)
+        if isinstance(result, Exception)
+        else ModelOutcome(model.name, result, None)
+        for model, result in zip(descriptors, queue.results(), strict=True)
     )
 
 
 def locate_downloaded(
     descriptor: ModelDescriptor, download_dir: Path, precisions: tuple[str, ...] | None = None
 ) -> DownloadedModel:
-    """The model as an earlier download left it in ``download_dir``. Looks at names and sizes, and hashes nothing.
+    """Find the model that an earlier download left in ``download_dir``, by names and sizes; nothing is hashed.
 
-    Raises :class:`DownloadError` where it is missing or not complete.
+    Raises :class:`DownloadError` if it is missing or not complete.
     """
     folder = model_folder(descriptor, download_dir)
     files = wanted_files(descriptor, precisions)
@@ -145,19 +120,22 @@ def locate_downloaded(
     if problem is not None:
         raise DownloadError(
             f"{descriptor.name}: not (completely) downloaded: {folder}: {problem}",
-            hint=f"mixnet-download --name {descriptor.name} -o {download_dir}",
+            hint=NextStep("download", descriptor.name, {"output_dir": download_dir}),
         )
     found = (DownloadedFile(file.name, folder / file.name, file.size, file.checksum, None) for file in files)
     return DownloadedModel(descriptor.name, folder, tuple(found), up_to_date=True)
 
 
 def model_folder(descriptor: ModelDescriptor, output_dir: Path) -> Path:
-    """Where the files of a model lie below ``output_dir``."""
+    """The folder of a model below ``output_dir``."""
     return output_dir / descriptor.subdirectory
 
 
 def wanted_files(descriptor: ModelDescriptor, precisions: tuple[str, ...] | None) -> tuple[ModelFile, ...]:
-    """The files of ``descriptor``, without those of precisions that are not asked for (``FP16/net.xml``)."""
+    """The files of ``descriptor``. If ``precisions`` is given, files of other precisions are left out.
+
+    A file is of a precision if it is directly in a folder of that name (``FP16/net.xml``).
+    """
 
     def is_wanted(file: ModelFile) -> bool:
         folder, _, rest = file.name.partition("/")
@@ -165,14 +143,6 @@ def wanted_files(descriptor: ModelDescriptor, precisions: tuple[str, ...] | None
         return precisions is None or not is_of_a_precision or folder in precisions
 
     return tuple(file for file in descriptor.files if is_wanted(file))
-
-
-def _check_names(model: ModelDescriptor) -> None:
-    for index, file in enumerate(model.files):
-        if file.name.partition("/")[0].casefold() == STATE_FOLDER:
-            raise DescriptorError(
-                f"{model.path}: files[{index}].name: {STATE_FOLDER!r} is the folder of the downloader itself"
-            )
 
 
 def _size_of(path: Path) -> int | None:

@@ -1,130 +1,148 @@
-"""From several places to one verified file under its final name.
+"""Fetches one file from the cache or from one of its sources, verifies it, and gives it its final name.
 
-The file's bytes go to a :class:`~mixnet_tools.downloading.transport.partial_file.Part` and are hashed on the way; only
-when size and digest are right is it renamed. Each source is tried in turn; one that failed in a way that can pass is
-tried again in the next round, when the others have failed as well. :mod:`.transport` opens bodies and judges them.
+The bytes go to a partial file and are hashed on the way. The file gets its name only when size and digest are right.
+Each source is tried in turn. One that failed in a way that can pass is tried again, after the others have failed as
+well. :mod:`mixnet_tools.downloading.transport` opens the sources and judges what they send.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.descriptors.model_yml import ModelFile
-from mixnet_tools.downloading.messages import Attempted, cannot_write, gave_up, nowhere_offline
-from mixnet_tools.downloading.parallel import Stopped
-from mixnet_tools.downloading.sources import DrivePlace, LocalPlace, Place
-from mixnet_tools.downloading.transport.partial_file import Part
+from mixnet_tools.downloading.context import DownloadContext
+from mixnet_tools.downloading.manifest import FileRecord
+from mixnet_tools.downloading.messages import FailedSource, cannot_write, gave_up, nowhere_offline
+from mixnet_tools.downloading.sources import DriveSource, LocalSource, Source
+from mixnet_tools.downloading.transport.partial_file import PartialFile, adopt
 from mixnet_tools.downloading.transport.receive import Body, Listener, receive
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure, delay_before_retry
 
 if TYPE_CHECKING:
     from mixnet_tools.downloading.transport.http import HttpClient
 
+FROM_CACHE = "the cache"
+"""``served_by`` of a file that came from the cache."""
+
 EARLIER_RUN = "an earlier run"
 """``served_by`` of a file whose bytes had all arrived before this run."""
 
-_SECONDS_BETWEEN_TICKS = 0.1
+_SECONDS_BETWEEN_REPORTS = 0.1
 _MAX_PASSES = 4
 
 
 @dataclass(frozen=True)
-class FetchRules:
-    """How hard to try. ``timeout`` (for connecting, and for a stall of the body) and ``backoff`` are in seconds."""
+class FileRequest:
+    """A file of ``model`` to fetch: from ``sources``, by way of ``partial``, to ``target``.
 
-    num_attempts: int = 3
-    timeout: float = 30.0
-    backoff: float = 0.5
-    offline: bool = False
+    Messages call it ``shown_as``. With ``anew`` it comes from a source even if the cache has it, and what stands at
+    ``target`` stays there until it is replaced.
+    """
 
-
-@dataclass(frozen=True)
-class Errand:
-    """A file to fetch: from ``places``, by way of ``part``, to ``target``; messages call it ``shown_as``."""
-
+    model: str
     file: ModelFile
-    places: Sequence[Place]
-    part: Path
+    sources: tuple[Source, ...]
+    partial: Path
     target: Path
     shown_as: Path
+    anew: bool
 
 
 class Fetcher:
-    """Fetches files, from several threads if need be; once ``stop`` is set, every fetch ends with :class:`Stopped`."""
+    """Fetches files, in several threads if need be. :meth:`close` it in the end."""
 
-    def __init__(self, rules: FetchRules, stop: threading.Event) -> None:
-        self._rules = rules
-        self._stop = stop
+    def __init__(self, context: DownloadContext) -> None:
+        self._context = context
         self._lock = threading.Lock()
         self._client: HttpClient | None = None
 
-    def fetch(self, errand: Errand, tick: Callable[[int], None]) -> str:
-        """Put the file of ``errand`` in its place, and say who served it.
+    def fetch(self, request: FileRequest) -> FileRecord:
+        """Put the file in its place.
 
-        ``tick`` is told now and then how many bytes are there. Raises :class:`DownloadError` (or one of its kinds)
-        when no place had the file or it cannot be written, and :class:`Stopped`.
+        Raises :class:`DownloadError` (or one of its kinds) when no source had the file or it cannot be written, and
+        :class:`Stopped`.
         """
-        listener = Listener(self.check_stop, _seldom(tick))
+        file, context, successful = request.file, self._context, False
+        context.progress.file_begin(request.model, file.name, file.size)
         try:
-            with Part(errand.part, errand.file.size, errand.file.checksum) as incoming:
-                incoming.resume(self.check_stop)
-                served_by = self._first_that_serves(errand, incoming, listener)
-                tick(errand.file.size)
-                incoming.move_to(errand.target)
-                return served_by
+            served_by = self._from_cache(request)
+            if served_by is None:
+                with PartialFile(request.partial, file.size, file.checksum) as partial:
+                    partial.resume(context.check_stop)
+                    served_by = self._first_that_serves(request, partial)
+                    context.progress.file_progress(request.model, file.name, file.size)
+                    partial.move_to(request.target)
+                if context.cache:
+                    context.cache.store(file.checksum, request.target)
+            mtime_ns = request.target.stat().st_mtime_ns
+            successful = True
         except BrokenPipeError:
             raise  # not the disk: whoever read our progress has gone
         except OSError as error:
-            raise cannot_write(errand.shown_as, error) from error
-
-    def check_stop(self) -> None:
-        """Raise :class:`Stopped` once the run was interrupted."""
-        if self._stop.is_set():
-            raise Stopped
+            raise cannot_write(request.shown_as, error) from error
+        finally:
+            context.progress.file_end(request.model, file.name, successful)
+        return FileRecord(size=file.size, checksum=file.checksum, mtime_ns=mtime_ns, served_by=served_by)
 
     def close(self) -> None:
         """Close the connections that were kept open."""
         if self._client is not None:
             self._client.close()
 
-    def _first_that_serves(self, errand: Errand, part: Part, listener: Listener) -> str:
-        if part.is_complete_and_right:
-            return EARLIER_RUN
-        if part.position == part.size:
-            part.restart(None)
-        usable = [place for place in errand.places if isinstance(place, LocalPlace) or not self._rules.offline]
-        failed: dict[Place, Attempted] = {}
-        ready: dict[Place, float] = {}
-        for attempt in range(1, self._rules.num_attempts + 1):
-            to_leave = set[str]()
-            for place in [one for one in usable if one not in failed or failed[one].failure.may_pass]:
-                if place.group in to_leave:
-                    continue  # its server was just seen to fail
-                self._stop.wait(max(0.0, ready.get(place, 0.0) - time.monotonic()))
-                self.check_stop()
-                try:
-                    self._from(place, part, errand.file.name, listener)
-                    return str(place)
-                except SourceFailure as failure:
-                    failed[place] = Attempted(place, attempt, failure)
-                    if failure.may_pass:
-                        to_leave.add(place.group)
-                        ready[place] = time.monotonic() + delay_before_retry(failure, attempt, self._rules.backoff)
-        explain = nowhere_offline if self._rules.offline else gave_up
-        raise explain(errand.file, errand.shown_as, list(failed.values()))
+    def _from_cache(self, request: FileRequest) -> str | None:
+        if request.anew:
+            return None
+        _clear_away(request)
+        cache, file = self._context.cache, request.file
+        temporary = request.partial.with_suffix(".cached")
+        if cache and cache.fetch(file.checksum, file.size, temporary, request.target, self._context.check_stop):
+            return FROM_CACHE
+        return None
 
-    def _from(self, place: Place, part: Part, name: str, listener: Listener) -> None:
-        """One attempt at ``place``, begun anew where what is there already turns out not to fit."""
+    def _first_that_serves(self, request: FileRequest, partial: PartialFile) -> str:
+        """Complete ``partial`` from the first source that can; returns which one that was."""
+        if partial.is_complete_and_right:
+            return EARLIER_RUN
+        if partial.position == partial.size:
+            partial.restart(None)
+        options, context = self._context.options, self._context
+        listener = Listener(context.check_stop, self._seldom(request))
+        usable = [source for source in request.sources if isinstance(source, LocalSource) or not options.offline]
+        failed: dict[Source, FailedSource] = {}
+        ready: dict[Source, float] = {}
+        for attempt in range(1, options.num_attempts + 1):
+            to_leave = set[str]()
+            for source in [one for one in usable if one not in failed or failed[one].failure.may_pass]:
+                if source.group in to_leave:
+                    continue  # its server has just failed
+                context.stop.wait(max(0.0, ready.get(source, 0.0) - time.monotonic()))
+                context.check_stop()
+                try:
+                    self._receive_from(source, partial, request.file.name, listener)
+                    return str(source)
+                except SourceFailure as failure:
+                    failed[source] = FailedSource(source, attempt, failure)
+                    if failure.may_pass:
+                        to_leave.add(source.group)
+                        ready[source] = time.monotonic() + delay_before_retry(failure, attempt, options.backoff)
+        explain = nowhere_offline if options.offline else gave_up
+        raise explain(request.file, request.shown_as, list(failed.values()))
+
+    def _receive_from(self, source: Source, partial: PartialFile, name: str, listener: Listener) -> None:
+        """Make one attempt at ``source``. It begins anew where the bytes that are there already do not fit."""
         recode = False
         for passes_left in reversed(range(_MAX_PASSES)):
             try:
-                with contextlib.closing(self._open(place, part, recode)) as body:
-                    receive(body, part, name, recode, listener)
+                with contextlib.closing(self._open(source, partial, recode)) as body:
+                    receive(body, partial, name, recode, listener)
                 return
             except SourceFailure as failure:
                 if failure.kind not in (Kind.RESTART, Kind.RECODE):
@@ -132,39 +150,57 @@ class Fetcher:
                 if not passes_left:
                     raise SourceFailure(str(failure), Kind.PERMANENT, integrity=failure.integrity) from None
                 recode = recode or failure.kind is Kind.RECODE
-                part.restart(None)
+                partial.restart(None)
 
-    def _open(self, place: Place, part: Part, recode: bool) -> Body:
-        if isinstance(place, LocalPlace):
+    def _open(self, source: Source, partial: PartialFile, recode: bool) -> Body:
+        if isinstance(source, LocalSource):
             from mixnet_tools.downloading.transport.local_file import LocalBody
 
-            return LocalBody(place.path, part.size, part.position)
+            return LocalBody(source.path, partial.size, partial.position)
         client = self._http_client()
-        if isinstance(place, DrivePlace):
+        if isinstance(source, DriveSource):
             from mixnet_tools.downloading.transport.google_drive import open_drive
 
-            return open_drive(client, place.id, part.size, part.position, part.origin)
-        return client.open(place.url, part.size, part.position, part.origin, recode)
+            return open_drive(client, source.id, partial.size, partial.position, partial.origin)
+        return client.open(source.url, partial.size, partial.position, partial.origin, recode)
 
     def _http_client(self) -> HttpClient:
-        from mixnet_tools.downloading.transport.http import (
-            HttpClient,  # requests is only loaded where the network is used
-        )
+        # requests is only loaded where the network is used.
+        from mixnet_tools.downloading.transport.http import HttpClient
 
         with self._lock:
             if self._client is None:
-                self._client = HttpClient(self._rules.timeout)
+                self._client = HttpClient(self._context.options.timeout)
             return self._client
 
+    def _seldom(self, request: FileRequest) -> Callable[[int], None]:
+        """A function that reports how many bytes are there, but not more often than is useful."""
+        progress, last = self._context.progress, 0.0
 
-def _seldom(tick: Callable[[int], None]) -> Callable[[int], None]:
-    last = 0.0
+        def report(count: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= _SECONDS_BETWEEN_REPORTS:
+                last = now
+                progress.file_progress(request.model, request.file.name, count)
 
-    def report(count: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_TICKS:
-            last = now
-            tick(count)
+        return report
 
-    return report
+
+def _clear_away(request: FileRequest) -> None:
+    """Take a wrong file away from the final name, and go on from it if it may be the beginning of the right one.
+
+    omz_downloader writes under the final name, so a run of it that was killed leaves just that. A file with other
+    names (a link from a cache) is not written to.
+    """
+    try:
+        known = request.target.lstat()
+    except OSError:
+        return
+    if not stat.S_ISREG(known.st_mode) and not stat.S_ISLNK(known.st_mode):
+        return  # a folder, for one: renaming onto it fails, and the error says so
+    may_continue = stat.S_ISREG(known.st_mode) and known.st_nlink == 1 and 0 < known.st_size < request.file.size
+    if may_continue and not request.partial.exists():
+        adopt(request.target, request.partial, request.file.checksum)
+    else:
+        os.unlink(request.target)

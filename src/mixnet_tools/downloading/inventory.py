@@ -1,4 +1,4 @@
-"""What of a model is there already, and what has to be had or made: the folder held against descriptor and manifest."""
+"""Finds out which files of a model are there and right, and which have to be fetched or made."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from mixnet_tools.files.digest import digest_of
 
 
 @dataclass(frozen=True)
-class Stock:
-    """``files``: those that are right, as they are now. ``missing``: those that are not. ``outputs``: what was made of
-    them, if ``finished`` says that all of it is there and right."""
+class Inventory:
+    """What is in a model's folder.
+
+    ``files`` are the model's files that are right, by name, and ``missing`` those that are not. ``outputs`` are right
+    files that came out of unpacking and patching, by path; ``finished`` says whether those are all.
+    """
 
     files: dict[str, FileRecord]
     missing: tuple[ModelFile, ...]
@@ -30,7 +33,7 @@ class Stock:
         return self.finished and not self.missing
 
 
-def take_stock(
+def take_inventory(
     model: ModelDescriptor,
     files: Sequence[ModelFile],
     layout: Layout,
@@ -38,11 +41,11 @@ def take_stock(
     *,
     verify: bool = False,
     may_hash: Callable[[], None] | None = None,
-) -> Stock:
-    """Compare the model's folder with what should be in it; ``files`` are those of the model's files that are wanted.
+) -> Inventory:
+    """Compare the model's folder with what should be in it. ``files`` are the files of the model that are wanted.
 
-    A file is right if it is as the manifest recorded it, by size and time. Otherwise (and always with ``verify``) it
-    is hashed, where ``may_hash`` is given, which is called between chunks; without it, it counts as wrong.
+    A file is right if its size and time are those in the manifest. Otherwise (and always with ``verify``) it is hashed,
+    and ``may_hash`` is called between chunks. If ``may_hash`` is None, it is not hashed, and counts as wrong.
     """
 
     def current(path: Path, expected: FileRecord | None, size: int, checksum: str) -> FileRecord | None:
@@ -78,7 +81,7 @@ def take_stock(
             missing.append(file)
         else:
             present[file.name] = record
-    return Stock(present, tuple(missing), right_outputs, finished)
+    return Inventory(present, tuple(missing), right_outputs, finished)
 
 
 def _current_output(

@@ -1,7 +1,7 @@
-"""Where the files of a model lie: under their names, and in the state folder while they are made.
+"""Says where the files of a model lie: under their names, and in the state folder while they are made.
 
-The state folder holds everything about a download that is not the model (parts, originals of patched files, the
-manifest, the lock, the staging folder); it is the one name in a model's folder that no model may use.
+The state folder holds everything about a download that is not the model: partial files, originals of patched files,
+the manifest, the lock, the staging folder. Its name is the one that no file of a model may have.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ STATE_FOLDER = ".mixnet-download"
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of one model in ``folder``.
+    """Where one model lies in ``folder``.
 
-    ``patched`` are files that stand under their name in a patched form, while the original is kept in the state
-    folder; ``unpacked`` are files that are only needed to be unpacked.
+    ``patched`` are files that are patched under their name, while the original is kept in the state folder.
+    ``unpacked`` are files that are only needed to be unpacked.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class Layout:
 
     @property
     def staging(self) -> Path:
-        """Where archives are unpacked and files patched, before what was made moves into place."""
+        """Where archives are unpacked and files are patched, before the outputs move into place."""
         return self.state / "staging"
 
     @property
@@ -50,15 +50,15 @@ class Layout:
         """The file whose lock a process holds while it works on the model."""
         return self.state / "lock"
 
-    def part(self, name: str) -> Path:
-        """Where the bytes of the file ``name`` arrive. Flat, so that no two names get into each other's way."""
+    def partial(self, name: str) -> Path:
+        """Where the bytes of the file ``name`` arrive: directly in the state folder, under a name of its own."""
         key = hashlib.sha256(name.encode()).hexdigest()[:12]
         return self.state / f"{name.rpartition('/')[2][:40]}-{key}.part"
 
     def original(self, name: str) -> Path:
-        """Where the patched file ``name`` is kept as it was delivered."""
-        return self.part(name).with_suffix(".original")
+        """Where the original of the patched file ``name`` is kept."""
+        return self.partial(name).with_suffix(".original")
 
     def delivered(self, name: str) -> Path:
-        """Where the file ``name`` is as it was delivered."""
+        """Where the file ``name`` is in the form in which its source delivered it."""
         return self.original(name) if name in self.patched else self.folder / name

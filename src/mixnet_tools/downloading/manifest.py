@@ -1,4 +1,4 @@
-"""What a model's folder holds, as the last download left it: the manifest.
+"""Reads and writes the manifest: what a model's folder holds, as the last download left it.
 
 The manifest says which files were fetched and which were made from them, with size, digest and modification time. A
 file whose size and time are as recorded is taken to be unchanged; any other is hashed.
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
+from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.files import atomic
 
 SCHEMA = 1
@@ -27,7 +28,7 @@ class _Frozen(BaseModel):
 
 
 class FileRecord(_Frozen):
-    """A file as it was when last verified. ``mtime_ns`` is its modification time; ``served_by`` who delivered it."""
+    """A file as it was when last verified: modification time in ns, and the source that delivered it."""
 
     size: int
     checksum: str
@@ -42,9 +43,9 @@ class LinkRecord(_Frozen):
 
 
 class Manifest(_Frozen):
-    """``files``: what the descriptor names, by name. ``outputs``: what unpacking and patching made of them, by path.
+    """``files`` are the descriptor's, by name. ``outputs`` are the files that unpacking and patching made, by path.
 
-    ``recipe`` is the digest of the steps that made the outputs, or None where they were not carried out to the end.
+    ``recipe`` is the digest of the steps that made the outputs, or None while they are not finished.
     """
 
     schema_version: Literal[1] = 1
@@ -55,7 +56,7 @@ class Manifest(_Frozen):
 
 
 def load(layout: Layout, model: str) -> Manifest:
-    """The manifest of ``model``, or an empty one where there is none that can be used."""
+    """The manifest of ``model``, or an empty one if there is none or it cannot be read."""
     try:
         manifest = Manifest.model_validate_json((layout.state / _NAME).read_bytes())
     except (OSError, ValidationError):
@@ -69,7 +70,7 @@ def save(layout: Layout, manifest: Manifest) -> None:
 
 
 def recipe_of(model: ModelDescriptor) -> str | None:
-    """A digest of all that decides what the outputs of ``model`` are: the steps, and the files they start from."""
+    """A digest of the steps that make the outputs of ``model``, and of the files that they start from."""
     if not model.postprocessing:
         return None
     steps = [step.model_dump(by_alias=True) for step in model.postprocessing]
@@ -79,13 +80,13 @@ def recipe_of(model: ModelDescriptor) -> str | None:
 
 
 def sweep(layout: Layout, model: ModelDescriptor, done: Collection[str]) -> None:
-    """Remove from the state folder what killed runs left; parts of files that are not in ``done`` stay."""
+    """Remove from the state folder what killed runs left, but not the partial files of files that are not ``done``."""
     keep = {layout.lock.name, _NAME}
     for file in model.files:
         keep.add(layout.original(file.name).name)
         if file.name not in done:
-            part = layout.part(file.name).name
-            keep |= {part, f"{part}.json"}
+            partial = layout.partial(file.name)
+            keep |= {partial.name, description_of(partial).name}
     for path in layout.state.iterdir():
         if path.name in keep:
             continue

@@ -1,34 +1,35 @@
-"""The errors of a failed download, in words: what, where, expected and got, what to try."""
+"""Words the errors of a failed download: what failed, where, what was expected and what came, what to try next."""
 
 from __future__ import annotations
 
 import errno
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptors.model_yml import ModelFile
-from mixnet_tools.downloading.sources import Place, WebPlace
+from mixnet_tools.downloading.sources import Source, WebSource
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
-from mixnet_tools.downloading.transport.urls import curl_line
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
+from mixnet_tools.files.location import redact
 
-_OTHER_COPIES = "name a copy: --mirror URL_OR_FOLDER (tried first), or --cache_dir DIR (a cache that has the file)"
+_OTHER_COPIES = "name a copy: `mirrors` (a URL or a folder, tried first) or `cache_dir` (a cache that has the file)"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
-class Attempted:
-    """What came of ``place`` in the end: the last failure, after ``attempts`` attempts."""
+class FailedSource:
+    """A source that was given up after ``attempts`` attempts; ``failure`` is the last one."""
 
-    place: Place
+    source: Source
     attempts: int
     failure: SourceFailure
 
 
-def gave_up(file: ModelFile, target: Path, attempted: Sequence[Attempted]) -> DownloadError:
-    """The error for ``file`` when every place has failed; its type is that of the most telling failure."""
-    shown = _most_telling(attempted)
+def gave_up(file: ModelFile, target: Path, failed: Sequence[FailedSource]) -> DownloadError:
+    """The error for ``file`` when every source has failed. Its type is that of the most telling failure."""
+    shown = _most_telling(failed)
     failures = [one.failure for one in shown]
     lines = [f"{target}: no source had it"]
     wrong = any(failure.integrity for failure in failures)
@@ -39,9 +40,9 @@ def gave_up(file: ModelFile, target: Path, attempted: Sequence[Attempted]) -> Do
         ]
     for one in shown:
         tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
-        lines.append(f"{one.place}: {one.failure}{tries}")
-        if one.failure.integrity and isinstance(one.place, WebPlace):
-            lines.append(f"  see for yourself: {curl_line(one.place.url, file.name, file.algorithm)}")
+        lines.append(f"{one.source}: {one.failure}{tries}")
+        if one.failure.integrity and isinstance(one.source, WebSource):
+            lines.append(f"  see for yourself: {_curl_line(one.source, file)}")
     text = "\n".join(lines)
     if wrong:
         hint = f"if the publisher replaced the file, its descriptor needs a new size and checksum; else {_OTHER_COPIES}"
@@ -52,17 +53,17 @@ def gave_up(file: ModelFile, target: Path, attempted: Sequence[Attempted]) -> Do
     if statuses and len(statuses) == len(failures):
         return HttpStatusError(text, status=statuses[-1], hint=_OTHER_COPIES)
     kept = any(failure.kind is Kind.TRANSIENT and failure.status is None for failure in failures)
-    again = "run the same command again (what has arrived is kept), or " if kept else ""
+    again = "do the same again (what has arrived is kept), or " if kept else ""
     return DownloadError(text, hint=again + _OTHER_COPIES)
 
 
-def nowhere_offline(file: ModelFile, target: Path, attempted: Sequence[Attempted]) -> DownloadError:
+def nowhere_offline(file: ModelFile, target: Path, failed: Sequence[FailedSource]) -> DownloadError:
     """The error for ``file`` when the network must not be used."""
-    if any(one.failure.integrity for one in attempted):
-        return gave_up(file, target, attempted)
-    lines = [f"{target}: is neither there nor in the cache, and --offline forbids the network"]
-    lines += [f"{one.place}: {one.failure}" for one in _most_telling(attempted)]
-    return OfflineError("\n".join(lines), hint=f"run once without --offline, or {_OTHER_COPIES}")
+    if any(one.failure.integrity for one in failed):
+        return gave_up(file, target, failed)
+    lines = [f"{target}: is neither there nor in the cache, and `offline=True` forbids the network"]
+    lines += [f"{one.source}: {one.failure}" for one in _most_telling(failed)]
+    return OfflineError("\n".join(lines), hint=f"download once without `offline`, or {_OTHER_COPIES}")
 
 
 def cannot_write(target: Path, error: OSError) -> DownloadError:
@@ -71,30 +72,36 @@ def cannot_write(target: Path, error: OSError) -> DownloadError:
     if error.errno in _NO_SPACE:
         return DownloadError(
             f"{target}: cannot be written: {error.strerror}",
-            hint="make room, or choose another folder with --output_dir; what has arrived is kept, and continued",
+            hint="make room, or choose another folder: `output_dir`; what has arrived is kept, and continued",
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return DownloadError(
             f"{where}: is a file, where a folder is needed for {target}",
-            hint="move it away, or choose another --output_dir",
+            hint="move it away, or choose another folder: `output_dir`",
         )
     if error.errno == errno.EISDIR:
         return DownloadError(f"{target}: is a folder, where the file has to be", hint="move it away")
     return DownloadError(
         f"{where}: cannot be written: {error.strerror or error}",
-        hint="choose a folder you may write to with --output_dir",
+        hint="choose a folder that you may write to: `output_dir`",
     )
 
 
-def _most_telling(attempted: Sequence[Attempted]) -> list[Attempted]:
-    """One entry for each group of places: what a mirror answers for its other layouts says nothing more."""
-    best: dict[str, Attempted] = {}
-    for one in attempted:
-        known = best.get(one.place.group)
+def _curl_line(source: WebSource, file: ModelFile) -> str:
+    """A shell command, for a person, that fetches ``file`` and prints its digest."""
+    target = shlex.quote(file.name.rpartition("/")[2])
+    return f"curl -L -o {target} {shlex.quote(redact(source.url))} && {file.algorithm}sum {target}"
+
+
+def _most_telling(failed: Sequence[FailedSource]) -> list[FailedSource]:
+    """One failure for each group of sources: what a mirror answers for its other layouts says nothing more."""
+    best: dict[str, FailedSource] = {}
+    for one in failed:
+        known = best.get(one.source.group)
         if known is None or _weight(one) > _weight(known):
-            best[one.place.group] = one
+            best[one.source.group] = one
     return list(best.values())
 
 
-def _weight(one: Attempted) -> int:
+def _weight(one: FailedSource) -> int:
     return 2 if one.failure.integrity else 0 if one.failure.status in (404, 410) else 1

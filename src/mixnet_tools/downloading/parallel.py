@@ -1,82 +1,99 @@
-"""Several pieces of work at once, that can be left at any moment.
-
-The threads are daemons: after Ctrl-C nobody waits for one that sits in a read on the network. All they hold is a part
-on disk, which is as good as after a kill, and the model's lock, which ends with the process.
-"""
+"""Downloads several models with any number of threads, each of which takes one file after the other."""
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-_GRACE = 1.0  # seconds that an interrupted run gives its threads to end by themselves
-
-
-class Stopped(Exception):
-    """The run was interrupted; what has arrived is kept."""
+from mixnet_tools.downloading.context import Stopped
+from mixnet_tools.downloading.fetch import FileRequest
+from mixnet_tools.downloading.job import Outcome, Steps
+from mixnet_tools.downloading.manifest import FileRecord
+from mixnet_tools.values import DownloadedModel
 
 
-def run_each(
-    work: Callable[[Item], Result], items: Sequence[Item], jobs: int, stop: threading.Event
-) -> list[Result | Exception]:
-    """``work(item)``, or the exception that it raised, for each of ``items`` in their order, ``jobs`` at once.
+class FileQueue:
+    """The files of all models, in order.
 
-    Once ``stop`` is set (here, when this thread is interrupted) nothing new begins, and :class:`Stopped` is raised.
+    Each thread calls :meth:`work`. Files of models that have begun come first; the next model begins only when there
+    are none. So while a thread waits for the lock of a model, nothing that other processes may wait for is left lying.
     """
-    if jobs == 1 or len(items) == 1:
-        return [_outcome(work, item) for item in items]
-    todo: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Result | Exception]] = queue.SimpleQueue()
-    for numbered in enumerate(items):
-        todo.put(numbered)
 
-    def worker() -> None:
-        while not stop.is_set():
+    def __init__(self, models: Sequence[Steps], fetch: Callable[[FileRequest], FileRecord]) -> None:
+        self._models = [_Model(steps) for steps in models]
+        self._fetch = fetch
+        self._waiting = deque(self._models)
+        self._files: deque[tuple[_Model, int]] = deque()
+        self._beginning = 0
+        self._changed = threading.Condition()
+
+    def work(self, stop: threading.Event) -> None:
+        """Fetch files until none is left. Raises :class:`Stopped` once ``stop`` is set."""
+        while (taken := self._take(stop)) is not None:
+            model, index = taken
+            outcome: Outcome
             try:
-                index, item = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((index, _outcome(work, item)))
+                outcome = self._fetch(model.requests[index])
             except Stopped:
-                return
+                raise
+            except Exception as error:
+                outcome = error
+            with self._changed:
+                model.outcomes[index] = outcome
+                is_last = len(model.outcomes) == len(model.requests)
+            if is_last:
+                model.go_on([model.outcomes[number] for number in range(len(model.requests))])
 
-    threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(jobs, len(items)))]
-    for thread in threads:
-        thread.start()
-    results: dict[int, Result | Exception] = {}
-    try:
-        while len(results) < len(items):
-            index, result = _get(done, stop)
-            results[index] = result
-    except BaseException:
-        stop.set()
-        deadline = time.monotonic() + _GRACE
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        raise
-    return [results[index] for index in range(len(items))]
+    def results(self) -> list[DownloadedModel | Exception]:
+        """What came of each model, in their order, when all work is done."""
+        return [model.result for model in self._models if model.result is not None]
+
+    def close(self) -> None:
+        """Let go of models that were begun and not finished, except for those that a thread is still at work on."""
+        for model in self._models:
+            with contextlib.suppress(ValueError):
+                model.steps.close()
+
+    def _take(self, stop: threading.Event) -> tuple[_Model, int] | None:
+        """The next file, of a model that has begun if possible; None when there are no more."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._files or self._waiting or not self._beginning)
+                if stop.is_set():
+                    raise Stopped
+                if self._files:
+                    return self._files.popleft()
+                if not self._waiting:
+                    return None
+                model = self._waiting.popleft()
+                self._beginning += 1
+            try:
+                model.go_on(None)
+            finally:
+                with self._changed:
+                    self._files.extend((model, index) for index in range(len(model.requests)))
+                    self._beginning -= 1
+                    self._changed.notify_all()
 
 
-def _outcome(work: Callable[[Item], Result], item: Item) -> Result | Exception:
-    try:
-        return work(item)
-    except Stopped:
-        raise
-    except Exception as error:
-        return error
+class _Model:
+    """One model: the files that it asked for, what came of each so far, and in the end its result."""
 
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.requests: Sequence[FileRequest] = ()
+        self.outcomes: dict[int, Outcome] = {}
+        self.result: DownloadedModel | Exception | None = None
 
-def _get(done: queue.SimpleQueue[Result], stop: threading.Event) -> Result:
-    while True:
+    def go_on(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Take the model's steps until it needs files, or has ended."""
         try:
-            return done.get(timeout=0.2)
-        except queue.Empty:
-            if stop.is_set():
-                raise Stopped from None
+            self.requests = next(self.steps) if outcomes is None else self.steps.send(outcomes)
+        except StopIteration as end:
+            self.result = end.value
+        except Stopped:
+            raise
+        except Exception as error:
+            self.result = error

@@ -1,9 +1,9 @@
-"""From verified files to a finished model: unpacking and patching in a staging folder, then moving into place.
+"""Unpacks and patches the verified files of a model in a staging folder, then moves the outputs into place.
 
-Every step starts from files as they were delivered and writes to the staging folder only. When all steps are done,
-what was made moves into the model's folder: a new folder in one rename, a folder that is there already file by file,
-leaving other files in it alone. The manifest does not call the outputs finished until all are in place, so a run that
-is cut short anywhere is simply done again.
+Every step starts from files in the form in which they were delivered, and writes to the staging folder only. When all
+steps are done, the outputs move into the model's folder: a new folder in one rename, and file by file where a folder
+exists already, so that other files in it stay. The manifest does not call the outputs finished until all are in place,
+so a run that is killed anywhere is done again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ OUTPUT_ALGORITHM = "sha256"
 
 
 def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
-    """Carry out the steps of ``model`` on the files called ``names``; what they make is in the staging folder.
+    """Carry out the steps of ``model`` on the files ``names``, and leave their outputs in the staging folder.
 
-    Raises :class:`ArchiveError`, :class:`DownloadError` and OSError; then the staging folder is gone.
+    Raises :class:`ArchiveError`, :class:`DownloadError` and OSError. Then there is no staging folder.
     """
     if layout.staging.exists():
         shutil.rmtree(layout.staging)
@@ -60,7 +60,7 @@ def _carry_out(model: ModelDescriptor, layout: Layout, names: Collection[str], h
 
 
 def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
-    """What the staging folder holds, by path; every file is hashed."""
+    """Hash every file in the staging folder; returns the records of files and links, by path."""
     records: dict[str, FileRecord | LinkRecord] = {}
     for path in _walk(staging):
         name = path.relative_to(staging).as_posix()
@@ -74,9 +74,9 @@ def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, Fi
 
 
 def commit(layout: Layout, already_right: Iterable[str]) -> None:
-    """Move what the staging folder holds into the model's folder, except for what is ``already_right`` there.
+    """Move the outputs from the staging folder into the model's folder, except those that are ``already_right`` there.
 
-    Raises :class:`DownloadError` where something is in the way, and OSError.
+    Raises :class:`DownloadError` if something is in the way, and OSError.
     """
     for name in already_right:
         (layout.staging / name).unlink()
@@ -92,7 +92,7 @@ def _source(name: str, layout: Layout, names: Collection[str]) -> Path | None:
 
 
 def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> None:
-    """Unpack into a folder of its own, then into ``parent``: an archive never writes over another one's links."""
+    """Unpack into an empty folder, then move into ``parent``: so no archive writes through another one's links."""
     own = parent / f"{STATE_FOLDER}-unpacking"
     own.mkdir()
     unpack(source, step.format, own, heartbeat=heartbeat)
@@ -122,7 +122,7 @@ def _walk(folder: Path) -> Iterable[Path]:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move ``source`` to ``target``; a real folder that is there already takes in what is in the other."""
+    """Move ``source`` to ``target``. If both are real folders, the contents of one move into the other."""
     if source.is_dir() and not source.is_symlink():
         if not os.path.lexists(target):
             os.rename(source, target)

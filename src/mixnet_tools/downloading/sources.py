@@ -1,24 +1,19 @@
-"""Where a file may be had, in the order to try: mirrors, the descriptor's source, its original_source.
-
-A candidate is a place, not yet an open body; which of them serve without a network is known here.
-"""
+"""Lists where a file may be had, in the order to try: mirrors, the descriptor's source, its original_source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from mixnet_tools.descriptors.model_yml import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
-from mixnet_tools.downloading.transport import urls
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.location import redact
+from mixnet_tools.files.location import Location, redact
 
 
 @dataclass(frozen=True)
-class WebPlace:
-    """An http(s) URL. ``group`` is the same for places on one server that are tried as one."""
+class WebSource:
+    """An http(s) URL. Sources with the same ``group`` are on one server: where one fails, the others are left out."""
 
     url: str
     group: str
@@ -28,7 +23,7 @@ class WebPlace:
 
 
 @dataclass(frozen=True)
-class DrivePlace:
+class DriveSource:
     """A file on Google Drive, by its id."""
 
     id: str
@@ -39,7 +34,7 @@ class DrivePlace:
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalSource:
     """A file on this machine."""
 
     path: Path
@@ -49,39 +44,35 @@ class LocalPlace:
         return str(self.path)
 
 
-Place = WebPlace | DrivePlace | LocalPlace
+Source = WebSource | DriveSource | LocalSource
 
 
-def places(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[str]) -> tuple[Place, ...]:
-    """Every place that may have ``file``. Raises :class:`UsageError` for a mirror with a scheme that is not served."""
-    found: list[Place] = []
-    for mirror in mirrors:
-        found.extend(_mirror_places(model, file, mirror))
+def parse_mirrors(mirrors: Sequence[str]) -> tuple[Location, ...]:
+    """Each of ``mirrors``. Raises :class:`UsageError` for a URL that cannot be downloaded from."""
+    locations = tuple(Location.parse(mirror) for mirror in mirrors)
+    for location in locations:
+        if location.is_remote and location.scheme not in ("http", "https"):
+            raise UsageError(f"`mirrors`: {location}: expected an http://, https:// or file:// URL, or a folder")
+    return locations
+
+
+def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[Location]) -> tuple[Source, ...]:
+    """Every source that may have ``file``."""
+    found: list[Source] = []
+    for number, mirror in enumerate(mirrors):
+        # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
+        for path in (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name):
+            found.append(_at(mirror / path, f"mirror {number}"))
     for number, source in enumerate(file.sources):
         group = f"source {number}"
         if isinstance(source, GoogleDriveSource):
-            found.append(DrivePlace(source.id, group))
+            found.append(DriveSource(source.id, group))
         elif isinstance(source, FileSource):
-            found.append(LocalPlace(model.directory / source.path, group))
+            found.append(LocalSource(model.directory / source.path, group))
         else:
-            found.append(_url_place(source.url, group))
+            found.append(_at(Location.parse(source.url), group))
     return tuple(dict.fromkeys(found))
 
 
-def _mirror_places(model: ModelDescriptor, file: ModelFile, mirror: str) -> Iterator[Place]:
-    # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
-    layouts = (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name)
-    if "://" in mirror:
-        if urlsplit(mirror).scheme not in ("http", "https", "file"):
-            raise UsageError(f"--mirror {redact(mirror)}: expected an http://, https:// or file:// URL, or a folder")
-        for layout in layouts:
-            yield _url_place(urls.join(mirror, layout), mirror)
-        return
-    folder = Path(mirror).expanduser()
-    for layout in layouts:
-        yield LocalPlace(folder / layout, mirror)
-
-
-def _url_place(url: str, group: str) -> Place:
-    parts = urlsplit(url)
-    return LocalPlace(Path(unquote(parts.path)), group) if parts.scheme == "file" else WebPlace(url, group)
+def _at(location: Location, group: str) -> Source:
+    return WebSource(location.url, group) if location.is_remote else LocalSource(location.path.expanduser(), group)

@@ -423,8 +423,8 @@ def test_wrong_places_are_one_clear_error_each(zoo_place: Path, tmp_path: Path) 
             f"{NAME} has no such IR",
             f"mixnet convert --name {NAME} --download_dir {tmp_path} --models",
         ),
-        ((*nowhere, "--launcher", "tf"), NAME, f"mixnet-download --name {NAME}"),
-        (nowhere, NAME, f"mixnet-download --name {NAME}"),
+        ((*nowhere, "--launcher", "tf"), NAME, f"mixnet download --name {NAME}"),
+        (nowhere, NAME, f"mixnet download --name {NAME}"),
     ]
     for given, message, hint in cases:
         error = run_failing("check", *given)

@@ -13,7 +13,7 @@ import pytest
 
 from mixnet_tools.descriptors import zoo as zoos
 from mixnet_tools.downloading.download import locate_downloaded
-from mixnet_tools.errors import DownloadError
+from mixnet_tools.errors import DownloadError, NextStep
 from tests.support.downloads import (
     IMPATIENT,
     add_model,
@@ -309,8 +309,8 @@ def test_offline_never_touches_the_network(zoo: Path, tmp_path: Path, server: Fa
 
 
 def test_a_mirror_of_another_kind_is_wrong_usage(zoo: Path, tmp_path: Path) -> None:
-    assert "ftp://x.invalid: expected an http://" in download_failing(
-        zoo, tmp_path / "out", "--mirror", "ftp://x.invalid", code=2
+    assert "ftp://x.invalid/zoo: expected an http://" in download_failing(
+        zoo, tmp_path / "out", "--mirror", "ftp://x.invalid/zoo", code=2
     )
 
 
@@ -416,7 +416,7 @@ def test_locate_downloaded_finds_what_is_finished_and_names_what_is_not(zoo: Pat
 
     with pytest.raises(DownloadError, match="is not there") as caught:
         locate_downloaded(model, tmp_path / "nowhere")
-    assert caught.value.hint == f"mixnet-download --name net -o {tmp_path / 'nowhere'}"
+    assert caught.value.hint == NextStep("download", "net", {"output_dir": tmp_path / "nowhere"})
     (out / "public/net/net/model.ckpt").write_bytes(b"short")
     with pytest.raises(DownloadError, match=r"net/model\.ckpt is missing or incomplete"):
         locate_downloaded(model, out)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.location import Location, redact_within
+from mixnet_tools.files.location import Location, redact, redact_within
 
 SECRET = "http://alice:s3cret@host:8000/set/val.tar?X-Amz-Signature=abc%2F"
 
@@ -92,3 +95,28 @@ def test_a_malformed_url_is_refused_without_its_text() -> None:
 def test_secrets_are_removed_from_any_text(text: str, expected: str) -> None:
     assert redact_within(text) == expected
     assert redact_within(expected) == expected
+
+
+SECRETS = st.text(alphabet="abcXYZ019", min_size=6, max_size=12).map(lambda text: "s3" + text)
+
+
+@given(SECRETS, SECRETS, SECRETS, SECRETS)
+def test_no_secret_of_a_url_is_shown(user: str, password: str, token: str, fragment: str) -> None:
+    url = f"https://{user}:{password}@host.example:8443/dir/net.bin?X-Amz-Signature={token}&id=7#{fragment}"
+    for shown in (redact(url), redact_within(f"503, url='{url}'")):
+        for secret in (user, password, token, fragment):
+            assert secret not in shown
+        assert "host.example:8443/dir/net.bin" in shown
+    assert redact("https://host.example/a?justatoken") == "https://host.example/a?***"
+
+
+@given(st.text(max_size=60))
+def test_redacting_never_fails(text: str) -> None:
+    assert isinstance(redact(f"http://{text}"), str)
+
+
+@given(st.lists(st.text(alphabet="ab#?%é &+", min_size=1, max_size=5), min_size=1, max_size=4).map("/".join))
+def test_a_joined_url_keeps_every_character_of_the_path(relative: str) -> None:
+    parts = urlsplit((Location.parse("https://host/base/?key=1") / relative).url)
+    assert unquote(parts.path) == f"/base/{relative}"
+    assert parts.query == "key=1"

@@ -1,1 +1,1 @@
-"""Unpacking archives safely, and regex_replace."""
+"""Unpacks archives safely, and patches text files."""

@@ -1,7 +1,7 @@
-"""``regex_replace``: the text of a file with a pattern replaced, as Open Model Zoo does it.
+"""Replaces a pattern in the text of a file, as Open Model Zoo's ``regex_replace`` does.
 
-A pure function from text to text: that a file is patched once and only once is seen to by
-:mod:`~mixnet_tools.downloading.postprocessing`, which always starts from the file as it was delivered.
+This is a pure function from bytes to bytes. :mod:`mixnet_tools.downloading.postprocessing` makes sure that a file is
+patched only once: it always starts from the file that was delivered.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from mixnet_tools.errors import DownloadError
 
 
 def replace_text(step: RegexReplace, contents: bytes, where: str) -> bytes:
-    """``contents`` (UTF-8; line ends become ``\\n``) with the replacements of ``step`` made.
+    """Make the replacements of ``step`` in ``contents`` (UTF-8; line ends become ``\\n``).
 
-    Raises :class:`DownloadError` where there are not as many places as the descriptor says, since then the file is
-    not the one that the step was written for; ``where`` names the file in the message.
+    Raises :class:`DownloadError` if the pattern does not match as often as the descriptor says: then the file is not
+    the one that the step was written for. ``where`` names the file in the message.
     """
     try:
         text = contents.decode("utf-8")

@@ -1,7 +1,7 @@
-"""Which entries of an archive may be unpacked. Pure checks: nothing here touches a disk.
+"""Checks which entries of an archive may be unpacked. Nothing here touches a disk.
 
-An archive is refused as a whole at its first unsafe entry, with that entry's name; nothing is cleaned up or renamed
-on its behalf, since an archive that needs it was not made for the purpose it is used for.
+An archive is refused as a whole at its first unsafe entry, and the error names that entry. Unsafe names are not
+repaired: an archive that needs it is not to be trusted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from mixnet_tools.progress import human_bytes
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may unpack to: entries, bytes of one file, bytes in all, and times its own size.
+    """The most that an archive may unpack to: ``entries``, bytes of one file, bytes in all, times its own size.
 
-    ``free_bytes`` may always be unpacked, whatever the ratio: small archives of zeros are common and harmless.
+    ``free_bytes`` may always be unpacked, whatever the ``ratio``: small archives of zeros are common and harmless.
     """
 
     entries: int = 100_000
@@ -31,7 +31,7 @@ class Limits:
 
 
 class EntryKind(Enum):
-    """What an entry asks to become."""
+    """What an entry becomes when it is unpacked."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -42,7 +42,7 @@ class EntryKind(Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry as its archive describes it; ``mode`` in Unix permission bits, ``size`` in bytes, as declared."""
+    """One entry as its archive describes it. ``mode`` has Unix permission bits, ``size`` is in bytes, as declared."""
 
     name: str
     kind: EntryKind
@@ -52,10 +52,10 @@ class Entry:
 
 
 @dataclass
-class Gatekeeper:
-    """Lets the entries of one archive pass, one after the other, or raises :class:`ArchiveError`.
+class EntryChecker:
+    """Checks the entries of one archive, one after the other. An unsafe one is an :class:`ArchiveError`.
 
-    ``archive`` names it in messages; ``packed_bytes`` is its size.
+    ``archive`` names the archive in messages; ``packed_bytes`` is its size.
     """
 
     archive: str
@@ -66,7 +66,7 @@ class Gatekeeper:
     _bytes: int = field(default=0, init=False)
 
     def check(self, entry: Entry) -> str:
-        """The path of ``entry`` relative to the folder it is unpacked to, in plain form; "" for that folder itself."""
+        """Check ``entry``. Returns its path in plain form, relative to the folder; "" for the folder itself."""
         self._count += 1
         if self._count > self.limits.entries:
             raise self.refusal(entry.name, f"more than {self.limits.entries} entries")
@@ -86,11 +86,11 @@ class Gatekeeper:
         return path
 
     def hardlink_target(self, entry: Entry) -> str:
-        """The path of the earlier entry that the hard link ``entry`` stands for."""
+        """The path of the earlier entry that the hard link ``entry`` points to."""
         return self._plain_path(entry.link_to, entry.name)
 
     def count_bytes(self, name: str, count: int, of_file: int) -> None:
-        """Account for ``count`` more unpacked bytes, which make ``of_file`` bytes of the entry ``name``."""
+        """Count ``count`` more unpacked bytes, and check that the entry ``name`` may have ``of_file`` bytes so far."""
         self._bytes += count
         if of_file > self.limits.file_bytes:
             raise self.refusal(name, f"is larger than {human_bytes(self.limits.file_bytes)}")

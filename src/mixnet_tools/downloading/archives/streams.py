@@ -1,7 +1,7 @@
-"""Packed bytes, unpacked as they are read, in bounded memory: what tar files are read from.
+"""Unpacks compressed bytes as they are read, in bounded memory. Tar files are read from such a stream.
 
-Python's own gzip, bz2 and lzma files have no limit for the memory an xz header can ask for, and tarfile reads some
-headers whole, however long they say they are; both are bounded here.
+Python's own gzip, bz2 and lzma files do not limit the memory that an xz header asks for, and tarfile reads some headers
+whole, however long they say they are. Here both are limited.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 CHUNK = 1 << 18
 MAX_READ = 1 << 20
-"""The most bytes that are given at once. A tar header that asks for more is no honest header."""
+"""The most bytes that one read gives. A tar header that asks for more is broken or malicious."""
 
 _XZ_MEMORY = 1 << 28
 
@@ -24,7 +24,7 @@ class BrokenStream(Exception):
 
 
 class Decoder(Protocol):
-    """What bz2, lzma and zstd decompressors have in common."""
+    """The common interface of bz2, lzma and zstd decompressors."""
 
     @property
     def eof(self) -> bool:
@@ -36,7 +36,7 @@ class Decoder(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What followed the end of the packed stream."""
+        """The bytes after the end of the packed stream."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """At most ``max_length`` more unpacked bytes."""
@@ -64,7 +64,7 @@ class _GzipDecoder:
 
 
 def decoder_for(archive_format: str) -> Callable[[], Decoder] | None:
-    """What makes a decoder for a tar file of this format; None for a plain one. Raises ImportError for zstd."""
+    """A function that makes a decoder for this format of tar files, or None if they are plain. ImportError: no zstd."""
     if archive_format == "tar":
         return None
     if archive_format == "gztar":
@@ -80,10 +80,10 @@ def decoder_for(archive_format: str) -> Callable[[], Decoder] | None:
 
 
 class UnpackedStream:
-    """The bytes of ``packed``, unpacked by decoders that ``make_decoder`` makes, for reading forwards.
+    """A stream that unpacks ``packed`` with decoders from ``make_decoder``, for reading forwards only.
 
-    ``on_bytes`` is told of each number of bytes that comes out, and may raise; ``last_read`` is what was read last.
-    Every way in which the packed bytes can be wrong is a :class:`BrokenStream`.
+    ``on_bytes`` is called with each number of bytes that comes out, and may raise. ``last_read`` is the result of the
+    last :meth:`read`. Raises :class:`BrokenStream` for packed bytes that are wrong in any way.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class UnpackedStream:
         self.last_read = b""
 
     def tell(self) -> int:
-        """Unpacked bytes that were read or skipped."""
+        """The number of unpacked bytes that were read or skipped."""
         return self._position
 
     def seek(self, position: int) -> int:
-        """Skip to ``position``, which lies ahead."""
+        """Skip to ``position``, which has to lie ahead."""
         if position < self._position:
             raise BrokenStream("has entries that overlap")
         while self._position < position and self.read(min(MAX_READ, position - self._position)):
@@ -154,7 +154,7 @@ class UnpackedStream:
                 return unpacked
 
     def _after_the_end(self, decoder: Decoder) -> bytes:
-        """What follows a packed stream, without the zeros that tapes and some tools pad with."""
+        """The bytes after a packed stream, without the zeros that tapes and some tools pad with."""
         data = decoder.unused_data.lstrip(b"\0")
         while not data and (chunk := self._packed.read(CHUNK)):
             data = chunk.lstrip(b"\0")

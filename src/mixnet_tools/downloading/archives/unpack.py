@@ -1,8 +1,8 @@
-"""Unpacking an archive into a folder of its own, entry by entry, in bounded memory.
+"""Unpacks an archive into a folder, entry by entry, in bounded memory.
 
-Each entry is judged by :mod:`.entries` before anything of it is written; files are made anew (never opened through a
-link), folders are real folders. The caller gives an empty staging folder and throws it away on an error, so nothing
-half-written is left; what is done with a finished one is :mod:`.postprocess`'s subject.
+:mod:`mixnet_tools.downloading.archives.safety` checks each entry before anything of it is written. Files are made anew,
+and never opened through a link; folders are real folders. The folder has to be empty. After an error the caller throws
+it away, so nothing half-written is left (:mod:`mixnet_tools.downloading.postprocessing`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mixnet_tools.downloading.archives.safety import Entry, EntryKind, Gatekeeper, Limits
+from mixnet_tools.downloading.archives.safety import Entry, EntryChecker, EntryKind, Limits
 from mixnet_tools.downloading.archives.streams import CHUNK, BrokenStream, UnpackedStream, decoder_for
 from mixnet_tools.errors import ArchiveError
 
@@ -42,18 +42,18 @@ def unpack(
     limits: Limits | None = None,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Unpack ``archive`` into the existing ``folder``; ``heartbeat`` is called between chunks and may raise.
+    """Unpack ``archive`` into the empty ``folder``. ``heartbeat`` is called between chunks, and may raise.
 
-    Raises :class:`ArchiveError` that names the entry (or the archive, where it is broken), and OSError where the
-    folder cannot be written; either leaves the folder in an unfinished state.
+    Raises :class:`ArchiveError` that names the entry (or the archive, if it is broken), and OSError if the folder
+    cannot be written to. After either, the folder is unfinished.
     """
-    keeper = Gatekeeper(str(archive), archive.stat().st_size, limits or Limits())
-    writer = _Writer(folder, keeper, heartbeat)
+    checker = EntryChecker(str(archive), archive.stat().st_size, limits or Limits())
+    writer = _Writer(folder, checker, heartbeat)
     try:
         if archive_format == "zip":
-            _unpack_zip(archive, writer, keeper)
+            _unpack_zip(archive, writer, checker)
         else:
-            _unpack_tar(archive, archive_format, writer, keeper)
+            _unpack_tar(archive, archive_format, writer, checker)
     except BrokenStream as error:
         raise _broken(archive, archive_format, str(error)) from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -64,19 +64,19 @@ def unpack(
 
 
 def _broken(archive: Path, archive_format: str, why: str) -> ArchiveError:
-    return ArchiveError(f"{archive}: as a {archive_format} archive it {why}", hint="download it again with --force")
+    return ArchiveError(f"{archive}: as a {archive_format} archive it {why}", hint="download it again: `force=True`")
 
 
 class _Writer:
-    """Makes checked entries below ``folder``."""
+    """Checks entries and makes them below ``folder``."""
 
-    def __init__(self, folder: Path, keeper: Gatekeeper, heartbeat: Callable[[], None]) -> None:
-        self._folder, self._keeper, self._heartbeat = folder, keeper, heartbeat
+    def __init__(self, folder: Path, checker: EntryChecker, heartbeat: Callable[[], None]) -> None:
+        self._folder, self._checker, self._heartbeat = folder, checker, heartbeat
 
     def write(self, entry: Entry, chunks: Iterable[bytes]) -> None:
         """Make ``entry``, from ``chunks`` if it is a file."""
         self._heartbeat()
-        path = self._keeper.check(entry)
+        path = self._checker.check(entry)
         if not path:
             return
         target = self._folder / path
@@ -84,7 +84,7 @@ class _Writer:
         if entry.kind is EntryKind.FOLDER:
             return
         if target.is_dir() and not target.is_symlink():
-            raise self._keeper.refusal(entry.name, "is a file where an earlier entry is a folder")
+            raise self._checker.refusal(entry.name, "is a file where an earlier entry is a folder")
         target.unlink(missing_ok=True)  # a later entry of the same name replaces the earlier one
         if entry.kind is EntryKind.SYMLINK:
             target.symlink_to(entry.link_to)
@@ -97,7 +97,7 @@ class _Writer:
         missing = []
         while folder != self._folder:
             if folder.is_symlink() or folder.is_file():
-                raise self._keeper.refusal(entry.name, "needs a folder where an earlier entry is a file or link")
+                raise self._checker.refusal(entry.name, "needs a folder where an earlier entry is a file or link")
             if folder.is_dir():
                 break
             missing.append(folder)
@@ -106,11 +106,11 @@ class _Writer:
             one.mkdir()
 
     def _make_hardlink(self, entry: Entry, target: Path) -> None:
-        source = self._folder / self._keeper.hardlink_target(entry)
+        source = self._folder / self._checker.hardlink_target(entry)
         relative = source.relative_to(self._folder)
         steps = [self._folder / Path(*relative.parts[:end]) for end in range(1, len(relative.parts) + 1)]
         if any(step.is_symlink() for step in steps) or not source.is_file():
-            raise self._keeper.refusal(entry.name, f"links to {entry.link_to!r}, which is no earlier file")
+            raise self._checker.refusal(entry.name, f"links to {entry.link_to!r}, which is no earlier file")
         os.link(source, target)
 
     def _make_file(self, entry: Entry, target: Path, chunks: Iterable[bytes]) -> None:
@@ -121,13 +121,13 @@ class _Writer:
             for chunk in chunks:
                 self._heartbeat()
                 written += len(chunk)
-                self._keeper.count_bytes(entry.name, 0, written)
+                self._checker.count_bytes(entry.name, 0, written)
                 view = memoryview(chunk)
                 while view:
                     view = view[stream.write(view) :]
 
 
-def _unpack_tar(archive: Path, archive_format: str, writer: _Writer, keeper: Gatekeeper) -> None:
+def _unpack_tar(archive: Path, archive_format: str, writer: _Writer, checker: EntryChecker) -> None:
     try:
         decoder = decoder_for(archive_format)
     except ImportError as error:
@@ -137,7 +137,7 @@ def _unpack_tar(archive: Path, archive_format: str, writer: _Writer, keeper: Gat
     name = "(headers)"
 
     def on_bytes(count: int) -> None:
-        keeper.count_bytes(name, count, 0)
+        checker.count_bytes(name, count, 0)
 
     with archive.open("rb", buffering=0) as packed:
         stream = UnpackedStream(packed, decoder, on_bytes)
@@ -145,7 +145,7 @@ def _unpack_tar(archive: Path, archive_format: str, writer: _Writer, keeper: Gat
             while member := tar.next():
                 name = member.name
                 entry = _tar_entry(member)
-                writer.write(entry, _tar_chunks(tar, member, stream, keeper))
+                writer.write(entry, _tar_chunks(tar, member, stream, checker))
                 tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
             # tarfile takes a broken header after the first for the end; the true end is a block of zeros.
             if not stream.last_read or any(stream.last_read):
@@ -159,12 +159,12 @@ def _tar_entry(member: tarfile.TarInfo) -> Entry:
 
 
 def _tar_chunks(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, stream: UnpackedStream, keeper: Gatekeeper
+    tar: tarfile.TarFile, member: tarfile.TarInfo, stream: UnpackedStream, checker: EntryChecker
 ) -> Iterator[bytes]:
     if member.issparse():
         holes = tar.extractfile(member)
         while holes is not None and (chunk := holes.read(CHUNK)):
-            keeper.count_bytes(member.name, len(chunk), 0)  # holes take no bytes of the stream, but some of the disk
+            checker.count_bytes(member.name, len(chunk), 0)  # holes take no bytes of the stream, but some of the disk
             yield chunk
         return
     missing = member.size
@@ -176,17 +176,17 @@ def _tar_chunks(
         yield chunk
 
 
-def _unpack_zip(archive: Path, writer: _Writer, keeper: Gatekeeper) -> None:
+def _unpack_zip(archive: Path, writer: _Writer, checker: EntryChecker) -> None:
     with zipfile.ZipFile(archive) as container:
         for info in container.infolist():
             if info.flag_bits & 1:
-                raise keeper.refusal(info.filename, "is encrypted")
-            entry = _zip_entry(container, info, keeper)
-            chunks = _zip_chunks(container, info, keeper) if entry.kind is EntryKind.FILE else ()
+                raise checker.refusal(info.filename, "is encrypted")
+            entry = _zip_entry(container, info, checker)
+            chunks = _zip_chunks(container, info, checker) if entry.kind is EntryKind.FILE else ()
             writer.write(entry, chunks)
 
 
-def _zip_entry(container: zipfile.ZipFile, info: zipfile.ZipInfo, keeper: Gatekeeper) -> Entry:
+def _zip_entry(container: zipfile.ZipFile, info: zipfile.ZipInfo, checker: EntryChecker) -> Entry:
     attributes = info.external_attr >> 16 if info.create_system == _ZIP_UNIX else 0
     form = stat.S_IFMT(attributes)
     if info.is_dir() or form == stat.S_IFDIR:
@@ -200,15 +200,15 @@ def _zip_entry(container: zipfile.ZipFile, info: zipfile.ZipInfo, keeper: Gateke
     link_to = ""
     if kind is EntryKind.SYMLINK:
         if info.file_size > 4096:
-            raise keeper.refusal(info.filename, "is a link with a target of more than 4096 bytes")
+            raise checker.refusal(info.filename, "is a link with a target of more than 4096 bytes")
         with container.open(info) as stream:
             link_to = stream.read(4097).decode("utf-8", "surrogateescape")
     return Entry(info.filename, kind, stat.S_IMODE(attributes), info.file_size, link_to)
 
 
-def _zip_chunks(container: zipfile.ZipFile, info: zipfile.ZipInfo, keeper: Gatekeeper) -> Iterator[bytes]:
+def _zip_chunks(container: zipfile.ZipFile, info: zipfile.ZipInfo, checker: EntryChecker) -> Iterator[bytes]:
     stream: BinaryIO
     with container.open(info) as stream:  # type: ignore[assignment]
         while chunk := stream.read(CHUNK):
-            keeper.count_bytes(info.filename, len(chunk), 0)
+            checker.count_bytes(info.filename, len(chunk), 0)
             yield chunk

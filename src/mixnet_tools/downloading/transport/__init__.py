@@ -1,1 +1,1 @@
-"""The bytes of one file from one source: HTTP, Google Drive, a local file; the partial file, and retries."""
+"""Brings the bytes of one file from one source (HTTP, Google Drive, a local file) into a partial file."""

@@ -1,7 +1,7 @@
-"""Files on Google Drive: the download address of an id, and the page that asks whether one really wants it.
+"""Opens a file on Google Drive by its id, and answers the page that asks for a confirmation.
 
-For a large file Drive answers first with an HTML page ("cannot be scanned for viruses") with a form; what the form
-would send is sent here. The older way, a token in a cookie, is understood as well.
+For a large file, Drive first sends an HTML page ("cannot be scanned for viruses") with a form. What the form would send
+is sent here. The older way, a token in a cookie, is understood as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_PAGE = 1 << 20
 
 
 def open_drive(client: HttpClient, file_id: str, size: int, offset: int, origin: Origin | None) -> HttpBody:
-    """The body of the file with ``file_id``, confirmed where Drive asks. Raises :class:`SourceFailure`."""
+    """Open the file with ``file_id``, and confirm if Drive asks. Raises :class:`SourceFailure`."""
     parameters = {"export": "download", "id": file_id}
     url = f"{BASE_URL}?{urlencode(parameters)}"
     body = client.open(url, size, offset, origin)

@@ -1,8 +1,8 @@
-"""One HTTP request for (the rest of) a file: redirects, ranges, encodings and stalls, judged and named.
+"""Asks for (the rest of) a file over HTTP: redirects, ranges, encodings and stalls.
 
-Knows HTTP and nothing of files on disk: :meth:`HttpClient.open` gives a :class:`HttpBody`, or raises
-:class:`SourceFailure` that says whether asking again makes sense. Proxies, CA bundles and .netrc are taken from the
-environment by requests. What the bytes should be is checked by :mod:`~mixnet_tools.downloading.fetch`.
+:meth:`HttpClient.open` returns a :class:`HttpBody`, or raises a :class:`SourceFailure` that says whether asking again
+makes sense. Proxies, CA bundles and .netrc come from the environment. Nothing here knows of files on disk:
+:mod:`mixnet_tools.downloading.transport.receive` checks whether the bytes are the right ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mixnet_tools.files.location import redact
 MAX_REDIRECTS = 10
 
 MIN_RATE = 1024
-"""Bytes a second. A body that stays below it for a whole timeout's length counts as stalled."""
+"""Bytes a second. A body that is slower than this for the length of the timeout counts as stalled."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRY = frozenset({408, 425, 429})
@@ -43,19 +43,19 @@ _ADVICE = {
 
 
 class HttpClient:
-    """Connections that are kept open between files. May be used from several threads; ``timeout`` is in seconds."""
+    """Sends requests and keeps connections open between files, in several threads if need be. ``timeout``: seconds."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
-        self._surroundings: dict[str, _Surroundings] = {}
+        self._environment: dict[str, _Environment] = {}
 
     def open(
         self, url: str, size: int, offset: int = 0, origin: Origin | None = None, recode: bool = False
     ) -> HttpBody:
         """Ask for the file of ``size`` bytes behind ``url``, from byte ``offset`` on.
 
-        ``origin`` says where the first ``offset`` bytes are from. ``recode`` turns round what is done with a
+        ``origin`` says where the first ``offset`` bytes came from. ``recode`` asks for the second reading of a
         Content-Encoding (see :class:`HttpBody`). Raises :class:`SourceFailure`.
         """
         headers = {}
@@ -112,16 +112,16 @@ class HttpClient:
         raise SourceFailure(f"redirects in circles (more than {MAX_REDIRECTS} times)", Kind.PERMANENT)
 
     def _send(self, session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-        """What ``session.get`` does, but proxies, CA bundle and .netrc are looked up once for each server.
+        """Do what ``session.get`` does, but look up proxies, CA bundle and .netrc only once for each server.
 
-        They cost more than a small file does, and do not change while this process runs.
+        Looking them up takes longer than a small file does, and they do not change while this process runs.
         """
         parts = urlsplit(url)
         server = f"{parts.scheme}://{parts.netloc}"
-        known = self._surroundings.get(server)
+        known = self._environment.get(server)
         if known is None:
             settings = session.merge_environment_settings(url, {}, True, None, None)
-            known = self._surroundings[server] = _Surroundings(dict(settings), requests.utils.get_netrc_auth(url))
+            known = self._environment[server] = _Environment(dict(settings), requests.utils.get_netrc_auth(url))
         request = requests.PreparedRequest()
         request.prepare("GET", url, {**session.headers, **headers}, auth=known.auth, cookies=session.cookies)
         timeout = (self.timeout, self.timeout)
@@ -129,7 +129,7 @@ class HttpClient:
 
 
 @dataclass(frozen=True)
-class _Surroundings:
+class _Environment:
     """What the environment says about one server: proxies, CA bundle, credentials from .netrc."""
 
     settings: dict[str, Any]
@@ -137,11 +137,11 @@ class _Surroundings:
 
 
 class HttpBody:
-    """The body of an answer, as bytes of the file that begin at ``offset``.
+    """The body of an answer: the file's bytes from ``offset`` on.
 
-    A Content-Encoding means either that the server packed the file for the journey, or that it calls a ``.gz`` file
-    what it is. The declared length tells them apart where it equals the file's; otherwise the body is unpacked, and
-    if that turns out wrong, ``recode`` asks for the other reading.
+    ``Content-Encoding: gzip`` has two readings: the server packed the file for the transfer, or the file itself is a
+    ``.gz`` file. If the declared length is the file's size, the body is taken as it is. Otherwise it is unpacked.
+    ``recode`` asks for the other one of the two.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class HttpBody:
 
     @property
     def origin(self) -> Origin | None:
-        """What a part needs to be continued later; None for a body whose ranges are not the file's."""
+        """What is needed to continue later; None for a body that is unpacked, as its ranges are not the file's."""
         if self.is_decoded:
             return None
         etag = self._response.headers.get("ETag", "").strip()
@@ -256,6 +256,6 @@ class HttpBody:
             raise SourceFailure("the encoded body was cut short", Kind.TRANSIENT)
 
     def close(self) -> None:
-        """Let go of the connection; it is kept for the next file where the body was read to its end."""
+        """Let go of the connection. It is kept open for the next file if the body was read to its end."""
         self._response.close()
         self._client.give_back(self._session)

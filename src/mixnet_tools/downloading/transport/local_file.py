@@ -1,4 +1,4 @@
-"""A file on this machine as a source: beside the descriptor, behind file://, or in a mirror that is a folder."""
+"""Opens a file on this machine as a source: beside the descriptor, behind file://, or in a folder that is a mirror."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 
 
 class LocalBody:
-    """The bytes of the file ``path`` from ``offset`` on, in the form in which HTTP bodies come."""
+    """The bytes of the file ``path`` from ``offset`` on, with the interface of an HTTP body."""
 
     is_encoded = False
     is_delimited = True
@@ -35,7 +35,7 @@ class LocalBody:
             raise SourceFailure(text, Kind.PERMANENT, integrity=True)
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes up to the end. Raises :class:`SourceFailure` where the file cannot be read."""
+        """The bytes up to the end. Raises :class:`SourceFailure` if the file cannot be read."""
         while True:
             try:
                 chunk = self._stream.read(CHUNK)

@@ -1,6 +1,6 @@
-"""Exceptions of requests, urllib3 and sockets in our own words: which of them can pass, and no URL in the text.
+"""Turns exceptions of requests, urllib3 and sockets into failures in our own words.
 
-Their own messages carry the request's URL, and with it any credentials, so none of that text is passed on.
+Their own messages contain the request's URL, and with it any credentials. So none of that text is passed on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 
 
 def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:
-    """What ``error``, met on the way to or from ``url``, means; ``timeout`` (seconds) is what was waited for."""
+    """The failure that ``error`` means for ``url``, after waiting up to ``timeout`` seconds."""
     host = urlsplit(url).hostname or "the server"
     chain = list(_causes(error))
 
@@ -62,7 +62,7 @@ def explain(error: BaseException, url: str, timeout: float) -> SourceFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and every exception that it wraps, in whichever of the usual places."""
+    """``error`` and every exception inside it: as its cause, its context, its reason or one of its arguments."""
     queue, seen = [error], set[int]()
     while queue:
         current = queue.pop()

@@ -1,10 +1,9 @@
-"""A file on its way: bytes that have arrived, their running digest, and what is needed to continue later.
+"""Keeps a file that is still arriving: its bytes, their running digest, and what is needed to continue later.
 
-A part is two files in the model's state folder: ``<key>.part`` with the bytes, and ``<key>.part.json`` that says what
-they are the beginning of. A process that is killed at any moment leaves a pair that the next one can continue, or
-bytes without a description, which begin anew (a small file that comes in one piece never gets one). Whether the bytes
-are right is never believed from here: the digest is taken anew over what is on disk when a part is opened, and over
-all that follows.
+A partial file is two files in the model's state folder: ``<key>.part`` with the bytes, and ``<key>.part.json`` that
+says which file they begin. A process that is killed at any moment leaves a pair that the next one can continue, or
+bytes without a description, which are thrown away. (A small file that comes in one piece never gets a description.)
+The digest on record is never trusted: when a partial file is opened, the bytes on disk are hashed again.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the bytes of a part come from.
+    """Where the bytes of a partial file come from.
 
-    ``url_key`` is a digest of the URL (which may carry credentials, and so is not written down); ``validator`` a
-    strong ETag or a Last-Modified date, for If-Range, or None where the server gave none.
+    ``url_key`` is a digest of the URL; the URL itself is not written down, as it may carry credentials. ``validator``
+    is a strong ETag or a Last-Modified date for If-Range, or None if the server gave none.
     """
 
     url_key: str
@@ -40,11 +39,11 @@ class Origin:
         return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
-class Part:
-    """The part of the file with ``size`` bytes and digest ``checksum`` (``<algorithm>:<hex>``), kept at ``path``.
+class PartialFile:
+    """The beginning of a file with ``size`` bytes and digest ``checksum`` (``<algorithm>:<hex>``), at ``path``.
 
-    Not safe for two users at once: the model's lock guards it. Use as a context manager; its folder exists. Bytes are
-    in the kernel's hands after every :meth:`write`.
+    Use it as a context manager, under the model's lock: it is not safe for two users at once. Its folder has to exist.
+    After every :meth:`write` the bytes are with the operating system, where a kill of this process cannot harm them.
     """
 
     def __init__(self, path: Path, size: int, checksum: str) -> None:
@@ -53,12 +52,12 @@ class Part:
         self.checksum = checksum
         self.position = 0
         self.origin: Origin | None = None
-        self._sidecar = _sidecar(path)
+        self._description = description_of(path)
         self._hash = hashlib.new(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
         self._described = False
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> PartialFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)
         return self
@@ -86,8 +85,8 @@ class Part:
         return self.position == self.size and f"{self.algorithm}:{self.digest}" == self.checksum
 
     def resume(self, heartbeat: Callable[[], None]) -> None:
-        """Take up what an earlier attempt or run left, hashing it again; nothing, where that is of no use."""
-        origin = self._read_sidecar()
+        """Continue what an earlier run left, after hashing it; or begin at zero, if nothing useful is there."""
+        origin = self._read_description()
         left = os.fstat(self._open.fileno()).st_size
         if origin is None or not 0 < left <= self.size:
             self._truncate()
@@ -102,7 +101,7 @@ class Part:
         self.origin, self._described = origin, True
 
     def restart(self, origin: Origin | None) -> None:
-        """Begin at zero with bytes from ``origin``; None where they cannot be continued (a decoded body)."""
+        """Begin at zero with bytes from ``origin``; None if they cannot be continued (a decoded body)."""
         self._truncate()
         self.origin = origin
 
@@ -118,31 +117,26 @@ class Part:
             self._described = True
 
     def move_to(self, target: Path) -> None:
-        """Give the finished file its final name, durably, and forget the part."""
+        """Give the finished file its final name, durably, and remove the description."""
         rename_durably(self._open.fileno(), self.path, target)
-        self._sidecar.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Remove the part and what is known of it."""
-        self.path.unlink(missing_ok=True)
-        self._sidecar.unlink(missing_ok=True)
+        self._description.unlink(missing_ok=True)
 
     @property
     def _open(self) -> BinaryIO:
-        assert self._file is not None, "a Part is used inside its with block"
+        assert self._file is not None, "a PartialFile is used inside its with block"
         return self._file
 
     def _truncate(self) -> None:
-        # The bytes go before what describes them: between the two steps stands an empty part, which is harmless.
+        # The bytes go first, then their description: an empty file that has a description is harmless.
         self._open.seek(0)
         self._open.truncate(0)
-        self._sidecar.unlink(missing_ok=True)
+        self._description.unlink(missing_ok=True)
         self._hash = hashlib.new(self._hash.name)
         self.position, self.origin, self._described = 0, None, False
 
-    def _read_sidecar(self) -> Origin | None:
+    def _read_description(self) -> Origin | None:
         try:
-            known = json.loads(self._sidecar.read_text(encoding="utf-8"))
+            known = json.loads(self._description.read_text(encoding="utf-8"))
             if known["checksum"] != self.checksum:
                 return None
             validator = known["validator"]
@@ -151,16 +145,17 @@ class Part:
             return None
 
 
-def adopt(source: Path, part: Path, checksum: str) -> None:
-    """Make ``source``, perhaps the beginning of the file with ``checksum``, the bytes that ``part`` goes on from."""
-    _describe(part, checksum, Origin("", None))
-    os.replace(source, part)
+def adopt(source: Path, partial: Path, checksum: str) -> None:
+    """Make ``source`` the partial file ``partial``: it may be the beginning of the file with ``checksum``."""
+    _describe(partial, checksum, Origin("", None))
+    os.replace(source, partial)
 
 
-def _describe(part: Path, checksum: str, origin: Origin) -> None:
-    # Not in one step: a torn description cannot be read, and then the part is not continued.
-    _sidecar(part).write_text(json.dumps({"checksum": checksum, **asdict(origin)}), encoding="utf-8")
+def _describe(path: Path, checksum: str, origin: Origin) -> None:
+    # Not whole or not at all: a torn description cannot be read, and then the bytes are not continued.
+    description_of(path).write_text(json.dumps({"checksum": checksum, **asdict(origin)}), encoding="utf-8")
 
 
-def _sidecar(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
+def description_of(path: Path) -> Path:
+    """The file that describes the partial file ``path``."""
+    return path.with_name(path.name + ".json")

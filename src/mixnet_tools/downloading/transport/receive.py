@@ -1,7 +1,7 @@
-"""One answer, taken into a part: every byte hashed, and the end judged.
+"""Takes one answer of a source into a partial file: hashes every byte, and judges the end.
 
-The body may lie about its length, be cut, be packed, or be something else altogether; what counts is whether the bytes
-are those that the descriptor names. Retrying and choosing places is :mod:`~mixnet_tools.downloading.fetch`'s subject.
+An answer may lie about its length, be cut, be packed, or be something else altogether. What counts is whether the bytes
+are those that the descriptor names. :mod:`mixnet_tools.downloading.fetch` chooses sources and tries again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mixnet_tools.downloading.transport.partial_file import Origin, Part
+from mixnet_tools.downloading.transport.partial_file import Origin, PartialFile
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 
 _HTML_STARTS = (b"<!doctype html", b"<html")
@@ -19,8 +19,8 @@ _HTML_STARTS = (b"<!doctype html", b"<html")
 class Body(Protocol):
     """An open answer: the file's bytes from ``offset`` on.
 
-    ``declared`` is the length it promises, ``is_delimited`` whether its end can be told from a broken connection,
-    ``is_encoded`` whether the bytes may be packed, ``origin`` what is needed to continue them later.
+    ``declared`` is the length in bytes that it promises, or None. ``is_delimited`` says whether its end can be told
+    from a broken connection, ``is_encoded`` whether the bytes may be packed.
     """
 
     offset: int
@@ -30,86 +30,87 @@ class Body(Protocol):
 
     @property
     def origin(self) -> Origin | None:
-        """What a part needs to be continued later, or None where it cannot be."""
+        """What is needed to continue the partial file later, or None if that is not possible."""
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes, as they come."""
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close what is open."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is asked before each chunk is written (and may raise to stop), and told how many bytes are there after it."""
+    """``check_stop`` is called before each chunk, and may raise; ``on_bytes`` after it, with the bytes so far."""
 
     check_stop: Callable[[], None]
     on_bytes: Callable[[int], None]
 
 
-def receive(body: Body, part: Part, name: str, recode: bool, listener: Listener) -> None:
-    """Take ``body``, the rest of the file called ``name``, into ``part`` until the file is complete and right.
+def receive(body: Body, partial: PartialFile, name: str, recode: bool, listener: Listener) -> None:
+    """Append ``body``, the rest of the file ``name``, to ``partial`` until the file is complete and right.
 
-    ``recode`` says that the body's encoding was already turned round once. Raises :class:`SourceFailure`, and what
-    ``listener`` raises.
+    ``recode`` says that the body's Content-Encoding is already read in the other way. Raises :class:`SourceFailure`,
+    and what ``listener`` raises.
     """
     if body.offset == 0:
-        part.restart(body.origin)
-    chunks = _say_how_far(body.chunks(), part)
+        partial.restart(body.origin)
+    chunks = _with_position(body.chunks(), partial)
     for chunk in chunks:
-        # Before the write, not after: once a run was stopped, its lock is given up and the part may be another's.
+        # Before the write, not after: a run that was stopped gives up its lock, and the partial file may be another's.
         listener.check_stop()
-        if part.position == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
-            part.restart(None)
+        if partial.position == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
+            partial.restart(None)
             raise SourceFailure("sent an HTML page instead of the file (a login or error page?)", Kind.PERMANENT)
-        if part.position + len(chunk) > part.size:
-            raise _wrong(body, part, recode, f"more than {part.size} bytes")
-        part.write(chunk)
-        listener.on_bytes(part.position)
-        if part.is_complete_and_right:
-            _expect_end(body, chunks, part, recode)
+        if partial.position + len(chunk) > partial.size:
+            raise _wrong(body, partial, recode, f"more than {partial.size} bytes")
+        partial.write(chunk)
+        listener.on_bytes(partial.position)
+        if partial.is_complete_and_right:
+            _expect_end(body, chunks, partial, recode)
             return
-    _judge_end(body, part, recode)
+    _judge_end(body, partial, recode)
 
 
-def _say_how_far(chunks: Iterator[bytes], part: Part) -> Iterator[bytes]:
+def _with_position(chunks: Iterator[bytes], partial: PartialFile) -> Iterator[bytes]:
+    """The same chunks; a failure that can pass also says how many bytes had come."""
     try:
         yield from chunks
     except SourceFailure as failure:
         if failure.kind is not Kind.TRANSIENT:
             raise
-        text = f"{failure}, after {part.position} of {part.size} bytes"
+        text = f"{failure}, after {partial.position} of {partial.size} bytes"
         raise SourceFailure(text, Kind.TRANSIENT, retry_after=failure.retry_after) from None
 
 
-def _expect_end(body: Body, chunks: Iterator[bytes], part: Part, recode: bool) -> None:
-    """All bytes are there, and right; only a body that goes on makes them another file's beginning."""
-    if body.declared is not None and body.offset + body.declared == part.size and not body.is_encoded:
+def _expect_end(body: Body, chunks: Iterator[bytes], partial: PartialFile, recode: bool) -> None:
+    """Make sure that nothing follows the bytes, which are all there and right: else they begin another file."""
+    if body.declared is not None and body.offset + body.declared == partial.size and not body.is_encoded:
         return  # nothing more can come, and waiting for nothing may take a timeout
     try:
         more = next(chunks, b"")
     except SourceFailure:
         return
     if more:
-        raise _wrong(body, part, recode, f"more than {part.size} bytes")
+        raise _wrong(body, partial, recode, f"more than {partial.size} bytes")
 
 
-def _judge_end(body: Body, part: Part, recode: bool) -> None:
-    """The body ended, and the file is not right: cut short, or the wrong bytes?"""
-    if part.position == part.size:
-        if not part.is_complete_and_right:
-            raise _wrong(body, part, recode, f"{part.size} bytes, {part.algorithm} {part.digest}")
+def _judge_end(body: Body, partial: PartialFile, recode: bool) -> None:
+    """Raise the failure for a body that ended before the file was right: it was cut short, or has the wrong bytes."""
+    if partial.position == partial.size:
+        if not partial.is_complete_and_right:
+            raise _wrong(body, partial, recode, f"{partial.size} bytes, {partial.algorithm} {partial.digest}")
         return
     if body.is_delimited and body.offset == 0:
-        # Complete by its own account, so asking again would bring the same.
-        raise _wrong(body, part, recode, f"{part.position} bytes, {part.algorithm} {part.digest}")
-    raise SourceFailure(f"was cut off, after {part.position} of {part.size} bytes", Kind.TRANSIENT)
+        # The body says that it is complete, so asking again would bring the same.
+        raise _wrong(body, partial, recode, f"{partial.position} bytes, {partial.algorithm} {partial.digest}")
+    raise SourceFailure(f"was cut off, after {partial.position} of {partial.size} bytes", Kind.TRANSIENT)
 
 
-def _wrong(body: Body, part: Part, recode: bool, got: str) -> SourceFailure:
-    """The failure for bytes that are not the file's, after they were thrown away."""
+def _wrong(body: Body, partial: PartialFile, recode: bool, got: str) -> SourceFailure:
+    """Throw away bytes that are not the file's, and return the failure."""
     resumed, encoded = body.offset > 0, body.is_encoded and not recode
-    part.restart(None)
+    partial.restart(None)
     # Bytes from two answers prove nothing about the second; nor do bytes that may have been unpacked by mistake.
     kind = Kind.RESTART if resumed else Kind.RECODE if encoded else Kind.PERMANENT
     return SourceFailure(f"sent another file: {got}", kind, integrity=True)

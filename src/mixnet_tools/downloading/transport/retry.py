@@ -1,4 +1,4 @@
-"""What can go wrong with one source, whether it can pass, and how long to wait before it is tried again."""
+"""Classifies the failures of a source: whether they can pass, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from enum import Enum
 
 MAX_RETRY_AFTER = 60.0
-"""Seconds. A server that asks for a longer pause is left for the next source instead of being waited for."""
+"""Seconds. A server that asks for a longer pause is not waited for: the next source is tried."""
 
 MAX_DELAY = 30.0
-"""Seconds: the longest pause of our own choice between two attempts."""
+"""Seconds. The longest pause between two attempts, unless a server asks for more."""
 
 
 class Kind(Enum):
-    """What a failure means for the source that it came from."""
+    """What a failure means for its source."""
 
     UNREACHABLE = "unreachable"  # no name, no route, refused: can pass, and costs nothing to ask again soon
     TRANSIENT = "transient"  # timeout, truncated body, 429, 5xx: can pass
@@ -27,7 +27,7 @@ class Kind(Enum):
 class SourceFailure(Exception):
     """One attempt at one source failed. ``str()`` says how, without the URL.
 
-    ``retry_after`` is the pause in seconds that the server asked for; ``status`` its HTTP status; ``integrity`` says
+    ``retry_after`` is the pause in seconds that the server asked for, ``status`` its HTTP status. ``integrity`` means
     that the bytes themselves were wrong.
     """
 
@@ -53,10 +53,10 @@ class SourceFailure(Exception):
 
 
 def delay_before_retry(failure: SourceFailure, attempt: int, base: float) -> float:
-    """Seconds to wait after attempt number ``attempt`` (from 1) failed, growing from ``base`` seconds.
+    """Seconds to wait after attempt number ``attempt`` (from 1) failed: exponential backoff from ``base``, with jitter.
 
-    What the server asks for is honoured; otherwise the pause doubles each time, and is drawn from the upper half
-    of that range, so that many clients that failed together do not come back together.
+    A pause that the server asked for is kept. Otherwise the pause is drawn from the upper half of a range that doubles
+    each time, so that many clients that failed together do not come back together.
 
     >>> delay_before_retry(SourceFailure("HTTP 429", Kind.TRANSIENT, retry_after=7.0), 1, 1.0)
     7.0
@@ -72,7 +72,7 @@ def delay_before_retry(failure: SourceFailure, attempt: int, base: float) -> flo
 
 
 def parse_retry_after(text: str | None, now: float | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for, or None where there is none that can be understood.
+    """Seconds that a Retry-After header asks for, or None if it is missing or cannot be understood.
 
     >>> parse_retry_after("120"), parse_retry_after("soon"), parse_retry_after(None)
     (120.0, None, None)
