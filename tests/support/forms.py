@@ -86,7 +86,7 @@ def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_lab
     folder.mkdir(parents=True)
     half = len(images) // 2
     for shard, part in enumerate((images[:half], images[half:])):
-        with tensorflow.io.TFPredictionsWriter(str(folder / f"validation-{shard:05}-of-00002")) as writer:
+        with tensorflow.io.TFRecordWriter(str(folder / f"validation-{shard:05}-of-00002")) as writer:
             for number, (data, label) in enumerate(part, 1 + shard * half):
                 train = tensorflow.train
                 features = {

@@ -23,7 +23,7 @@ from mixnet_tools.api.evaluation_task import (
     pack_models,
 )
 from mixnet_tools.api.models import PathLike, find_model
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import IR_PRECISIONS, IRModel
@@ -64,10 +64,13 @@ def evaluate(
     Then the calling program needs the usual ``if __name__ == "__main__":``, because these processes import its module.
 
     Raises :class:`UnknownModelError` and :class:`DescriptorError` where the model is not known or is broken,
-    :class:`UsageError` where no images are known, :class:`DatasetError` where images or labels cannot be used,
-    :class:`EvaluationError` where an IR is missing or cannot be measured, :class:`DownloadError` and
-    :class:`FreezeError` where that is so of the original, :class:`MissingDependency` where a package is not installed.
+    :class:`UsageError` where no images are known or the parameters do not fit each other, :class:`DatasetError` where
+    images or labels cannot be used, :class:`EvaluationError` where an IR is missing or cannot be measured,
+    :class:`DownloadError` and :class:`FreezeError` where that is so of the original, :class:`MissingDependency` where a
+    package is not installed.
     """
+    if resume and predictions is None:
+        raise UsageError("`resume` without `predictions`", hint="say which file to go on with: `predictions`")
     task = find_task(
         find_model(name, models_dir),
         EvaluationRequest(

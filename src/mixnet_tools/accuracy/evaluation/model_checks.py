@@ -23,7 +23,7 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
         count = len(dataset.whole or ())
         raise DatasetError(
             f"{dataset.source}: shard {dataset.shard.number}/{dataset.shard.count} of {count} images is empty",
-            hint=f"at most {count} shards, or more images: `num_images`",
+            hint=f"`shard` I/{count} at most, or more images: `num_images`",
         )
     if not dataset.images:
         raise DatasetError(f"{dataset.source}: no images to evaluate")
