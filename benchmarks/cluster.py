@@ -46,8 +46,8 @@ from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import find_model
+from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import ir_model
 
 AT_LEAST = 0.9
 """Of the speed without a cluster, on the same processors."""

@@ -29,8 +29,10 @@ from tabulate import tabulate
 from benchmarks.onnx_export import to_onnx
 from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
-from mixnet_tools.inference.models import FLOAT32_ONLY, OnnxModel, TensorFlowGraph
-from mixnet_tools.inference.throughput import Load, Paired, Runs, in_turn
+from mixnet_tools.inference.onnx import OnnxModel
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
+from mixnet_tools.inference.throughput import LoadedModel, Runnable, Speedup, run_in_turn
 from mixnet_tools.ir.inspect import count
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import tune
@@ -64,10 +66,10 @@ class Framework:
         self.model, self.image = model, image
 
     def rate(self, count: int) -> float:
-        """See :class:`mixnet_tools.inference.throughput.Runs`."""
+        """See :class:`mixnet_tools.inference.throughput.Runnable`."""
         started = perf_counter()
         for _ in range(count):
-            self.model.run_all([self.image])
+            self.model.run(self.image)
         return count / (perf_counter() - started)
 
 
@@ -79,7 +81,7 @@ class Process:
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def rate(self, count: int) -> float:
-        """See :class:`mixnet_tools.inference.throughput.Runs`."""
+        """See :class:`mixnet_tools.inference.throughput.Runnable`."""
         assert self.child.stdin
         assert self.child.stdout
         print(count, file=self.child.stdin, flush=True)
@@ -99,7 +101,7 @@ def machine_limit() -> float:
     image = ops.parameter([size, size], np.float32)
     weights = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
     product = openvino.Model([ops.result(ops.matmul(image, ops.constant(weights), False, False))], [image])
-    load = Load(product)
+    load = LoadedModel(product)
     return size**3 * max(load.rate(8) for _ in range(20))
 
 
@@ -112,10 +114,10 @@ def quantized(model: Any) -> Any:
     return nncf.quantize(model, data, subset_size=CALIBRATION_IMAGES)
 
 
-Start = Callable[[], Runs]
+Start = Callable[[], Runnable]
 
 
-def compare(runners: dict[str, Start], base: str, rounds: int, seconds: float) -> dict[str, Paired]:
+def compare(runners: dict[str, Start], base: str, rounds: int, seconds: float) -> dict[str, Speedup]:
     """Each of ``runners`` beside ``base``, pair after pair: ratios of runs that follow each other.
 
     Both are started anew :data:`STARTS` times, since one and the same model is up to a tenth faster or slower each time
@@ -128,12 +130,12 @@ def compare(runners: dict[str, Start], base: str, rounds: int, seconds: float) -
         rates: tuple[list[float], list[float]] = ([], [])
         for _ in range(STARTS):
             pair = [runners[base](), start()]
-            for index, measured in enumerate(in_turn(pair, rounds // STARTS, seconds)):
+            for index, measured in enumerate(run_in_turn(pair, rounds // STARTS, seconds)):
                 rates[index].extend(measured)
             for one in pair:
                 if isinstance(one, Process):
                     one.close()
-        found[name] = Paired(tuple(rates[0]), tuple(rates[1]))
+        found[name] = Speedup(tuple(rates[0]), tuple(rates[1]))
     return found
 
 
@@ -147,7 +149,7 @@ def rows(runners: dict[str, Start], limit: float, rounds: int, seconds: float) -
         yield name, _ratio(plain.get(name)), *([_ratio(old.get(name))] if old else []), f"{share:.2f}"
 
 
-def _ratio(paired: Paired | None) -> str:
+def _ratio(paired: Speedup | None) -> str:
     if paired is None:
         return "1"
     low, high = paired.quartiles
@@ -211,7 +213,7 @@ def main() -> None:
         limit = machine_limit() / count(done.irs[0].ir.xml).multiply_adds
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
-            runners: dict[str, Start] = {name: partial(Load, model, config) for name, model in models.items()}
+            runners: dict[str, Start] = {name: partial(LoadedModel, model, config) for name, model in models.items()}
             if old:
                 runners[OLD] = partial(Process, args.omz, old, hint)
             table = list(rows(runners | others, limit, args.rounds, args.seconds))

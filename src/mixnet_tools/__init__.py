@@ -38,6 +38,7 @@ _HOMES = {
         "EvaluationError",
         "FreezeError",
         "HttpStatusError",
+        "IRError",
         "IntegrityError",
         "MissingDependency",
         "MixnetToolsError",
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import FreezeError as FreezeError
     from mixnet_tools.errors import HttpStatusError as HttpStatusError
     from mixnet_tools.errors import IntegrityError as IntegrityError
+    from mixnet_tools.errors import IRError as IRError
     from mixnet_tools.errors import MissingDependency as MissingDependency
     from mixnet_tools.errors import MixnetToolsError as MixnetToolsError
     from mixnet_tools.errors import OfflineError as OfflineError

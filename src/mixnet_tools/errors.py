@@ -18,7 +18,8 @@
     ├── QuantizationError      an IR could not be quantized
     ├── DatasetError           images or annotations that cannot be used
     ├── OutputError            a result cannot be written
-    ├── EvaluationError        the accuracy measurement itself failed
+    ├── EvaluationError        a model could not be run, or its accuracy not be measured
+    │   └── IRError            an IR is missing, cannot be read, or has not the form that is needed
     └── MissingDependency      an optional package is not installed
 
 A message says what went wrong, where (file and key, or URL), what was expected and what was found. ``hint`` says what
@@ -155,6 +156,10 @@ class OutputError(MixnetToolsError):
 
 class EvaluationError(MixnetToolsError):
     """A model could not be run over a dataset."""
+
+
+class IRError(EvaluationError):
+    """An IR is missing, cannot be read, or has not the form that is needed (one image input, one output)."""
 
 
 class MissingDependency(MixnetToolsError):

@@ -48,16 +48,6 @@ class IRModel:
     bin: Path
 
 
-IR_PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "INT8")
-"""Folders in which an IR of a model may lie, in the order in which they are shown and measured."""
-
-
-def ir_model(output_dir: Path, subdirectory: str, name: str, precision: str) -> IRModel:
-    """Where the IR of a model lies below ``output_dir``, in Open Model Zoo's layout (it need not exist)."""
-    folder = output_dir / subdirectory / precision
-    return IRModel(name, precision, folder / f"{name}.xml", folder / f"{name}.bin")
-
-
 @dataclass(frozen=True)
 class FrozenGraph:
     """A TensorFlow inference graph without variables.

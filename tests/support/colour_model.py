@@ -16,7 +16,8 @@ import numpy.typing as npt
 import yaml
 
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
-from mixnet_tools.values import FrozenGraph, IRModel, ir_model
+from mixnet_tools.ir.locate import ir_model
+from mixnet_tools.values import FrozenGraph, IRModel
 from tests.support.images import COLOURS
 from tests.support.zoo_builder import descriptor_data, write_model
 

@@ -2,7 +2,7 @@
 
 The real archives cannot be fetched by tests. A network with merely random weights would not replace
 them: its activations die or explode, and every image gets the same answer, so that a forgotten channel
-reversal goes unseen. The weights here are therefore calibrated once on a few synthetic images: the
+reversal goes unseen. The weights here are therefore adjusted once to a few synthetic images: the
 moving statistics are those of the batch (slightly off, as a real model's are), and the classifier is
 centred and scaled so that its logits spread over several units and differ from image to image.
 """
@@ -22,8 +22,8 @@ from training import mixnet_tf1 as mixnet
 
 Array = npt.NDArray[np.float32]
 
-_CALIBRATION_IMAGES = 20
-_LOGIT_SPREAD = 0.8  # of a logit over the calibration images; two to four times that on unseen ones
+_ADJUSTING_IMAGES = 20
+_LOGIT_SPREAD = 0.8  # of a logit over these images; two to four times that on unseen ones
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def _run(
     return results
 
 
-def _calibrated_values(spec: mixnet.MixNetSpec, seed: int) -> dict[str, Array]:
+def _adjusted_values(spec: mixnet.MixNetSpec, seed: int) -> dict[str, Array]:
     """Raw weights and moving statistics by variable name."""
     rng = np.random.default_rng(seed)
-    images = synthetic_images(_CALIBRATION_IMAGES, spec.resolution, seed + 1)
+    images = synthetic_images(_ADJUSTING_IMAGES, spec.resolution, seed + 1)
     values: dict[str, Array] = {}
     measured = _run(spec, values, images, rng)
     for name, value in measured.items():
@@ -151,7 +151,7 @@ def build_mixnet_archive(
 
 def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn:
     """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
-    values = _with_averages(_calibrated_values(spec, seed), seed)
+    values = _with_averages(_adjusted_values(spec, seed), seed)
     with tempfile.TemporaryDirectory() as scratch:
         mixnet.pack_archive(mixnet.export_checkpoint(spec, values, Path(scratch)), path, level=1)
     digest = hashlib.sha384(path.read_bytes()).hexdigest()

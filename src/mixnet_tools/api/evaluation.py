@@ -23,10 +23,10 @@ from mixnet_tools.api.evaluation_task import (
     pack_models,
 )
 from mixnet_tools.api.models import PathLike, find_model
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.ir.locate import ir_at
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IR_PRECISIONS, IRModel
 
 
 def evaluate(
@@ -65,9 +65,10 @@ def evaluate(
 
     Raises :class:`UnknownModelError` and :class:`DescriptorError` where the model is not known or is broken,
     :class:`UsageError` where no images are known or the parameters do not fit each other, :class:`DatasetError` where
-    images or labels cannot be used, :class:`EvaluationError` where an IR is missing or cannot be measured,
-    :class:`DownloadError` and :class:`FreezeError` where that is so of the original, :class:`MissingDependency` where a
-    package is not installed.
+    images or labels cannot be used, :class:`IRError` where an IR is missing or is no image classifier,
+    :class:`EvaluationError` where a model cannot be measured, :class:`DownloadError` and :class:`FreezeError` where the
+    original is missing or cannot be read, :class:`OutputError` where ``predictions`` cannot be written,
+    :class:`MissingDependency` where a package is not installed.
     """
     if resume and predictions is None:
         raise UsageError("`resume` without `predictions`", hint="say which file to go on with: `predictions`")
@@ -116,9 +117,9 @@ def evaluate_ir(
     accuracy-check.yml; references in that file give :attr:`Evaluation.verdict` something to judge by. For the other
     parameters see :func:`evaluate`.
 
-    Raises :class:`EvaluationError` where the IR is missing or is no such classifier, or does not fit the preprocessing,
-    :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where accuracy-check.yml is
-    wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
+    Raises :class:`IRError` where the IR is missing or is no such classifier, :class:`EvaluationError` where it does not
+    fit the preprocessing, :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where
+    accuracy-check.yml is wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
     """
     dataset = open_dataset(Location.parse(images), Location.parse_optional(annotations))
     return evaluate_task(
@@ -127,7 +128,7 @@ def evaluate_ir(
             preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing),
             PROFILES[0],
             dataset.subset(num_images) if num_images else dataset,
-            (_ir(Path(xml)),),
+            (ir_at(Path(xml)),),
         ),
         (device,),
         progress,
@@ -163,12 +164,3 @@ def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
 
 def _config(path: PathLike) -> AccuracyConfig:
     return load_accuracy_config(Path(path))
-
-
-def _ir(xml: Path) -> IRModel:
-    """The IR ``xml``; its precision is what its folder says, in the layout of a zoo, else empty."""
-    missing = next((path for path in (xml, xml.with_suffix(".bin")) if not path.is_file()), None)
-    if missing is not None:
-        raise EvaluationError(f"{missing}: no such file", hint="give the .xml of an IR, its .bin beside it")
-    precision = xml.resolve().parent.name
-    return IRModel(xml.stem, precision if precision in IR_PRECISIONS else "", xml, xml.with_suffix(".bin"))

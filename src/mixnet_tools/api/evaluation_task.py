@@ -14,21 +14,24 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
-from mixnet_tools.accuracy.launchers.base import OnnxRunner, Runner, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.base import Runner
+from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
-from mixnet_tools.errors import EvaluationError, NextStep, UsageError
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IR_PRECISIONS, FrozenGraph, IRModel, ir_model
+from mixnet_tools.values import FrozenGraph, IRModel
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
@@ -82,7 +85,7 @@ class Original:
 
         Raises :class:`FreezeError`.
         """
-        return self.plan.source.path if self.launcher == "onnx" else freeze(self.plan)
+        return self.plan.source.path if self.launcher == "onnx" else open_source(self.plan).freeze()
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     """Find what ``request`` asks for. Nothing is loaded.
 
     Raises :class:`UsageError` where a launcher cannot run the model or no images are known, :class:`DownloadError`
-    where files of the original are missing, :class:`EvaluationError` where an IR is, :class:`DatasetError`,
+    where files of the original are missing, :class:`IRError` where an IR is, :class:`DatasetError`,
     :class:`DescriptorError`, and what planning the conversion raises.
     """
     native = "onnx" if descriptor.framework == "onnx" else "tf"
@@ -128,7 +131,9 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
         original = Original(plan_conversion(descriptor, request.download_dir), native)
         locate_downloaded(descriptor, request.download_dir)
     # Where both are missing, the download is named first: the conversion needs it.
-    irs = _find_irs(descriptor, request) if "openvino" in launchers else ()
+    irs: tuple[IRModel, ...] = ()
+    if "openvino" in launchers:
+        irs = require_irs(descriptor, request.ir_dir, request.precisions, download_dir=request.download_dir)
     labels = descriptor.directory / "labels.txt"
     return EvaluationTask(
         descriptor.name,
@@ -221,23 +226,3 @@ def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[Imag
     if choice.shard:
         dataset = dataset.take_shard(choice.shard)
     return dataset, reference_images
-
-
-def _find_irs(descriptor: ModelDescriptor, request: EvaluationRequest) -> tuple[IRModel, ...]:
-    irs = [
-        ir_model(request.ir_dir, str(descriptor.subdirectory), descriptor.name, precision)
-        for precision in request.precisions or IR_PRECISIONS
-    ]
-    missing = [path for ir in irs for path in (ir.xml, ir.bin) if not path.is_file()]
-    present = tuple(ir for ir in irs if ir.xml.is_file() and ir.bin.is_file())
-    if missing and (request.precisions or not present):
-        places = {"download_dir": request.download_dir, "output_dir": request.ir_dir}
-        places = {name: folder for name, folder in places.items() if folder != Path()}
-        if request.ir_dir == request.download_dir:
-            places.pop("output_dir", None)
-        raise EvaluationError(
-            f"{missing[0]}: {descriptor.name} has no such IR"
-            + (f" (nor {len(missing) - 1} further files)" if len(missing) > 1 else ""),
-            hint=NextStep("convert", descriptor.name, places),
-        )
-    return present

@@ -75,7 +75,8 @@ def convert(
     ``output_dir``: ``download_dir``). ``precision`` takes the place of ``options.precisions``.
 
     Raises :class:`DownloadError` where files are missing, :class:`ConversionError` and its kinds where the model cannot
-    be converted, and what :func:`find_model` raises. Then no IR was written.
+    be converted, :class:`OutputError` where the IR cannot be written, and what :func:`find_model` raises. Then no IR
+    was written.
     """
     descriptor = find_model(name, models_dir)
     locate_downloaded(descriptor, Path(download_dir))

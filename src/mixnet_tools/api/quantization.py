@@ -18,14 +18,15 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.ir.inspect import describe
+from mixnet_tools.ir.image_input import classes_of
+from mixnet_tools.ir.locate import INT8_PRECISION, existing_irs, irs_of, require_irs
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings
-from mixnet_tools.quantization.stage import PRECISION, QuantizationRequest, quantize_ir
-from mixnet_tools.values import CalibrationSet, IRModel, ir_model
+from mixnet_tools.quantization.stage import QuantizationRequest, quantize_ir
+from mixnet_tools.values import CalibrationSet
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ def quantize(
     of these images. Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
     is False.
 
-    Raises :class:`QuantizationError` where the IR cannot be quantized, :class:`OutputError` where the result cannot be
-    written, :class:`MissingDependency` without NNCF, :class:`DatasetError` and :class:`EvaluationError` where images or
-    IRs cannot be used, :class:`UsageError` where no images are known, and what :func:`find_model` raises.
+    Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
+    is quantized already, or NNCF fails; :class:`OutputError` where the result cannot be written;
+    :class:`MissingDependency` without NNCF; :class:`DatasetError` and :class:`EvaluationError` where images cannot be
+    used or IRs not be measured; :class:`UsageError` where no images are known; and what :func:`find_model` raises.
     """
     return quantize_model(
         find_model(name, models_dir),
@@ -101,11 +103,10 @@ def quantize_model(
     own = annotations if eval_source is None else None
     config = load_accuracy_config(descriptor.accuracy_path)
 
-    def ir(precision: str, folder: Path = ir_dir) -> IRModel:
-        return ir_model(folder, str(descriptor.subdirectory), descriptor.name, precision)
-
-    floats = tuple(one for one in map(ir, PRECISIONS) if one.xml.is_file() and one.bin.is_file())
-    classes = _classes(floats[0]) if floats else None
+    floats = existing_irs(descriptor, ir_dir, PRECISIONS)
+    wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
+    (ir,) = require_irs(descriptor, ir_dir, [wanted])
+    classes = classes_of(floats[0].xml)
     labelled = eval_source or (images if has_labels(images, own, classes) else None)
     found = calibration_images(images, own, classes)
     chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
@@ -125,8 +126,8 @@ def quantize_model(
             progress=progress,
         )
     request = QuantizationRequest(
-        source=ir(options.source_precision or (floats[-1].precision if floats else "FP16")),
-        target=ir(PRECISION, output_dir),
+        source=ir,
+        target=irs_of(descriptor, output_dir, [INT8_PRECISION])[0],
         references=floats,
         settings=options.settings,
         fixed=options.fixed,
@@ -134,12 +135,3 @@ def quantize_model(
         throughput=options.verify,
     )
     return quantize_ir(request, calibrate, comparer, progress)
-
-
-def _classes(ir: IRModel) -> int | None:
-    """How many classes the IR tells apart; None where it does not say."""
-    try:
-        shape = describe(ir.xml).outputs[0].shape
-    except EvaluationError:
-        return None
-    return shape[-1] if shape and shape[-1] > 0 else None

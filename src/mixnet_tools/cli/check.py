@@ -36,7 +36,7 @@ from mixnet_tools.cli.common.options import (
 )
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.values import IR_PRECISIONS
+from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions.values import Shard

@@ -10,8 +10,9 @@ import argparse
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
 from mixnet_tools.cli.common.options import (
@@ -100,8 +101,9 @@ def run(args: argparse.Namespace) -> int:
     for model in models:
         if model.framework == "dldt":
             progress.note(f"{model.name}: is OpenVINO IR already, nothing to convert")
+    options, output_dir = _options(args), args.output_dir or args.download_dir
     if args.dry_run:
-        return _dry_run(args, convertible, [str(error) for _, error in broken])
+        return _dry_run(args, convertible, options, [hints.message(error, args) for _, error in broken])
     if args.jobs > 1 and not args.no_verify:
         # While TensorFlow loads, nothing that other threads say is seen: so before there are any.
         from mixnet_tools.inference.tensorflow_import import import_tensorflow
@@ -112,7 +114,8 @@ def run(args: argparse.Namespace) -> int:
         progress.note("speeds are measured: converting one model after the other")
         jobs = 1
     stop = threading.Event()
-    outcomes = run_each(lambda model: _attempt(args, model, progress, stop), convertible, jobs, stop)
+    attempt = partial(_attempt, args.download_dir, output_dir, options, progress, stop)
+    outcomes = run_each(attempt, convertible, jobs, stop)
     outcomes += [_Outcome(name, None, error) for name, error in broken]
     if len(outcomes) == 1 and outcomes[0].error and not args.json:
         raise outcomes[0].error
@@ -134,15 +137,21 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
     )
 
 
-def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progress, stop: threading.Event) -> _Outcome:
-    from mixnet_tools.conversion.convert import convert, make_plan
+def _attempt(
+    download_dir: Path,
+    output_dir: Path,
+    options: ConversionOptions,
+    progress: Progress,
+    stop: threading.Event,
+    model: ModelDescriptor,
+) -> _Outcome:
+    from mixnet_tools.conversion.convert import convert_planned, make_plan
     from mixnet_tools.downloading.download import locate_downloaded
 
-    output_dir = args.output_dir or args.download_dir
     try:
-        make_plan(model, args.download_dir, output_dir, _options(args))  # before any file is looked for
-        locate_downloaded(model, args.download_dir)
-        return _Outcome(model.name, convert(model, args.download_dir, output_dir, _options(args), progress, stop), None)
+        plan = make_plan(model, download_dir, output_dir, options)  # before any file is looked for
+        locate_downloaded(model, download_dir)
+        return _Outcome(model.name, convert_planned(model, plan, output_dir, options, progress, stop), None)
     except MixnetToolsError as error:
         return _Outcome(model.name, None, error)
     except OSError as error:
@@ -150,18 +159,21 @@ def _attempt(args: argparse.Namespace, model: ModelDescriptor, progress: Progres
         return _Outcome(model.name, None, ConversionError(f"{model.name}: {place}: {error.strerror or error}"))
 
 
-def _dry_run(args: argparse.Namespace, models: list[ModelDescriptor], problems: list[str]) -> int:
-    from mixnet_tools.conversion.convert import make_plan, target_irs
+def _dry_run(
+    args: argparse.Namespace, models: list[ModelDescriptor], options: ConversionOptions, problems: list[str]
+) -> int:
+    from mixnet_tools.conversion.convert import make_plan
+    from mixnet_tools.ir.locate import irs_of
 
     output_dir = args.output_dir or args.download_dir
     plans = []
     for model in models:
         try:
-            plan = make_plan(model, args.download_dir, output_dir, _options(args))
+            plan = make_plan(model, args.download_dir, output_dir, options)
         except ConversionError as error:
-            problems.append(str(error))
+            problems.append(hints.message(error, args))
             continue
-        targets = target_irs(model, output_dir, args.precisions)
+        targets = irs_of(model, output_dir, args.precisions)
         plans.append(
             {
                 "model": plan.model,
@@ -194,7 +206,7 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     failed = [outcome for outcome in outcomes if outcome.error]
     if args.json:
         done = [_plain(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
-        errors = [{"name": outcome.name, "error": str(outcome.error)} for outcome in failed]
+        errors = [{"name": one.name, "error": hints.message(one.error, args)} for one in failed if one.error]
         print_json({"schema": 1, "models": done, "failed": errors})
     else:
         _print_table(outcomes)
@@ -207,7 +219,7 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     return 1 if failed else 0
 
 
-def _plain(name: str, result: ConvertedModel) -> dict[str, Any]:
+def _plain(name: str, result: ConvertedModel) -> dict[str, object]:
     return {
         "name": name,
         "irs": [
@@ -227,7 +239,7 @@ def _plain(name: str, result: ConvertedModel) -> dict[str, Any]:
     }
 
 
-def _optimization(result: ConvertedModel) -> dict[str, Any] | None:
+def _optimization(result: ConvertedModel) -> dict[str, object] | None:
     """What was done for speed, with the figures measured; None where nobody asked."""
     if (done := result.optimized) is None:
         return None

@@ -57,10 +57,9 @@ def run(args: argparse.Namespace) -> int:
 def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
     from mixnet_tools.descriptors.card import read_card
-    from mixnet_tools.values import IR_PRECISIONS, ir_model
+    from mixnet_tools.ir.locate import existing_irs
 
     card = read_card(model.directory)
-    irs = [ir_model(ir_dir, str(model.subdirectory), model.name, precision) for precision in IR_PRECISIONS]
     return {
         "name": model.name,
         "composite_model_name": entry.composite,
@@ -80,7 +79,7 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
         "download_size": model.download_size,
         "sources": [[str(source) for source in file.sources] for file in model.files],
         "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
-        "ir": {ir.precision: _ir(ir.xml) for ir in irs if ir.xml.is_file()},
+        "ir": {ir.precision: _ir(ir.xml) for ir in existing_irs(model, ir_dir)},
     }
 
 

@@ -1,1 +1,1 @@
-"""From a downloaded model to OpenVINO IR: plan, freeze, convert, compare."""
+"""From a downloaded model to OpenVINO IR: plan, read, convert, compare with the original."""

@@ -1,8 +1,9 @@
-"""What a descriptor asks of the converter: ``model_optimizer_args`` and ``input_info`` as a :class:`ConversionPlan`.
+"""Makes the :class:`ConversionPlan` from a descriptor's ``model_optimizer_args`` and ``input_info``.
 
-The arguments are the Model Optimizer's command line, with its meaning: ``input_info`` stands for ``--input``,
-``--input_shape`` and ``--layout`` where these are not given. Planning reads the descriptor only and imports nothing
-heavy, so a dry run over a whole zoo is cheap; what cannot be executed is refused here, before any work.
+The arguments are the Model Optimizer's command line, and mean what they mean there. ``input_info`` stands for
+``--input``, ``--input_shape`` and ``--layout`` where these are not given. Planning reads only the descriptor and
+imports nothing heavy, so a dry run over a whole zoo is cheap. An option that cannot be executed is refused here, before
+any work.
 """
 
 from __future__ import annotations
@@ -20,19 +21,16 @@ from mixnet_tools.conversion.plan import (
     Cut,
     InputPlan,
     Source,
-    SourceKind,
     parse_cut,
 )
+from mixnet_tools.conversion.sources.base import SourceModel
+from mixnet_tools.conversion.sources.kinds import KINDS
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
 
-SOURCES: dict[str, SourceKind] = {
-    "input_meta_graph": "meta_graph",
-    "input_model": "frozen_graph",
-    "saved_model_dir": "saved_model",
-}
+SOURCES = tuple(dict.fromkeys(kind.option for kind in KINDS.values()))
 EITHER = ("compress_to_fp16",)
-"""Written with a value or without; which precisions are written is the user's choice, so it changes nothing."""
+"""Options with or without a value. ``compress_to_fp16`` has no effect: users choose the precisions."""
 
 FLAGS = ("reverse_input_channels", "input_model_is_text")
 OPTIONS = (
@@ -47,18 +45,18 @@ T = TypeVar("T")
 
 
 def plan_conversion(descriptor: ModelDescriptor, download_dir: Path, output_dir: Path | None = None) -> ConversionPlan:
-    """What converting ``descriptor`` means, its files lying below ``download_dir``.
+    """Plan the conversion of ``descriptor``, whose files are below ``download_dir``.
 
-    ``output_dir`` (default: the same) is what ``$conv_dir`` refers to: where earlier steps wrote converted models.
+    ``output_dir`` (default: the same folder) is what ``$conv_dir`` refers to: the folder for converted models.
 
-    Raises :class:`UnsupportedOption` that names the model and each option that this converter does not execute.
+    Raises :class:`UnsupportedOption`, which names the model and each option that this converter does not execute.
     """
     return _Planner(descriptor, download_dir, output_dir or download_dir).plan()
 
 
 @dataclass(frozen=True)
 class _Planner:
-    """Reads one descriptor; every refusal goes through :meth:`refuse`, which says whose it is."""
+    """Reads one descriptor. :meth:`refuse` makes every error, so that each names the file and the key."""
 
     descriptor: ModelDescriptor
     download_dir: Path
@@ -73,17 +71,16 @@ class _Planner:
         if (descriptor.directory / PREPARATION_SCRIPT).is_file():
             raise self.refuse("", f"the model needs its script {PREPARATION_SCRIPT}, which is not run")
         options = self.options()
-        source = self.source(options)
-        inputs = self.inputs(options)
-        self.refuse_repeated(inputs, self.outputs(options, source))
+        kind, path = self.source(options)
+        inputs, outputs = self.inputs(options), self.outputs(options, kind)
+        self.refuse_repeated(inputs, outputs)
         constants = [Constant(entry.name, entry.value) for entry in inputs if entry.value is not None]
         constants += self.frozen_placeholders(options)
-        plans = self.with_values(options, self.with_layouts(options, [e for e in inputs if e.value is None]))
-        if constants and source.kind not in ("meta_graph", "frozen_graph"):
-            raise self.refuse("model_optimizer_args", f"--freeze_placeholder_with_value is not done for {source.kind}")
-        if source.kind == "onnx":  # whose tensors have names without ports, and colons inside them
-            plans = tuple(replace(entry, cut=_whole(entry.cut)) for entry in plans)
-        return ConversionPlan(descriptor.name, source, plans, self.outputs(options, source), tuple(constants))
+        plans = self.with_values(options, self.with_layouts(options, [e for e in inputs if e.value is None], kind))
+        if constants and not kind.takes_constants:
+            raise self.refuse("model_optimizer_args", f"--freeze_placeholder_with_value is not done for {kind.kind}")
+        source, folder = Source(kind.kind, path), self.download_dir
+        return ConversionPlan(descriptor.name, source, plans, outputs, tuple(constants), download_dir=folder)
 
     def refuse_repeated(self, inputs: list[notation.InputText], outputs: tuple[Cut, ...]) -> None:
         for option, names in (("input", [entry.name for entry in inputs]), ("output", [cut.label for cut in outputs])):
@@ -102,7 +99,7 @@ class _Planner:
             raise self.refuse("model_optimizer_args", f"--{option}: {error}") from None
 
     def options(self) -> dict[str, str]:
-        """Option names and values, variables substituted; everything unknown is refused at once."""
+        """Option names and values, variables substituted. All unknown options are in one error."""
         below = self.descriptor.subdirectory
         folders = {
             "$dl_dir": str(self.download_dir / below),
@@ -127,31 +124,28 @@ class _Planner:
             raise self.refuse("model_optimizer_args", *problems)
         return options
 
-    def source(self, options: dict[str, str]) -> Source:
+    def source(self, options: dict[str, str]) -> tuple[type[SourceModel], Path]:
         given = [option for option in SOURCES if option in options]
         if len(given) != 1:
             listed = ", ".join(f"--{option}" for option in SOURCES)
             raise self.refuse("model_optimizer_args", f"expected one of {listed}, got {len(given) or 'none'} of them")
-        path = Path(options[given[0]])
-        if self.descriptor.framework == "onnx" or path.suffix == ".onnx":
-            if given[0] != "input_model" or self.descriptor.framework != "onnx":
-                raise self.refuse("model_optimizer_args", f"--{given[0]}={path.name} does not fit the framework")
-            return Source("onnx", path)
-        if given[0] == "input_meta_graph" and path.suffix != ".meta":
-            raise self.refuse("model_optimizer_args", f"--input_meta_graph: expected a .meta file, got {path.name!r}")
-        return Source(SOURCES[given[0]], path)
+        option, path = given[0], Path(options[given[0]])
+        wanted = (self.descriptor.framework, option)
+        kind = next((kind for kind in KINDS.values() if (kind.framework, kind.option) == wanted), None)
+        problem = kind.path_problem(path) if kind else f"{path.name} does not fit the framework"
+        if kind is None or problem:
+            raise self.refuse("model_optimizer_args", f"--{option}: {problem}")
+        return kind, path
 
-    def outputs(self, options: dict[str, str], source: Source) -> tuple[Cut, ...]:
-        cuts = tuple(parse_cut(name) for name in self.parsed("output", notation.split, options.get("output", "")))
-        if source.kind == "onnx":
-            return tuple(_whole(cut) for cut in cuts)
+    def outputs(self, options: dict[str, str], kind: type[SourceModel]) -> tuple[Cut, ...]:
+        cuts = tuple(kind.parse_name(name) for name in self.parsed("output", notation.split, options.get("output", "")))
         for cut in cuts:
             if cut.side == "input":
                 raise self.refuse("model_optimizer_args", f"--output: expected node or node:port, got {cut.text!r}")
         return cuts
 
     def inputs(self, options: dict[str, str]) -> list[notation.InputText]:
-        """Names, shapes, types and values, from the arguments or else from input_info."""
+        """Names, shapes, types and values, from the arguments, or from input_info where they say nothing."""
         info = self.descriptor.input_info
         if "input" in options:
             entries = [
@@ -179,7 +173,9 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", problem)
         return entries
 
-    def with_layouts(self, options: dict[str, str], entries: list[notation.InputText]) -> tuple[InputPlan, ...]:
+    def with_layouts(
+        self, options: dict[str, str], entries: list[notation.InputText], kind: type[SourceModel]
+    ) -> tuple[InputPlan, ...]:
         given = self.per_input("layout", options, [entry.name for entry in entries])
         known = {entry.name: entry.layout for entry in self.descriptor.input_info}
         plans = []
@@ -189,11 +185,11 @@ class _Planner:
             if layout and entry.shape and len(layout) != len(entry.shape):
                 problem = f"{layout!r} does not fit the shape {list(entry.shape)}"
                 raise self.refuse(f"input_info[{index}].layout", problem)
-            plans.append(InputPlan(parse_cut(entry.name), entry.shape, layout, entry.element_type))
+            plans.append(InputPlan(kind.parse_name(entry.name), entry.shape, layout, entry.element_type))
         return tuple(plans)
 
     def with_values(self, options: dict[str, str], plans: tuple[InputPlan, ...]) -> tuple[InputPlan, ...]:
-        """Reversal, mean and scale, each on the inputs that have channels; never silently on none."""
+        """Reversal, mean and scale for each input that has channels. Refused where no input has any."""
         names = [plan.cut.text for plan in plans]
         means = self.per_input("mean_values", options, names)
         scales = self.per_input("scale_values", options, names)
@@ -261,11 +257,6 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", problem)
             constants.append(Constant(name.strip(), value.strip()))
         return constants
-
-
-def _whole(cut: Cut) -> Cut:
-    """``cut`` as the name of a tensor that has no ports."""
-    return Cut(cut.text, cut.text, "node", 0)
 
 
 def is_image(plan: InputPlan) -> bool:

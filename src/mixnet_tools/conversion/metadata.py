@@ -1,57 +1,32 @@
-"""What an IR says of itself (rt_info) and what stands beside it (conversion.json).
+"""Describes how an IR was made: in the IR itself (rt_info), and in conversion.json beside it.
 
-Nothing here changes from run to run: equal input gives equal files. Only tuning says what it measured.
+Equal input gives equal files, run after run. Only tuning adds what it measured.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mixnet_tools import __version__
+from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.conversion.reference.freeze import AverageReport
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
-from mixnet_tools.files.digest import digest_of
 
 SCHEMA = 1
 LABELS_FILE = "labels.txt"
 
 
-def source_digest(plan: ConversionPlan) -> str:
-    """SHA-256 over the source's files, each preceded by its name: ``sha256:<hex>``."""
-    path = plan.source.path
-    if plan.source.kind == "saved_model":
-        files = sorted(entry for entry in path.rglob("*") if entry.is_file())
-    elif plan.source.kind == "meta_graph":
-        prefix = plan.source.checkpoint
-        files = [
-            path,
-            prefix,
-            *sorted(prefix.parent.glob(f"{prefix.name}.data-*")),
-            prefix.with_name(f"{prefix.name}.index"),
-        ]
-    else:
-        files = [path]
-    total = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            total.update(f"{file.name}\0{digest_of(file)}\0".encode())
-    return f"sha256:{total.hexdigest()}"
-
-
 def rt_info(
     descriptor: ModelDescriptor, plan: ConversionPlan, digest: str, classes: int | None
 ) -> dict[str, dict[str, str]]:
-    """Sections of rt_info. ``classes`` is the length of the answer, where the model has one output [1, classes].
+    """The sections of rt_info. ``classes`` is the length of the output, where the model has one output [1, classes].
 
-    ``model_info`` is what OpenVINO's Model API reads to open a model without further arguments. Mean, scale and
-    reversal are part of the graph, so they are not in it.
+    OpenVINO's Model API reads ``model_info`` to open a model without further arguments. Mean, scale and reversal are
+    not in it, because they are part of the graph. Raises :class:`DescriptorError` where labels.txt does not fit.
     """
     import openvino
 
@@ -99,7 +74,7 @@ def conversion_report(
     averages: AverageReport | None,
     versions: dict[str, str],
     optimization: dict[str, str] | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The contents of conversion.json. ``parity`` is empty and ``averages`` None where nothing was compared.
 
     ``optimization`` is what was done for speed: nothing ({}) where it was of no use, None where nobody asked.

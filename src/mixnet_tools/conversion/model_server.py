@@ -1,4 +1,4 @@
-"""The name of the report beside a converted IR, and the folder of a model server."""
+"""The files that go with an IR: the name of the report beside it, and a repository for OpenVINO Model Server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from mixnet_tools.files import atomic
 from mixnet_tools.ir.save import STAGING_PREFIX
 from mixnet_tools.values import IRModel
 
@@ -16,8 +17,14 @@ REPORT_FILE = "conversion.json"
 def write_serving_repository(ir: IRModel, repository: Path) -> Path:
     """Copy ``ir`` to where OpenVINO Model Server looks for it: ``<repository>/<name>/1/<name>.xml``; returns the .xml.
 
-    The folder of the version appears whole, and replaces one that was there.
+    The folder of the version appears whole, and replaces one that was there. Raises :class:`OutputError` where it
+    cannot be written.
     """
+    with atomic.writing(repository):
+        return _write(ir, repository)
+
+
+def _write(ir: IRModel, repository: Path) -> Path:
     model = repository / ir.name
     model.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=model))

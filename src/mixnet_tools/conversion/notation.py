@@ -1,7 +1,6 @@
-"""The little languages inside the Model Optimizer's arguments: lists of inputs, shapes, layouts, per-channel values.
+"""Parses the notations in the Model Optimizer's arguments: lists of inputs, shapes, layouts, values per channel.
 
-Pure text to values. Every function raises ValueError with what was expected; whose argument it was, and of which
-model, the caller adds.
+Every function raises ValueError that says what was expected. The caller adds the argument's name and the model's.
 """
 
 from __future__ import annotations

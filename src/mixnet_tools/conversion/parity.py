@@ -1,4 +1,4 @@
-"""Does the IR compute what the original computes? Both get the same inputs, and their outputs are compared.
+"""Compares an IR with the original: both get the same generated inputs, and their outputs may hardly differ.
 
 The limit is relative to how much the original's output varies from image to image, so that it means the same for
 logits and for probabilities. On the full-size MixNet-L with random weights, in units of that variation, rounding in
@@ -10,28 +10,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.conversion.plan import CHANNELS, ConversionPlan, InputPlan
+from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import ParityError
-from mixnet_tools.inference.models import Model
+from mixnet_tools.inference.base import Array, Model
+from mixnet_tools.inference.openvino import listed, port_named
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import openvino
 
 IMAGES = 8
 SEED = 20190722  # the day MixNet was published
 TOLERANCES: Mapping[str, float] = MappingProxyType({"FP32": 1e-3, "FP16": 0.25})
-"""Largest allowed |difference|, in units of the output's variation from image to image: the standard deviation over
-the images, of the element that varies most."""
+"""Largest allowed |difference| by precision, in units of the output's variation: the standard deviation over the
+images of the element that varies most."""
 
 ROUNDING: Mapping[str, float] = MappingProxyType({"FP32": 1e-5, "FP16": 2e-3})
-"""And in units of the largest |output|: what storing and adding numbers costs an output that hardly varies."""
+"""Added to the limit, in units of the largest |output|: the rounding of an output that hardly varies."""
 
 CONCLUSIVE = 1e-4
-"""Least variation of an output from image to image, in units of its largest value, that a comparison means anything."""
+"""Least variation of an output, in units of its largest value, with which a comparison proves something."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,12 @@ class ParityResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the IR is what it should be. NaN differences are not."""
+        """Whether the largest difference is within the limit. A difference of NaN is not."""
         return self.max_difference <= self.limit
 
     @property
     def conclusive(self) -> bool:
-        """Whether the original tells the inputs apart. If not, a wrong conversion would pass as well."""
+        """Whether the original answers the inputs differently. If not, a wrong conversion would pass as well."""
         return self.variation > CONCLUSIVE * max(map(abs, self.output_range))
 
 
@@ -91,42 +94,70 @@ def natural_images(count: int, height: int, width: int, seed: int = SEED) -> npt
 
 @dataclass(frozen=True)
 class Port:
-    """An input of the IR: its static ``shape``, numpy ``dtype``, and what the plan says of it (None: nothing)."""
+    """An input of the IR: its ``name`` in the original, static ``shape``, numpy ``dtype``, and what the plan says of it
+    (None: nothing).
+    """
 
+    name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     plan: InputPlan | None
 
 
-class Reference:
-    """The original's outputs on the comparison inputs, computed once for all precisions."""
+class ParityCheck:
+    """The original's outputs on the comparison inputs, computed once for all precisions.
 
-    def __init__(self, original: Model, ports: Sequence[Port], plan: ConversionPlan, count: int = IMAGES) -> None:
-        self.plan = plan
-        self.feeds = make_feeds(ports, count)
-        self.outputs = _stacked(
-            original, [[as_original(a, port) for a, port in zip(feed, ports, strict=True)] for feed in self.feeds]
-        )
+    Both sides are fed and read by the original's names.
+    """
+
+    def __init__(self, original: Reference, ports: Sequence[Port], count: int = IMAGES) -> None:
+        """Run ``original`` on ``count`` generated inputs for ``ports``."""
+        self._feeds = make_feeds(ports, count)
+        planned = {port.name: port for port in ports}
+        runs = [
+            original.infer({name: as_original(array, planned[name]) for name, array in feed.items()})
+            for feed in self._feeds
+        ]
+        self._expected = {name: np.stack([run[name] for run in runs]) for name in original.outputs}
 
     def compare(self, converted: Model, precision: str) -> tuple[ParityResult, ...]:
-        """Run the IR on the same inputs; a result per output."""
-        outputs = _stacked(converted, self.feeds)
-        if len(outputs) != len(self.outputs):
-            raise ParityError(f"{precision}: expected {len(self.outputs)} outputs, got {len(outputs)}")
-        names = [cut.text for cut in self.plan.outputs] or [f"output {index}" for index in range(len(outputs))]
+        """Run the IR on the same inputs; a result per output. Raises :class:`ParityError` where outputs differ in
+        number or shape.
+        """
+        if len(converted.outputs) != len(self._expected):
+            raise ParityError(f"{precision}: expected {len(self._expected)} outputs, got {len(converted.outputs)}")
+        runs = [converted.infer(feed, tuple(self._expected)) for feed in self._feeds]
         return tuple(
-            compare_outputs(original, output, precision, name)
-            for original, output, name in zip(self.outputs, outputs, names, strict=True)
+            compare_outputs(expected, np.stack([run[name] for run in runs]), precision, name)
+            for name, expected in self._expected.items()
         )
 
 
-def make_feeds(ports: Sequence[Port], count: int = IMAGES) -> list[list[Array]]:
-    """``count`` sets of inputs as the IR takes them: images where the plan says that an input is one.
+def ports_of(model: openvino.Model, original: Reference, plan: ConversionPlan) -> tuple[Port, ...]:
+    """The inputs of ``model``, found by the names that ``original`` has for them.
+
+    Raises :class:`ParityError` where the two do not have the same inputs.
+    """
+    planned = {entry.cut.text: entry for entry in plan.inputs}
+    ports = []
+    for name in original.inputs:
+        port = port_named(model.inputs, name)
+        if port is None:
+            raise ParityError(f"{plan.model}: the IR has no input {name!r}; available: {listed(model.inputs)}")
+        ports.append(Port(name, tuple(port.get_shape()), port.get_element_type().to_dtype(), planned.get(name)))
+    if len(ports) != len(model.inputs):
+        names = ", ".join(original.inputs)
+        raise ParityError(f"{plan.model}: expected the original's inputs ({names}), got {listed(model.inputs)}")
+    return tuple(ports)
+
+
+def make_feeds(ports: Sequence[Port], count: int = IMAGES) -> list[dict[str, Array]]:
+    """``count`` sets of inputs as the IR takes them, by name: images where the plan says that an input is one.
 
     Other inputs get numbers: normally distributed ones, or 0 and 1 for whole numbers and booleans.
     """
     rng = np.random.default_rng(SEED)
-    columns: list[Array] = []
+    columns: dict[str, Array] = {}
     for port in ports:
         shape = (count, *port.shape)
         if _is_image(port):
@@ -139,12 +170,12 @@ def make_feeds(ports: Sequence[Port], count: int = IMAGES) -> list[list[Array]]:
             column = rng.normal(size=shape)
         else:
             column = rng.integers(0, 2, shape)
-        columns.append(np.ascontiguousarray(column.astype(port.dtype)))
-    return [[column[index] for column in columns] for index in range(count)]
+        columns[port.name] = np.ascontiguousarray(column.astype(port.dtype))
+    return [{name: column[index] for name, column in columns.items()} for index in range(count)]
 
 
 def as_original(array: Array, port: Port) -> Array:
-    """What the original must get where the IR gets ``array``: the plan's preprocessing, done by numpy."""
+    """The original's input where the IR gets ``array``: the plan's preprocessing, done by numpy."""
     plan = port.plan
     if plan is None:
         return array
@@ -193,7 +224,7 @@ def require(results: Sequence[ParityResult], model: str) -> None:
                 f"{model} {result.precision}: the IR does not compute what the original computes: largest difference "
                 f"of {result.output} {result.max_difference:.3g} (limit {result.limit:.3g}) over values from "
                 f"{low:.3g} to {high:.3g}; same top-1 on {result.top1_agreement:.0%} of {result.images} images",
-                hint="this is a fault of the conversion, please report it (--no_verify converts all the same)",
+                hint="this is a fault of the conversion, please report it (`verify=False` converts all the same)",
             )
 
 
@@ -204,11 +235,6 @@ def _is_image(port: Port) -> bool:
         and sorted(layout or "") in (sorted("HWC"), sorted("NHWC"))
         and (port.shape[(layout or "").index("C")] == CHANNELS)
     )
-
-
-def _stacked(model: Model, feeds: Sequence[Sequence[Array]]) -> list[Array]:
-    runs = [model.run_all(feed) for feed in feeds]
-    return [np.stack([run[index] for run in runs]) for index in range(len(runs[0]))]
 
 
 def _agreement(expected: Array, found: Array, count: int) -> float:

@@ -1,4 +1,4 @@
-"""The :class:`ConversionPlan`: everything that conversion will do to one model, as a frozen value."""
+"""Defines the :class:`ConversionPlan`: everything that conversion will do to one model, as a frozen value."""
 
 from __future__ import annotations
 
@@ -8,31 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 Weights = Literal["raw", "ema"]
-SourceKind = Literal["meta_graph", "frozen_graph", "saved_model", "onnx"]
+Freezer = Literal["openvino", "tensorflow"]
 CHANNELS = 3
-"""Channels of the images that reversal is about."""
+"""Channels of a colour image, whose order can be reversed."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the model is: ``path`` is the .meta, .pb, .pbtxt or .onnx file, or the SavedModel's folder.
+    """Where a source model is: ``path`` is the .meta, .pb, .pbtxt or .onnx file, or the SavedModel's folder.
 
-    ``signature`` chooses a SavedModel's function.
+    ``kind`` is a key of :data:`mixnet_tools.conversion.sources.kinds.KINDS`.
     """
 
-    kind: SourceKind
+    kind: str
     path: Path
-    signature: str = "serving_default"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Prefix of the checkpoint's files that belong to a meta graph: its path without ``.meta``."""
-        return self.path.with_suffix("")
-
-    @property
-    def is_tensorflow(self) -> bool:
-        """Whether TensorFlow made it."""
-        return self.kind != "onnx"
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class Cut:
 
     @property
     def placeholder(self) -> str:
-        """Name of the Placeholder that the Model Optimizer put there, which deployed applications know."""
+        """The name that the Model Optimizer gave the IR's input, and that deployed applications use."""
         if self.side == "node":
             return self.node
         return f"{self.node}/placeholder_{'out_' if self.side == 'output' else ''}port_{self.port}"
@@ -113,7 +102,12 @@ class Constant:
 
 @dataclass(frozen=True)
 class ConversionPlan:
-    """What conversion will do to one model. An empty ``inputs`` or ``outputs`` means: those the source declares."""
+    """What conversion will do to one model.
+
+    An empty ``inputs`` or ``outputs`` means: those the source declares. ``weights`` are the checkpoint's raw values or
+    their moving averages. ``freezer`` is who reads the weights: OpenVINO itself, or TensorFlow by way of a frozen
+    graph. ``download_dir`` is the folder below which the downloaded models lie.
+    """
 
     model: str
     source: Source
@@ -121,6 +115,13 @@ class ConversionPlan:
     outputs: tuple[Cut, ...]
     constants: tuple[Constant, ...] = ()
     weights: Weights = "raw"
+    freezer: Freezer = "openvino"
+    download_dir: Path = Path()
+
+    @property
+    def first_shape(self) -> tuple[int, ...]:
+        """The shape of the first input, batch first; empty where the plan gives none."""
+        return (self.inputs[0].shape or ()) if self.inputs else ()
 
 
 def parse_cut(text: str) -> Cut:

@@ -1,23 +1,27 @@
-"""``openvino.Model`` as the source has it -> as the plan wants it: shapes, preprocessing, names, provenance.
+"""Gives a converted model the plan's shapes, preprocessing, names and rt_info.
 
-Knows OpenVINO's preprocessing and naming. Files are the subject of :mod:`mixnet_tools.ir.save`, and whether the IR
-computes the right thing is the subject of :mod:`mixnet_tools.conversion.parity`.
+It knows OpenVINO's preprocessing and naming. :mod:`mixnet_tools.ir.save` writes the model to files, and
+:mod:`mixnet_tools.conversion.parity` looks whether it computes the right thing.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.plan import ConversionPlan, InputPlan
-from mixnet_tools.conversion.sources.read_model import first_lines
+from mixnet_tools.conversion.sources.openvino_frontend import first_lines
 from mixnet_tools.errors import ConversionError
+from mixnet_tools.inference.openvino import listed, port_named
+from mixnet_tools.ir.names import settle_names
+
+if TYPE_CHECKING:
+    import openvino
 
 
 def finish(
-    model: Any, plan: ConversionPlan, node_names: frozenset[str], metadata: Mapping[str, Mapping[str, str]]
-) -> Any:
+    model: openvino.Model, plan: ConversionPlan, node_names: frozenset[str], metadata: Mapping[str, Mapping[str, str]]
+) -> openvino.Model:
     """Shape, preprocess, name and describe ``model``; returns the finished one.
 
     ``node_names`` are the names that come from the source; others are OpenVINO's and made reproducible. ``metadata``
@@ -32,7 +36,7 @@ def finish(
     except (RuntimeError, TypeError) as error:
         raise ConversionError(f"{plan.model}: input_info does not fit the model: {first_lines(error)}") from error
     model = _ordered(model, plan)
-    _settle_names(model, node_names)
+    settle_names(model, lambda name: name.partition(":")[0] in node_names)
     _name(model, plan)
     for port in (*model.inputs, *model.outputs):
         if port.get_partial_shape().is_dynamic:
@@ -45,15 +49,16 @@ def finish(
     return model
 
 
-def _find(ports: Any, name: str, plan: ConversionPlan, role: str) -> Any:
-    for port in ports:
-        if {name, f"{name}:0", name.removesuffix(":0")} & port.get_names():
-            return port
-    available = ", ".join(sorted(min(port.get_names(), key=len) for port in ports if port.get_names()))
-    raise ConversionError(f"{plan.model}: the model has no {role} {name!r}; available: {available or 'none'}")
+def _find(ports: Sequence[openvino.Output], name: str, plan: ConversionPlan, role: str) -> openvino.Output:
+    port = port_named(ports, name)
+    if port is None:
+        raise ConversionError(f"{plan.model}: the model has no {role} {name!r}; available: {listed(ports)}")
+    return port
 
 
-def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, Any]) -> Any:
+def _preprocessed(
+    model: openvino.Model, plan: ConversionPlan, inputs: Mapping[InputPlan, openvino.Output]
+) -> openvino.Model:
     """Reversal, then mean, then scale, as the Model Optimizer applied them; OpenVINO folds them where that is exact."""
     import openvino
 
@@ -79,7 +84,7 @@ def _preprocessed(model: Any, plan: ConversionPlan, inputs: Mapping[InputPlan, A
     return prepost.build()
 
 
-def _ordered(model: Any, plan: ConversionPlan) -> Any:
+def _ordered(model: openvino.Model, plan: ConversionPlan) -> openvino.Model:
     """``model`` with its inputs and outputs in the order in which the descriptor names them."""
     import openvino
 
@@ -93,18 +98,7 @@ def _ordered(model: Any, plan: ConversionPlan) -> Any:
     return openvino.Model(results, model.get_sinks(), parameters, plan.model)
 
 
-def _settle_names(model: Any, node_names: frozenset[str]) -> None:
-    """Give layers that OpenVINO named after a running number names that depend on the model alone.
-
-    The running number counts everything that the process has converted, so equal inputs would give unequal files.
-    """
-    for index, operation in enumerate(model.get_ordered_ops()):
-        name = operation.get_friendly_name()
-        if re.search(r"_\d+$", name) and name.partition(":")[0] not in node_names:
-            operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
-
-
-def _name(model: Any, plan: ConversionPlan) -> None:
+def _name(model: openvino.Model, plan: ConversionPlan) -> None:
     """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes.
 
     Everything is found before anything is renamed, for a name may be another tensor's already. Raises

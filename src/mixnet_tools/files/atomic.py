@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from mixnet_tools.errors import OutputError
+
 _SMALL = 1 << 20
 
 
@@ -53,6 +55,16 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
     """Make ``text`` the contents of ``path``, in UTF-8, as :func:`replacing` does. Raises OSError."""
     write_bytes(path, text.encode("utf-8", errors))
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Raise :class:`OutputError` where the operating system does not let the block write to ``place``."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"{place}: cannot be written to: {error.strerror or error}"
+        raise OutputError(problem, hint="choose another folder") from error
 
 
 def rename_durably(descriptor: int, source: Path, target: Path) -> None:

@@ -1,9 +1,9 @@
-"""Importing TensorFlow without its start-up chatter, and only on the CPU.
+"""Imports TensorFlow for the CPU, and keeps its start-up messages from stderr.
 
-TensorFlow's libraries write to file descriptor 2 while they load, before any logging level is heard, and our stderr
-is for our own messages. A file descriptor belongs to the whole process: whatever other threads write to stderr during
-the import is lost with the chatter. So a command that works in threads calls :func:`import_tensorflow` in its main
-thread before it starts them; later calls only return the module.
+TensorFlow's libraries write to file descriptor 2 while they load, before they look at any logging level. A file
+descriptor belongs to the whole process: what other threads write to stderr during the import is lost, too. So a command
+that works in threads calls :func:`import_tensorflow` in its main thread before it starts them. Later calls only return
+the module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from types import ModuleType
+from typing import IO
 
 from mixnet_tools.errors import MissingDependency
 
@@ -23,8 +24,8 @@ _LAST_LINES = 5
 _lock = threading.Lock()
 
 
-def import_tensorflow() -> Any:
-    """The ``tensorflow`` module, imported with stderr held back for the whole process (see above).
+def import_tensorflow() -> ModuleType:
+    """Import and return ``tensorflow``; stderr is held back meanwhile, for the whole process.
 
     Raises :class:`MissingDependency` where it is not installed or does not load, with what it last wrote to stderr.
     """

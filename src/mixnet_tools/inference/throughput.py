@@ -1,114 +1,142 @@
-"""Which of several models infers faster here: runs in turn, so that what else the machine does hits all alike.
+"""Measures the throughput of models in turn, and how many times as fast one is as another.
 
-Quoted are ratios, round by round: absolute figures drift with the machine, ratios of neighbouring runs hardly do.
+A shared machine changes its speed from one second to the next, but hardly between two short runs that follow each
+other. So each round runs every model once, and what counts is the ratio of two models within a round.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from mixnet_tools.inference.models import FLOAT32_ONLY
+from mixnet_tools.errors import EvaluationError, last_line
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
+
+if TYPE_CHECKING:
+    import openvino
 
 ROUNDS = 40
 SECONDS = 0.1
-"""Of one run; a round is a run of each model. Many short runs tell more than a few long ones: a shared machine changes
-its speed within a second."""
+"""Length of one run. Many short runs tell more than a few long ones."""
 
 MARGIN = 0.02
-"""Of a model against itself, medians of :data:`ROUNDS` differ by up to so much (measured: 0.979 to 1.027)."""
+"""Largest deviation from 1 of the ratio that a model has to itself over :data:`ROUNDS` (measured: 0.979 to 1.027)."""
 
-THROUGHPUT = {"PERFORMANCE_HINT": "THROUGHPUT", **FLOAT32_ONLY}
-"""As mixnet-check runs an IR."""
+OWN_CHOICE: Mapping[str, str] = {"PERFORMANCE_HINT": "THROUGHPUT"}
+"""Configuration of OpenVINO in which it chooses the type to compute in, which is what applications get."""
+
+THROUGHPUT: Mapping[str, str] = {**OWN_CHOICE, **FLOAT32_ONLY}
+"""Configuration in which mixnet-check runs an IR: all in float32."""
 
 _WARM_UP = 16
 
 
-class Runs(Protocol):
-    """Something that infers, and whose speed can be measured."""
+class Runnable(Protocol):
+    """A model that can be run so many times, and timed."""
 
     def rate(self, count: int) -> float:
-        """Inferences a second over ``count`` of them."""
+        """Run ``count`` inferences; returns how many there were in a second."""
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Inferences a second of two models, run by run, measured in turn."""
+class Speedup:
+    """The speed of two models that were run in turn: inferences per second, one value for each round."""
 
     base: tuple[float, ...]
     other: tuple[float, ...]
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """How many times as fast the other is, round by round."""
+        """How many times as fast the other model is, for each round."""
         return tuple(other / base for base, other in zip(self.base, self.other, strict=True))
 
     @property
     def ratio(self) -> float:
-        """Their median."""
+        """The median of :attr:`ratios`."""
         return statistics.median(self.ratios)
 
     @property
     def faster(self) -> bool:
-        """Whether the other is faster beyond chance: by more than :data:`MARGIN`, and in three of four rounds."""
+        """Whether the other model is faster beyond chance: by more than :data:`MARGIN`, and in three of four rounds."""
         return self.ratio > 1 + MARGIN and self.quartiles[0] > 1
-
-    def describe(self) -> str:
-        """For people: the median, and the quartiles in brackets."""
-        low, high = self.quartiles
-        return f"{self.ratio:.3f} x the throughput here ({low:.3f} to {high:.3f})"
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The lower and the upper quartile of the ratios (the one ratio, where there is but one)."""
+        """The lower and the upper quartile of :attr:`ratios`. A single ratio is both."""
         if len(self.ratios) < 2:
             return self.ratio, self.ratio
         low, _, high = statistics.quantiles(self.ratios, n=4)
         return low, high
 
+    def describe(self) -> str:
+        """Describe the ratio for people: its median, and its quartiles in brackets."""
+        low, high = self.quartiles
+        return f"{self.ratio:.3f} x the throughput here ({low:.3f} to {high:.3f})"
 
-def paired_throughput(base: Any, other: Any, rounds: int = ROUNDS, seconds: float = SECONDS) -> Paired:
-    """Measure two ``openvino.Model`` on the CPU, in float32."""
-    return Paired(*in_turn([Load(base), Load(other)], rounds, seconds))
+
+def measure_speedup(
+    base: openvino.Model, other: openvino.Model, rounds: int = ROUNDS, seconds: float = SECONDS
+) -> Speedup:
+    """Measure how many times as fast ``other`` is as ``base``, on the CPU in float32: see :func:`run_in_turn`."""
+    return Speedup(*run_in_turn([LoadedModel(base), LoadedModel(other)], rounds, seconds))
 
 
-def in_turn(loads: Sequence[Runs], rounds: int = ROUNDS, seconds: float = SECONDS) -> tuple[tuple[float, ...], ...]:
-    """The rates of each of ``loads``, round by round; who begins changes each time. A run takes about ``seconds``."""
-    counts = [max(4, int(load.rate(_WARM_UP) * seconds)) for load in loads]
-    rates: list[list[float]] = [[] for _ in loads]
-    order = list(range(len(loads)))
+def run_in_turn(
+    models: Sequence[Runnable], rounds: int = ROUNDS, seconds: float = SECONDS
+) -> tuple[tuple[float, ...], ...]:
+    """Run ``models`` in turn, each for about ``seconds`` a round; every other round goes backwards.
+
+    Returns inferences per second, for each model and round.
+    """
+    counts = [max(4, int(model.rate(_WARM_UP) * seconds)) for model in models]
+    rates: list[list[float]] = [[] for _ in models]
+    order = list(range(len(models)))
     for _ in range(rounds):
         for index in order:
-            rates[index].append(loads[index].rate(counts[index]))
+            rates[index].append(models[index].rate(counts[index]))
         order.reverse()
     return tuple(map(tuple, rates))
 
 
-class Load:
-    """A model on a device with all the requests that it wants, each with an input of its own."""
+class LoadedModel:
+    """A model on a device, with as many requests at once as the device asks for. Each request has its own input."""
 
-    def __init__(self, model: Any, config: dict[str, Any] | None = None, device: str = "CPU") -> None:
-        """Compile ``model``, an ``openvino.Model`` or the path of an IR (default ``config``: :data:`THROUGHPUT`)."""
+    def __init__(
+        self,
+        model: openvino.Model,
+        config: Mapping[str, str] = THROUGHPUT,
+        device: str = "CPU",
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Compile ``model``, whose inputs have fixed shapes. ``computed_in`` is the type of its float layers.
+
+        Raises :class:`EvaluationError` where ``device`` cannot load it; the message begins with ``name`` (default: the
+        model's own).
+        """
         import openvino
 
-        core = openvino.Core()
-        loaded = core.read_model(model) if isinstance(model, Path) else model
-        compiled = core.compile_model(loaded, device, THROUGHPUT if config is None else config)
+        try:
+            compiled = openvino.Core().compile_model(model, device, dict(config))
+        except RuntimeError as error:
+            raise EvaluationError(
+                f"{name or model.get_friendly_name()}: OpenVINO cannot load this IR on {device}: {last_line(error)}"
+            ) from error
         self.computed_in = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
-        self._queue: Any = openvino.AsyncInferQueue(compiled)
-        arrays = inputs(loaded)
+        self._queue = openvino.AsyncInferQueue(compiled)
+        arrays = make_inputs(model)
         for request in self._queue:
             for index, array in enumerate(arrays):
                 request.set_input_tensor(index, openvino.Tensor(array.copy()))
 
     def rate(self, count: int) -> float:
-        """See :class:`Runs`."""
+        """See :meth:`Runnable.rate`."""
         started = perf_counter()
         for _ in range(count):
             self._queue.start_async()
@@ -116,8 +144,8 @@ class Load:
         return count / (perf_counter() - started)
 
 
-def inputs(model: Any, seed: int = 0) -> Sequence[Any]:
-    """Something to compute, for each of the model's inputs: 0..255, or 0 and 1 for whole numbers and booleans."""
+def make_inputs(model: openvino.Model, seed: int = 0) -> list[npt.NDArray[np.generic]]:
+    """Generate an array for each input of ``model``: numbers from 0 to 255; integers and booleans are 0 or 1."""
     rng = np.random.default_rng(seed)
     arrays = []
     for port in model.inputs:

@@ -1,24 +1,33 @@
-"""What an IR carries: inputs, outputs, rt_info, and how large it is in parameters and multiply-adds."""
+"""Describes an IR: inputs, outputs, rt_info, and its size in parameters and multiply-adds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mixnet_tools.errors import EvaluationError, last_line
+from mixnet_tools.errors import IRError, last_line
+from mixnet_tools.ir.image_input import layout_of, sizes_of
+from mixnet_tools.ir.read import read_ir
 
-_NARROW = ("i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2")
-_WEIGHTS = ("f32", "f16", *_NARROW)
+if TYPE_CHECKING:
+    import openvino
+
+NARROW_TYPES = ("i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2")
+"""Types of eight bits or fewer, by OpenVINO's names."""
+
+_WEIGHTS = ("f32", "f16", *NARROW_TYPES)
 
 
 @dataclass(frozen=True)
 class IrCounts:
-    """``parameters``: weights stored in the IR, as floats or in eight bits or fewer; the scales and ranges of a
-    quantized model are none. ``multiply_adds``: of one inference, convolutions and matrix products only, which is what
-    model cards call FLOPs of such networks.
+    """The size of an IR.
+
+    ``parameters`` are the weights stored in it, as floats or in eight bits or fewer. The scales and ranges of a
+    quantized model do not count. ``multiply_adds`` are those of one inference, in convolutions and matrix products
+    only: model cards call them FLOPs.
     """
 
     parameters: int
@@ -40,9 +49,9 @@ class IrPort:
 
 @dataclass(frozen=True)
 class IrDescription:
-    """All that an IR says of itself.
+    """Everything that an IR says of itself.
 
-    ``counts`` is None where sizes stay open; ``rt_info`` has dotted keys (``model_info.labels``).
+    ``counts`` is None where sizes stay open. ``rt_info`` has dotted keys (``model_info.labels``).
     """
 
     name: str
@@ -53,17 +62,17 @@ class IrDescription:
 
 
 def count(xml: Path) -> IrCounts:
-    """Count the IR at ``xml``. Raises :class:`EvaluationError` where it cannot be read or its shapes are open."""
+    """Count the IR at ``xml``. Raises :class:`IRError` where it cannot be read or its shapes are open."""
     try:
-        return _counts(_read(xml))
+        return _counts(read_ir(xml))
     except RuntimeError as error:
         raise _unreadable(xml, error) from error
 
 
 def describe(xml: Path) -> IrDescription:
-    """All that the IR at ``xml`` carries. Raises :class:`EvaluationError` where it cannot be read."""
+    """Describe the IR at ``xml``. Raises :class:`IRError` where it cannot be read."""
     try:
-        model = _read(xml)
+        model = read_ir(xml)
         return IrDescription(
             name=model.get_friendly_name(),
             inputs=tuple(_port(port) for port in model.inputs),
@@ -75,22 +84,11 @@ def describe(xml: Path) -> IrDescription:
         raise _unreadable(xml, error) from error
 
 
-def _read(xml: Path) -> Any:
-    hint = "give the .xml of an IR, its .bin beside it"
-    if xml.suffix.lower() != ".xml":  # OpenVINO would try to read it as ONNX, TensorFlow, ... by its contents
-        raise EvaluationError(f"{xml}: expected an .xml file, got {xml.suffix or 'no suffix'}", hint=hint)
-    if not xml.is_file():
-        raise EvaluationError(f"{xml}: no such file", hint=hint)
-    import openvino
-
-    return openvino.Core().read_model(xml)
+def _unreadable(xml: Path, error: RuntimeError) -> IRError:
+    return IRError(f"{xml}: cannot be read: {last_line(error)}")
 
 
-def _unreadable(xml: Path, error: RuntimeError) -> EvaluationError:
-    return EvaluationError(f"{xml}: cannot be read: {last_line(error)}")
-
-
-def _counts(model: Any) -> IrCounts:
+def _counts(model: openvino.Model) -> IrCounts:
     operations = model.get_ops()
     return IrCounts(
         parameters=sum(_constant_size(operation) for operation in operations),
@@ -98,25 +96,27 @@ def _counts(model: Any) -> IrCounts:
     )
 
 
-def _port(port: Any) -> IrPort:
-    sizes = port.get_partial_shape()
-    shape = None if sizes.rank.is_dynamic else tuple(size.get_length() if size.is_static else -1 for size in sizes)
-    node = port.get_node()
-    layout = node.get_layout().to_string() if hasattr(node, "get_layout") else ""
-    letters = "".join(char for char in layout if char.isalpha())
-    return IrPort(tuple(sorted(port.get_names())), shape, port.get_element_type().get_type_name(), letters)
+def _port(port: openvino.Output) -> IrPort:
+    sizes = sizes_of(port)
+    return IrPort(
+        names=tuple(sorted(port.get_names())),
+        shape=None if sizes is None else tuple(sizes),
+        element_type=port.get_element_type().get_type_name(),
+        layout=layout_of(port.get_node()),
+    )
 
 
-def _flat(values: Any, prefix: str) -> list[tuple[str, str]]:
+def _flat(values: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
+    """(dotted key, value) of rt_info, whose values may be sections of their own."""
     found: list[tuple[str, str]] = []
     for key, value in values.items():
-        inner = value.value if hasattr(value, "value") else value
+        inner = getattr(value, "value", value)
         name = f"{prefix}{key}"
         found += _flat(inner, f"{name}.") if isinstance(inner, dict) else [(name, str(inner))]
     return found
 
 
-def _constant_size(operation: Any) -> int:
+def _constant_size(operation: openvino.Node) -> int:
     if operation.get_type_name() != "Constant" or operation.get_element_type().get_type_name() not in _WEIGHTS:
         return 0
     readers = list(_readers(operation))
@@ -124,8 +124,8 @@ def _constant_size(operation: Any) -> int:
     return 0 if rescales else _size(operation.get_output_shape(0))
 
 
-def _readers(node: Any) -> Iterator[tuple[Any, int]]:
-    """(operation, which of its inputs) that read a constant, directly or converted to another type."""
+def _readers(node: openvino.Node) -> Iterator[tuple[openvino.Node, int]]:
+    """Each operation that reads a constant, directly or converted to another type, and which of its inputs does."""
     for target in node.output(0).get_target_inputs():
         reader = target.get_node()
         if reader.get_type_name() == "Convert":
@@ -134,7 +134,7 @@ def _readers(node: Any) -> Iterator[tuple[Any, int]]:
             yield reader, target.get_index()
 
 
-def _rescales(reader: Any, place: int) -> bool:
+def _rescales(reader: openvino.Node, place: int) -> bool:
     """Whether the constant at input ``place`` of ``reader`` is a range of a quantizer, or the scale or zero point of
     weights stored in few bits.
     """
@@ -143,16 +143,16 @@ def _rescales(reader: Any, place: int) -> bool:
     return reader.get_type_name() in ("Multiply", "Subtract") and place == 1 and _is_narrow(reader.input_value(0))
 
 
-def _is_narrow(source: Any) -> bool:
+def _is_narrow(source: openvino.Output) -> bool:
     node = source.get_node()
     if node.get_type_name() == "Subtract":
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Convert":
         return False
-    return node.input_value(0).get_element_type().get_type_name() in _NARROW
+    return node.input_value(0).get_element_type().get_type_name() in NARROW_TYPES
 
 
-def _multiply_adds(operation: Any) -> int:
+def _multiply_adds(operation: openvino.Node) -> int:
     kind = operation.get_type_name()
     if kind == "Convolution":  # weights [out, in, *kernel]: each output value sums over in * kernel
         return _size(operation.get_output_shape(0)) * _size(operation.get_input_shape(1)[1:])
@@ -164,5 +164,5 @@ def _multiply_adds(operation: Any) -> int:
     return 0
 
 
-def _size(shape: Any) -> int:
+def _size(shape: Iterable[int]) -> int:
     return math.prod(int(dimension) for dimension in shape)

@@ -1,4 +1,4 @@
-"""How an IR gets onto the disk: saved into a staging folder, proved there, and moved into place whole."""
+"""Saves IRs whole: each goes to a staging folder, is proved there, and is moved into place with its report."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mixnet_tools.errors import ConversionError
+from mixnet_tools.errors import OutputError, last_line
+from mixnet_tools.files import atomic
 from mixnet_tools.files.lock import locked
 from mixnet_tools.values import IRModel
+
+if TYPE_CHECKING:
+    import openvino
 
 HALF_PRECISIONS = ("FP16", "FP16-INT8")
 STAGING_PREFIX = ".mixnet_tools-staging-"
 
 STALE_SECONDS = 3600.0
-"""Age from which a staging folder is taken for one that a killed process left; a conversion takes seconds."""
+"""A staging folder of this age was left by a process that was killed: a conversion takes seconds."""
 
 
 def require_place(target: IRModel, report_file: str) -> None:
-    """Find out before the work whether ``target`` can be written, and leave nothing behind.
+    """Check, before any work, that ``target`` and its report can be written. Nothing is left behind.
 
-    Raises :class:`ConversionError` where a folder stands in its place, or none can be made for it.
+    Raises :class:`OutputError` where a folder stands in the place of a file, or the folder cannot be made or written
+    to.
     """
     for path in _places(target, report_file):
         if path.is_dir():
-            raise ConversionError(
-                f"{path}: is a folder, where a file is to be written", hint="move it, or write elsewhere"
-            )
+            raise OutputError(f"{path}: is a folder, where a file is to be written", hint="move it, or write elsewhere")
     folder = target.xml.parent
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ConversionError(
-            f"{folder}: cannot be written to: {error.strerror or error}", hint="choose another folder: --output_dir"
-        ) from error
+        with atomic.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
     finally:
         for one in made:
             with contextlib.suppress(OSError):
@@ -50,25 +50,25 @@ def require_place(target: IRModel, report_file: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(model: Any, target: IRModel) -> Iterator[IRModel]:
-    """``model`` (an ``openvino.Model``) saved in a staging folder beside ``target``'s place, while the block lasts.
+def staged(model: openvino.Model, target: IRModel) -> Iterator[IRModel]:
+    """Save ``model`` in a staging folder beside the place of ``target``. It is there while the block lasts.
 
-    Raises :class:`ConversionError` where it cannot be written.
+    Raises :class:`OutputError` where it cannot be written.
     """
     import openvino
 
     folder = target.xml.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=folder))
+    with atomic.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=folder))
     try:
         xml = staging / target.xml.name
         try:
             openvino.save_model(model, xml, compress_to_fp16=target.precision in HALF_PRECISIONS)
         except RuntimeError as error:  # an iostream error that names neither file nor cause
-            raise ConversionError(
-                f"{folder}: cannot write the IR: {str(error).strip().splitlines()[-1]}",
-                hint="is the disk full, or the folder read-only?",
+            raise OutputError(
+                f"{folder}: cannot write the IR: {last_line(error)}", hint="is the disk full, or the folder read-only?"
             ) from error
         yield IRModel(target.name, target.precision, xml, xml.with_suffix(".bin"))
     finally:
@@ -79,11 +79,11 @@ def staged(model: Any, target: IRModel) -> Iterator[IRModel]:
 
 @dataclass(frozen=True)
 class Publication:
-    """A staged and proved IR, where it is to go, and the contents of the ``report_file`` beside it."""
+    """An IR that was staged and proved, the place where it goes, and the contents of the ``report_file`` beside it."""
 
     candidate: IRModel
     target: IRModel
-    report: dict[str, Any]
+    report: Mapping[str, object]
     report_file: str
 
 
@@ -91,12 +91,14 @@ def publish(publications: Sequence[Publication]) -> None:
     """Move staged IRs into place, all or none, each with its report.
 
     At no moment does an .xml stand beside a .bin or a report that is not its own. What can run out of space is
-    written first; if a rename fails after all, what stood there before is put back.
+    written first. If a rename fails after all, the files that stood there before are put back. Raises
+    :class:`OutputError` where something cannot be written.
     """
     for one in publications:
         require_place(one.target, one.report_file)
-        text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
-        one.candidate.xml.with_name(one.report_file).write_text(text)
+        with atomic.writing(one.target.xml.parent):
+            text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
+            one.candidate.xml.with_name(one.report_file).write_text(text)
     undo: list[tuple[Path, Path]] = []
     placed: list[Path] = []
     with contextlib.ExitStack() as locks:
@@ -105,7 +107,8 @@ def publish(publications: Sequence[Publication]) -> None:
             locks.enter_context(locked(one.target.xml.parent))
         try:
             for one in publications:
-                _replace(one, undo, placed)
+                with atomic.writing(one.target.xml.parent):
+                    _replace(one, undo, placed)
         except BaseException:
             for path in placed:
                 path.unlink(missing_ok=True)
@@ -132,7 +135,8 @@ def _places(target: IRModel, report_file: str) -> tuple[Path, Path, Path]:
     return target.xml, target.bin, target.xml.with_name(report_file)
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale(folder: Path) -> None:
+    """Remove the staging folders that killed processes left in ``folder``."""
     for path in folder.glob(f"{STAGING_PREFIX}*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mixnet_tools.errors import EvaluationError, UsageError, last_line
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
+from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
@@ -51,26 +52,19 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
     Weights stay as they are stored, in FP32 or FP16. ``<target>.optimization.json`` beside it says what was done. Where
     nothing is faster here, ``target`` is a copy.
 
-    Raises :class:`EvaluationError` where the source cannot be read, :class:`UsageError` where a name is not of an
-    .xml file or the target is the source, :class:`ConversionError` where it cannot be written; then nothing was.
+    Raises :class:`IRError` where the source is missing or cannot be read, :class:`UsageError` where a name does not
+    end in .xml or the target is the source, :class:`OutputError` where the target cannot be written. Then nothing was
+    written.
     """
-    import openvino
-
     for path in (source, target):
         if path.suffix != ".xml":
             raise UsageError(f"{path}: expected an .xml file, got {path.suffix or 'no suffix'}")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the IR to optimize itself", hint="name another file")
-    missing = next((path for path in (source, source.with_suffix(".bin")) if not path.is_file()), None)
-    if missing is not None:
-        raise EvaluationError(f"{missing}: no such file", hint="give the .xml of an IR, its .bin beside it")
     report_file = REPORT_FILE.format(stem=target.stem)
     place = IRModel(target.stem, "FP32", target, target.with_suffix(".bin"))
     require_place(place, report_file)
-    try:
-        model = openvino.Core().read_model(source)
-    except RuntimeError as error:
-        raise EvaluationError(f"{source}: OpenVINO cannot read this IR: {last_line(error)}") from error
+    model = read_ir(source)
     if _stores_halves(model):
         place = replace(place, precision="FP16")
     done = OptimizedIR(source, place, optimize(model, rewriting=rewriting, tuning=tuning))
@@ -94,7 +88,7 @@ def _refused(model: Any, candidate: IRModel) -> str | None:
     core = openvino.Core()
     core.set_property({"ENABLE_MMAP": False})  # the file may be replaced while it is open
     tolerance = FP16_TOLERANCE if candidate.precision == "FP16" else TOLERANCE
-    return objection(model, core.read_model(candidate.xml), tolerance)
+    return objection(model, read_ir(candidate.xml, core), tolerance)
 
 
 def _stores_halves(model: Any) -> bool:

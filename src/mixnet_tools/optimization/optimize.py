@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixnet_tools.errors import first_line
-from mixnet_tools.inference.throughput import Paired, paired_throughput
+from mixnet_tools.inference.throughput import Speedup, measure_speedup
 from mixnet_tools.optimization.kernels import is_tuned, wish
 from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized, rewrite
@@ -46,7 +46,7 @@ def optimize(
     *,
     rewriting: bool = True,
     tuning: bool = False,
-    measure: Callable[[Any, Any], Paired] = paired_throughput,
+    measure: Callable[[Any, Any], Speedup] = measure_speedup,
     tuner: Callable[[Any], Tuned] = tune,
 ) -> Optimized:
     """Make ``model``, an ``openvino.Model``, faster: it stays as it is, the result's model is a changed copy.

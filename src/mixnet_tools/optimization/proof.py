@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.inference.models import FLOAT32_ONLY
-from mixnet_tools.inference.throughput import inputs
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.inference.throughput import make_inputs
 
 INPUTS = 4
 
@@ -73,6 +73,6 @@ def _runs(model: Any) -> list[list[Values]]:
     request = openvino.Core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()
     runs = []
     for seed in range(1, INPUTS + 1):
-        request.infer(dict(enumerate(inputs(model, seed))))
+        request.infer(dict(enumerate(make_inputs(model, seed))))
         runs.append([np.array(tensor.data, np.float64) for tensor in request.output_tensors])
     return runs

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mixnet_tools.inference.throughput import THROUGHPUT, Paired, inputs, paired_throughput
+from mixnet_tools.inference.throughput import THROUGHPUT, Speedup, make_inputs, measure_speedup
 from mixnet_tools.optimization.kernels import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
 from mixnet_tools.optimization.proof import objection
 from mixnet_tools.optimization.rewrites import is_quantized
@@ -50,7 +50,7 @@ def tune(
     device: str = "CPU",
     *,
     trial: Callable[[Any], dict[str, Layers]] | None = None,
-    measure: Callable[[Any, Any], Paired] = paired_throughput,
+    measure: Callable[[Any, Any], Speedup] = measure_speedup,
 ) -> Tuned:
     """Find the fastest kernels for ``model``, an ``openvino.Model``, which itself stays as it is.
 
@@ -168,7 +168,7 @@ class _Trial:
         self.kernels = granted(compiled)
         self.times: dict[str, float] = {}
         self._request = compiled.create_infer_request()
-        self._inputs = dict(enumerate(inputs(model)))
+        self._inputs = dict(enumerate(make_inputs(model)))
         self._request.infer(self._inputs)  # the first is always slow
 
     def once(self) -> None:

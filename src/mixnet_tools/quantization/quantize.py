@@ -1,25 +1,30 @@
-"""An ``openvino.Model`` and calibration images to a quantized model, by NNCF. The same input gives the same bytes."""
+"""Quantizes an ``openvino.Model`` with a quantization calibration set, by NNCF. The same input gives the same bytes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mixnet_tools.errors import QuantizationError, UsageError, last_line
 from mixnet_tools.files.digest import digest_of
+from mixnet_tools.ir.image_input import set_batch
+from mixnet_tools.ir.names import settle_names
 from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.source import SourceModel, layers
 from mixnet_tools.values import CalibrationSet
 
+if TYPE_CHECKING:
+    import openvino
 
-def quantize(source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings) -> Any:
-    """``source`` in INT8, as an ``openvino.Model``: its names, layout and rt_info are kept, and say what was done.
+
+def quantize(source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings) -> openvino.Model:
+    """Quantize ``source`` to INT8. Its names, layout, batch and rt_info are kept; rt_info also says what was done.
 
     Raises :class:`UsageError` where a name to ignore is no layer of the model, :class:`MissingDependency` without NNCF,
     :class:`QuantizationError` where NNCF fails.
@@ -27,9 +32,8 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
     nncf = import_nncf()
     names = ignored_names([layer.name for layer in layers(source.model)], settings.ignore)
 
-    def feed(image: Any) -> Any:
-        array = image[np.newaxis].astype(np.float32)
-        return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if source.channels_first else array
+    def as_input(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return source.image.arrange(image[np.newaxis].astype(np.float32))
 
     advanced = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix[settings.overflow_fix.upper()])
     if settings.range_estimator != "default":
@@ -43,7 +47,7 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
         with quiet():
             quantized = nncf.quantize(
                 model,
-                nncf.Dataset(calibration.images, feed),
+                nncf.Dataset(calibration.images, as_input),
                 preset=nncf.QuantizationPreset[settings.preset.upper()],
                 subset_size=len(calibration.images),
                 fast_bias_correction=settings.fast_bias_correction,
@@ -57,13 +61,16 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
     for port, original in zip([*quantized.inputs, *quantized.outputs], [*model.inputs, *model.outputs], strict=True):
         if port.get_names() != original.get_names():
             port.set_names(original.get_names())
-    _settle_names(quantized, {operation.get_friendly_name() for operation in source.model.get_ops()})
+    set_batch(quantized, source.image, source.image.batch, source.ir.xml)
+    known = {operation.get_friendly_name() for operation in source.model.get_ops()}
+    # NNCF names what it adds after a layer, with a slash (conv/fq_weights_1); what it does not name, OpenVINO numbers.
+    settle_names(quantized, lambda name: name in known or "/" in name, marker="_int8")
     _sign(quantized, source, calibration, settings)
     return quantized
 
 
 def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
-    """The names out of ``known`` that ``patterns`` (names, or shell patterns) mean, in the order of ``known``.
+    """Find the names out of ``known`` that ``patterns`` (names, or shell patterns) mean, in the order of ``known``.
 
     Raises :class:`UsageError` where one means none, and where together they mean all.
 
@@ -76,27 +83,19 @@ def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, .
         if not found:
             near = get_close_matches(pattern, known, n=1)
             raise UsageError(
-                f"--ignore {pattern}: the model has no layer of this name",
+                f"`ignore={pattern}`: the model has no layer of this name",
                 hint=f"did you mean {near[0]}?" if near else f"names are such as {known[0]}, and * stands for any part",
             )
         chosen |= found
     if chosen and len(chosen) == len(known):
-        raise UsageError("--ignore leaves no layer to quantize", hint="name fewer layers")
+        raise UsageError("`ignore` leaves no layer to quantize", hint="name fewer layers")
     return tuple(name for name in known if name in chosen)
 
 
-def _settle_names(model: Any, known: set[str]) -> None:
-    """Give what NNCF added, and OpenVINO named after a running number of the process, names that depend on the model
-    alone. ``known`` names were there before.
-    """
-    for index, operation in enumerate(model.get_ordered_ops()):
-        name, kind = operation.get_friendly_name(), operation.get_type_name()
-        if name not in known and re.fullmatch(rf"{re.escape(kind)}_\d+", name):
-            operation.set_friendly_name(f"{kind}_int8_{index}")
-
-
-def _sign(model: Any, source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings) -> None:
-    """What NNCF does not write into rt_info: from what, and with which images."""
+def _sign(
+    model: openvino.Model, source: SourceModel, calibration: CalibrationSet, settings: QuantizationSettings
+) -> None:
+    """Write into rt_info what NNCF does not: the source, and the quantization calibration set."""
     from mixnet_tools import __version__
 
     values = {

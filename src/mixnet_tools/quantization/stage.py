@@ -29,9 +29,6 @@ from mixnet_tools.quantization.source import SourceModel, layers, read_source
 from mixnet_tools.quantization.throughput import compare_throughput
 from mixnet_tools.values import CalibrationSet, Comparison, IRModel
 
-PRECISION = "FP16-INT8"
-"""The folder of the quantized IR: weights in eight bits, what stays float in sixteen."""
-
 Calibrate = Callable[[int, int], CalibrationSet]
 """(height, width) -> images of that size."""
 
@@ -74,8 +71,7 @@ def quantize_ir(
     """
     if request.max_drop is not None and measure is None:
         raise UsageError(
-            "--max_drop needs labelled images to measure on",
-            hint="-s DATASET with labels, or --eval_source DATASET; see mixnet-check --help for the forms",
+            "`max_drop` needs labelled images to measure on", hint="give a `source` with labels, or an `eval_source`"
         )
     import_nncf()
     require_place(request.target, REPORT_FILE)
@@ -99,7 +95,7 @@ class _Quantization:
             with self._stage("measure"):
                 self._measure.prepare()
         with self._stage("images"):
-            calibration = calibrate(self._source.height, self._source.width)
+            calibration = calibrate(self._source.image.height, self._source.image.width)
         candidates: list[tuple[IRModel, tuple[Comparison, ...]]] = []
         with contextlib.ExitStack() as stack:
 

@@ -1,30 +1,31 @@
-"""How much quicker one IR is than another on this machine, as a row of the table has it.
+"""Compares the speed of IRs on this machine, for the table of a quantization.
 
-What is float is computed in float32, as accuracy is measured, and where the processor has a shorter type that OpenVINO
-would choose by itself (bfloat16), in that as well: against it, INT8 gains less.
+Float layers are computed in float32, as in the measurement of accuracy. Where OpenVINO would choose a shorter type on
+this processor (bfloat16), the IRs are compared in that type as well: beside it, INT8 gains less.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mixnet_tools.errors import EvaluationError, last_line
-from mixnet_tools.inference.throughput import THROUGHPUT, Load, Paired, in_turn
+from mixnet_tools.inference.throughput import OWN_CHOICE, THROUGHPUT, LoadedModel, Speedup, run_in_turn
+from mixnet_tools.ir.image_input import read_image_input, set_batch
+from mixnet_tools.ir.read import read_ir
 from mixnet_tools.values import IRModel
 
 ROUNDS = 15
 SECONDS = 0.1
-"""Of one IR in one round. All of it takes about ``ROUNDS * SECONDS`` for each IR and type, and its compilation."""
+"""Length of one run of one IR. The comparison takes ``ROUNDS * SECONDS`` for each IR and type, and the compilation."""
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Images per second of ``baseline`` and of ``precision``: medians of rounds; ``ratio`` is the median of the rounds'
-    own ratios, ``low`` and ``high`` are their quartiles. ``computed_in`` is the type in which what is float
-    was computed.
+    """The speed of ``precision`` beside ``baseline``, the precision of another IR of the same model.
+
+    ``fps`` and ``baseline_fps`` are images per second, medians over the rounds. ``ratio`` is the median of the ratios
+    of the rounds, ``low`` and ``high`` are their quartiles. ``computed_in`` is the type of the float layers.
     """
 
     device: str
@@ -47,46 +48,41 @@ def compare_throughput(
     rounds: int = ROUNDS,
     seconds: float = SECONDS,
 ) -> tuple[Throughput, ...]:
-    """Measure ``others`` beside ``baseline`` with OpenVINO's throughput hint, in float32 and then, where that is
-    another, in OpenVINO's own choice of type.
+    """Measure ``others`` beside ``baseline``, one image at a time, with OpenVINO's throughput hint.
 
-    Raises :class:`EvaluationError` where one fails.
+    The results in float32 come first, then those in OpenVINO's own choice of type, where that is another. Raises
+    :class:`EvaluationError` where an IR cannot be read or loaded.
     """
     irs = (baseline, *others)
-    found = _compare(irs, [_load(ir, device, THROUGHPUT) for ir in irs], device, rounds, seconds)
-    chosen = [_load(ir, device, {"PERFORMANCE_HINT": "THROUGHPUT"}) for ir in irs]
-    if chosen[0].computed_in != "f32":
-        found += _compare(irs, chosen, device, rounds, seconds)
-    return found
-
-
-def _compare(
-    irs: Sequence[IRModel], loads: Sequence[Load], device: str, rounds: int, seconds: float
-) -> tuple[Throughput, ...]:
-    rates = in_turn(loads, rounds, seconds)
-    found = []
-    for ir, load, own in zip(irs[1:], loads[1:], rates[1:], strict=True):
-        paired = Paired(rates[0], own)
-        low, high = paired.quartiles
-        found.append(
-            Throughput(
-                device=device,
-                computed_in=load.computed_in,
-                baseline=irs[0].precision,
-                precision=ir.precision,
-                baseline_fps=round(statistics.median(paired.base), 2),
-                fps=round(statistics.median(paired.other), 2),
-                ratio=round(paired.ratio, 3),
-                low=round(low, 3),
-                high=round(high, 3),
-                rounds=rounds,
-            )
-        )
+    found: list[Throughput] = []
+    for config in (THROUGHPUT, OWN_CHOICE):
+        loaded = [_load(ir, config, device) for ir in irs]
+        if config is THROUGHPUT or loaded[0].computed_in != "f32":
+            rates = run_in_turn(loaded, rounds, seconds)
+            found += [
+                _throughput(device, loaded[index].computed_in, baseline, irs[index], Speedup(rates[0], rates[index]))
+                for index in range(1, len(irs))
+            ]
     return tuple(found)
 
 
-def _load(ir: IRModel, device: str, config: dict[str, Any]) -> Load:
-    try:
-        return Load(ir.xml, config, device)
-    except RuntimeError as error:
-        raise EvaluationError(f"{ir.xml}: OpenVINO cannot load this IR on {device}: {last_line(error)}") from error
+def _throughput(device: str, computed_in: str, baseline: IRModel, ir: IRModel, speedup: Speedup) -> Throughput:
+    low, high = speedup.quartiles
+    return Throughput(
+        device=device,
+        computed_in=computed_in,
+        baseline=baseline.precision,
+        precision=ir.precision,
+        baseline_fps=round(statistics.median(speedup.base), 2),
+        fps=round(statistics.median(speedup.other), 2),
+        ratio=round(speedup.ratio, 3),
+        low=round(low, 3),
+        high=round(high, 3),
+        rounds=len(speedup.base),
+    )
+
+
+def _load(ir: IRModel, config: Mapping[str, str], device: str) -> LoadedModel:
+    model = read_ir(ir.xml)
+    set_batch(model, read_image_input(model, ir.xml), 1, ir.xml)
+    return LoadedModel(model, config, device, name=str(ir.xml))

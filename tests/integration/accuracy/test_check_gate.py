@@ -24,7 +24,8 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfi
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import EvaluationError, UsageError
-from mixnet_tools.values import IRModel, ir_model
+from mixnet_tools.ir.locate import ir_model
+from mixnet_tools.values import IRModel
 from tests.support.commands import run, run_ok
 from tests.support.forms import open_at
 

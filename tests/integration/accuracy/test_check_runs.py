@@ -20,8 +20,10 @@ from PIL import Image
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
-from mixnet_tools.accuracy.launchers.base import Array, OnnxRunner, RunnerInfo, Synchronous, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.base import Array, RunnerInfo, Synchronous
+from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
+from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
 from mixnet_tools.accuracy.predictions.merge import merge
 from mixnet_tools.accuracy.predictions.values import BadImage, Shard

@@ -17,12 +17,11 @@ import yaml
 
 from mixnet_tools.conversion import convert as stage
 from mixnet_tools.conversion.convert import ConversionOptions
-from mixnet_tools.conversion.graphs.graph_file import inference_graph
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.preprocessing import finish
-from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.conversion.sources.meta_graph import MetaGraphSource
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import ParityError, UsageError
+from mixnet_tools.errors import OutputError, ParityError, UsageError
 from tests.support.commands import run, run_failing, run_ok
 
 STAGE = "mixnet_tools.conversion.convert"
@@ -151,23 +150,19 @@ def _mutate(monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
 
         monkeypatch.setattr(f"{STAGE}.finish", forgetful)
         return
-    # The original is frozen from the plan itself, by its own reading of the file.
-    monkeypatch.setattr(f"{STAGE}.freeze", lambda plan, prepared=None: freeze(plan))
+    right = MetaGraphSource.model
 
-    def mutated(plan: ConversionPlan) -> Any:
+    def mutated(source: MetaGraphSource) -> Any:
         if mutation == "other weights":
-            return inference_graph(dataclasses.replace(plan, weights="ema"))
-        inputs = tuple(dataclasses.replace(entry, cut=parse_cut("sub:0")) for entry in plan.inputs)
-        prepared = inference_graph(dataclasses.replace(plan, inputs=inputs))
+            return right(MetaGraphSource(dataclasses.replace(source.plan, weights="ema")))
+        (entry,) = source.plan.inputs
+        wrong = dataclasses.replace(entry, cut=parse_cut("sub:0"))
+        model = right(MetaGraphSource(dataclasses.replace(source.plan, inputs=(wrong,))))
         # The IR's input keeps the name that the plan gives it, as a real mistake inside would.
-        wrong, renamed = prepared.placeholders[0], plan.inputs[0].cut.placeholder
-        for node in prepared.graph.node:
-            node.name = renamed if node.name == wrong else node.name
-            for index, name in enumerate(node.input):
-                node.input[index] = renamed if name == wrong else name
-        return prepared
+        model.input(0).get_tensor().set_names({entry.cut.placeholder})
+        return model
 
-    monkeypatch.setattr(f"{STAGE}.inference_graph", mutated)
+    monkeypatch.setattr(MetaGraphSource, "model", mutated)
 
 
 def test_not_downloaded_says_how_to(tmp_path: Path) -> None:
@@ -210,7 +205,7 @@ def test_when_the_last_step_fails_the_earlier_irs_are_put_back(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         stage.convert(nano, download, tmp_path, ConversionOptions(verify=False, weights="ema"))
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in before} == before
@@ -288,3 +283,48 @@ def test_one_failing_model_still_has_its_json(tmp_path: Path) -> None:
     assert outcome.code == 1
     assert [model["name"] for model in json.loads(outcome.out)["failed"]] == ["mixnet-nano"]
     assert "mixnet download --name mixnet-nano" in outcome.err
+
+
+def test_the_way_from_the_command_to_the_work_is_short(nano_dir: Path, tmp_path: Path) -> None:
+    """Frames of our code below the call that reads the graph, and below OpenVINO's converter."""
+    program = (
+        "import json, pathlib, sys\n"
+        "import mixnet_tools, openvino\n"
+        "from mixnet_tools.cli.main import run\n"
+        "ours, depths = str(pathlib.Path(mixnet_tools.__file__).parent), {'read': 0, 'convert': 0}\n"
+        "def count(work):\n"
+        "    frame, depth = sys._getframe(), 0\n"
+        "    while frame := frame.f_back:\n"
+        "        depth += frame.f_code.co_filename.startswith(ours)\n"
+        "    depths[work] = max(depths[work], depth)\n"
+        "sys.addaudithook(lambda event, given: event == 'open' and str(given[0]).endswith('.meta') and count('read'))\n"
+        "original = openvino.convert_model\n"
+        "openvino.convert_model = lambda *given, **named: (count('convert'), original(*given, **named))[1]\n"
+        "code = run('convert', sys.argv[1:], 'mixnet-convert')\n"
+        "print(json.dumps(depths))\n"
+        "sys.exit(code)"
+    )
+    arguments = ["--name", "mixnet-nano", "-d", str(nano_dir), "-o", str(tmp_path), "--no_verify", "-q"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    depths = json.loads(done.stdout.splitlines()[-1])
+    assert 0 < depths["read"] <= 12
+    assert 0 < depths["convert"] <= 12
+
+
+@pytest.mark.parametrize("wanted", ["frozen graph", "model server"])
+def test_what_cannot_be_written_beside_the_ir_is_one_clear_error(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path, wanted: str
+) -> None:
+    in_the_way = tmp_path / ("public/mixnet-nano/mixnet-nano.frozen.pb" if wanted == "frozen graph" else "served")
+    options = ConversionOptions(
+        precisions=("FP32",),
+        verify=False,
+        keep_frozen=wanted == "frozen graph",
+        serving=in_the_way if wanted == "model server" else None,
+    )
+    if wanted == "frozen graph":
+        in_the_way.mkdir(parents=True)
+    else:
+        in_the_way.write_text("a file where a folder should be")
+    with pytest.raises(OutputError, match=re.escape(f"{in_the_way}")):
+        stage.convert(nano, nano_dir, tmp_path, options)

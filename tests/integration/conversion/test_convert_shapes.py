@@ -10,7 +10,7 @@ import pytest
 
 from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, convert
 from mixnet_tools.errors import ConversionError, EvaluationError, FreezeError, MixnetToolsError, UnsupportedOption
-from mixnet_tools.inference.models import OpenVinoModel
+from mixnet_tools.inference.openvino import OpenVinoModel
 from tests.support import graphs
 from tests.support.graphs import ModelFolder
 
@@ -47,8 +47,8 @@ def test_several_inputs_keep_the_descriptors_order(tmp_path: Path, order: list[s
     result = converted(graphs.frozen_graph(tmp_path, draw, ["--output=out"], inputs))
     assert ports(result) == (order, ["out"])
     feeds = {"a": np.full((1, 4), 5, np.float32), "b": np.full((1, 4), 3, np.float32)}
-    (found,) = OpenVinoModel(result.irs[0].ir.xml).run_all([feeds[name] for name in order])
-    np.testing.assert_array_equal(found, np.full((1, 4), 1))
+    found = OpenVinoModel(result.irs[0].ir.xml).infer(feeds)
+    np.testing.assert_array_equal(found["out"], np.full((1, 4), 1))
 
 
 def outputs_graph(root: Path, *outputs: str) -> ModelFolder:
@@ -114,16 +114,15 @@ def test_batches_and_bytes_with_all_preprocessing(tmp_path: Path, element_type: 
     result = converted(folder)
     bgr = np.zeros((2, 8, 8, 3), np.uint8 if element_type else np.float32)
     bgr[..., 0] = 33  # blue, the last of RGB
-    (found,) = OpenVinoModel(result.irs[0].ir.xml).run_all([bgr])
-    np.testing.assert_allclose(found, [[0, 0, 4 * (33 - 3) / 3]] * 2, rtol=1e-6)
+    found = OpenVinoModel(result.irs[0].ir.xml).infer({"image": bgr})
+    np.testing.assert_allclose(found["scores"], [[0, 0, 4 * (33 - 3) / 3]] * 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("loop", ["branch", "loop"])
 def test_control_flow_of_tensorflow_1_is_kept(tmp_path: Path, loop: str) -> None:
     """Its constants know by control inputs alone in which branch they are; OpenVINO converts the loops."""
     from mixnet_tools.conversion.arguments import plan_conversion
-    from mixnet_tools.conversion.reference.freeze import freeze
-    from mixnet_tools.inference.models import TensorFlowGraph
+    from mixnet_tools.conversion.sources.kinds import open_source
 
     def draw(v1: Any) -> None:
         v1.disable_control_flow_v2()
@@ -136,11 +135,10 @@ def test_control_flow_of_tensorflow_1_is_kept(tmp_path: Path, loop: str) -> None
             v1.identity(total, name="out")
 
     folder = graphs.frozen_graph(tmp_path, draw, ["--output=out"], [vector("given", 1, 4)])
-    original = TensorFlowGraph(freeze(plan_conversion(folder.descriptor, folder.root)))
+    original = open_source(plan_conversion(folder.descriptor, folder.root)).reference()
     ones = np.ones((1, 4), np.float32)
-    positive, negative = (0.5, -2.0) if loop == "branch" else (8.0, -8.0)
-    np.testing.assert_array_equal(original.run(ones), positive * ones)
-    np.testing.assert_array_equal(original.run(-ones), negative * ones)
+    for given, expected in ((ones, 0.5 if loop == "branch" else 8.0), (-ones, -2.0 if loop == "branch" else -8.0)):
+        np.testing.assert_array_equal(original.infer({"given": given})["out"], expected * ones)
     if loop == "loop":
         converted(folder)
 

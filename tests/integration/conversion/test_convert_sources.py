@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import subprocess
@@ -14,12 +15,21 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, Freezer, convert
-from mixnet_tools.conversion.parity import Reference, natural_images
-from mixnet_tools.conversion.plan import Weights
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, convert
+from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.plan import Freezer, Weights
+from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import ConversionError, FreezeError, MixnetToolsError, ParityError, UnsupportedOption
-from mixnet_tools.inference.models import OpenVinoModel
+from mixnet_tools.errors import (
+    ConversionError,
+    FreezeError,
+    MixnetToolsError,
+    NextStep,
+    ParityError,
+    UnsupportedOption,
+)
+from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import IRModel
@@ -103,7 +113,7 @@ def test_the_reference_is_what_the_uncut_graph_computes(source_model: Callable[[
     assert np.ptp(expected, axis=0).max() > 1
 
 
-@pytest.mark.parametrize("source", ["frozen", "sharded"])
+@pytest.mark.parametrize("source", ["frozen", "sharded", "tf1-saved-model"])
 def test_both_freezers_write_the_same_bytes(
     source: str, tmp_path: Path, source_model: Callable[[str], ModelFolder]
 ) -> None:
@@ -348,16 +358,53 @@ def test_options_that_do_not_fit_the_source_are_refused(
     assert "are for TensorFlow models" in error
 
 
-def test_reference_counts_outputs(source_model: Callable[[str], ModelFolder]) -> None:
-    folder = source_model("sharded")
-    result = converted(folder)
+@pytest.mark.parametrize("named", [True, False], ids=["named in the descriptor", "as the source has them"])
+def test_both_sides_of_a_saved_model_are_fed_by_name(tmp_path: Path, named: bool) -> None:
+    """TensorFlow lists inputs and outputs by their names, OpenVINO in the order of the signature."""
+    v1 = import_tensorflow().compat.v1
+    inputs = [{"name": name, "shape": [1, 4]} for name in ("picture", "bias")] if named else []
+    arguments = ["--saved_model_dir=$dl_dir/saved", *(["--output=twice,above"] if named else [])]
+    folder = ModelFolder(tmp_path, "two", arguments, inputs)
+    with v1.Graph().as_default(), v1.Session() as session:
+        picture, bias = (v1.placeholder(v1.float32, [1, 4], name=name) for name in "pb")
+        scale = v1.get_variable("scale", initializer=[1.0, 2.0, 3.0, 4.0], use_resource=False)
+        outputs = {"twice": picture * 2.0, "above": picture * scale - bias}
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder.files / "saved"), {"picture": picture, "bias": bias}, outputs)
+    parity = converted(folder).irs[0].parity
+    assert [result.output for result in parity] == (["twice", "above"] if named else ["above", "twice"])
+    assert all(result.max_difference < 1e-5 and result.conclusive for result in parity)
 
-    class TwoOutputs:
-        def run_all(self, feeds: Any) -> list[Any]:
-            return [np.zeros((1, 10)), np.zeros((1, 10))]
 
-    model = OpenVinoModel(result.irs[0].ir.xml)
-    reference = Reference(TwoOutputs(), [], result.plan)
-    reference.feeds = [[natural_images(1, 16, 16)]] * 2
-    with pytest.raises(ParityError, match="expected 2 outputs, got 1"):
-        reference.compare(model, "FP32")
+def test_a_reference_is_fed_and_read_by_the_names_of_the_plan(nano: ModelDescriptor, nano_dir: Path) -> None:
+    images = natural_images(1, 64, 64)
+    with contextlib.closing(open_source(plan_conversion(nano, nano_dir)).reference()) as original:
+        assert (original.inputs, original.outputs) == (("IteratorGetNext:0",), ("logits",))
+        assert set(original.versions) == {"tensorflow"}
+        logits = original.infer({"IteratorGetNext:0": images})["logits"]
+    xml = nano_dir / "public/mixnet-nano/FP32/mixnet-nano.xml"
+    found = OpenVinoModel(xml).infer({"IteratorGetNext:0": np.ascontiguousarray(images[..., ::-1])})
+    assert np.abs(found["logits"] - logits).max() < 1e-3
+
+
+@pytest.mark.parametrize("source", SMALL)
+def test_every_file_of_a_source_counts_and_must_be_there(
+    source: str, source_model: Callable[[str], ModelFolder]
+) -> None:
+    folder = source_model(source)
+    plan = plan_conversion(folder.descriptor, folder.root)
+    before, files = open_source(plan).digest(), open_source(plan).files()
+    assert files
+    assert all(path.is_file() for path in files)
+    for path in files:
+        contents = path.read_bytes()
+        path.write_bytes(contents + b"x")
+        assert open_source(plan).digest() != before
+        path.write_bytes(contents)
+    assert open_source(plan).digest() == before
+    path = plan.source.path
+    (path if path.is_file() else path / "saved_model.pb").unlink()
+    with pytest.raises(FreezeError, match="no such file") as caught:
+        open_source(plan).read()
+    assert isinstance(caught.value.hint, NextStep)
+    assert (caught.value.hint.stage, caught.value.hint.fields) == ("download", {"output_dir": str(folder.root)})

@@ -18,12 +18,14 @@ from mixnet_tools.conversion.convert import ConversionOptions
 from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.preprocessing import finish
-from mixnet_tools.conversion.reference.freeze import freeze
+from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import ParityError
-from mixnet_tools.inference.models import OpenVinoModel, TensorFlowGraph
-from mixnet_tools.values import FrozenGraph, ir_model
+from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
+from mixnet_tools.ir.locate import ir_model
+from mixnet_tools.values import FrozenGraph
 from tests.support.commands import run_ok
 from tests.support.http_server import FaultyServer
 from tests.support.standin import StandIn
@@ -60,7 +62,7 @@ def converted(full_size: StandIn, tmp_path_factory: pytest.TempPathFactory) -> C
     run_ok("convert", "--name", "mixnet-l", "--models_dir", models, "-d", folder)
     model = zoo.find_models([models])[0].load()
     plan = plan_conversion(model, folder)
-    return Converted(folder, model, plan, freeze(plan))
+    return Converted(folder, model, plan, open_source(plan).freeze())
 
 
 def test_the_ir_computes_the_originals_logits(converted: Converted) -> None:

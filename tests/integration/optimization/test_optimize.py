@@ -13,12 +13,14 @@ import pytest
 from mixnet_tools.conversion.convert import ConversionOptions, convert
 from mixnet_tools.conversion.parity import natural_images
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.inference.models import OpenVinoModel, TensorFlowGraph
-from mixnet_tools.inference.throughput import Paired
+from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.inference.tensorflow import TensorFlowGraph
+from mixnet_tools.inference.throughput import Speedup
+from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.optimization import optimize as module
 from mixnet_tools.optimization.rewrites import rewrite
 from mixnet_tools.optimization.tuning import Tuned
-from mixnet_tools.values import FrozenGraph, ir_model
+from mixnet_tools.values import FrozenGraph
 from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
 
@@ -37,7 +39,7 @@ def _measure(monkeypatch: pytest.MonkeyPatch, ratio: float) -> None:
     original = module.optimize
 
     def optimize(model: Any, **options: Any) -> module.Optimized:
-        return original(model, **options, measure=lambda base, other: Paired((1.0,), (ratio,)), tuner=tuned)
+        return original(model, **options, measure=lambda base, other: Speedup((1.0,), (ratio,)), tuner=tuned)
 
     monkeypatch.setattr("mixnet_tools.conversion.convert.optimize", optimize)
 

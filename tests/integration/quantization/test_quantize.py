@@ -14,9 +14,10 @@ import pytest
 import mixnet_tools
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.ir.inspect import describe
+from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.optimization.kernels import is_tuned, kind_of, wish
 from mixnet_tools.quantization.stage import has_vnni
-from mixnet_tools.values import IRModel, ir_model
+from mixnet_tools.values import IRModel
 from tests.support.commands import Outcome, run, run_failing, run_ok
 
 NAME = "mixnet-nano"
@@ -251,6 +252,22 @@ def test_one_model_that_fails_does_not_stop_the_others(nano: ModelDescriptor, na
     assert {one["name"] for one in document["failed"]} == {"another", "broken"}
 
 
+def test_an_ir_of_a_batch_of_four_is_quantized_and_keeps_it(nano_dir: Path, tmp_path: Path) -> None:
+    import openvino
+
+    model = openvino.Core().read_model(ir_of(nano_dir, "FP32").xml)
+    model.reshape([4, *model.input(0).shape[1:]])
+    source = ir_of(tmp_path, "FP32")
+    source.xml.parent.mkdir(parents=True)
+    openvino.save_model(model, source.xml, compress_to_fp16=False)
+    given = ("--name", NAME, "-d", tmp_path, "--num_images", "40", *QUICK, "--json", "-q")
+    (report,) = json.loads(run_ok("quantize", *given).out)["models"]
+    assert [row["comparison"]["images"] for row in report["rows"]] == [40, 40]
+    made = openvino.Core().read_model(ir_of(tmp_path).xml)
+    assert (list(made.input(0).shape), list(made.output(0).shape)) == ([4, 64, 64, 3], [4, 30])
+    run_ok("check", "--name", NAME, "-d", tmp_path, "--launcher", "openvino", "--num_images", "40", "-q")
+
+
 def test_clear_errors(quantized: Quantized, nano_dir: Path, pictures: Path, tmp_path: Path) -> None:
     out = ("-o", tmp_path / "out")
     base = ("--name", NAME, "-d", nano_dir, *out)
@@ -261,7 +278,7 @@ def test_clear_errors(quantized: Quantized, nano_dir: Path, pictures: Path, tmp_
     assert "no images here" in run_failing("quantize", *base, "-s", tmp_path / "empty")
     error = run_failing("quantize", "--name", NAME, "-d", tmp_path, *out)
     assert "has no such IR" in error
-    assert "mixnet-convert --name mixnet-nano" in error
+    assert "mixnet convert --name mixnet-nano" in error
     assert "--ignore nothing" in run_failing("quantize", *base, "--ignore", "nothing", code=2)
     assert "--ignore leaves no layer to quantize" in run_failing("quantize", *base, "--ignore", "*", code=2)
     assert "--ignore: an empty name" in run_failing("quantize", *base, "--ignore", ",", code=2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.values import ir_model
+from mixnet_tools.ir.locate import ir_model
 from tests.support.commands import Outcome, run, run_failing, run_ok
 from tests.support.file_server import FileServer
 

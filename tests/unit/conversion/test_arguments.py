@@ -33,7 +33,7 @@ def test_the_flagship_is_planned_as_the_model_optimizer_read_it(tmp_path: Path) 
     planned = plan(tmp_path)
     assert planned.source.kind == "meta_graph"
     assert planned.source.path == Path("/dl/public/net/net/model.ckpt.meta")
-    assert planned.source.checkpoint == Path("/dl/public/net/net/model.ckpt")
+    assert planned.download_dir == Path("/dl")
     (entry,) = planned.inputs
     assert entry.cut.placeholder == "IteratorGetNext/placeholder_out_port_0"
     assert entry.aliases == ("IteratorGetNext:0",)

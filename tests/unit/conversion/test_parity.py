@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mixnet_tools.conversion.parity import (
+    ParityCheck,
     Port,
-    Reference,
     as_original,
     compare_outputs,
     make_feeds,
     natural_images,
     require,
 )
-from mixnet_tools.conversion.plan import ConversionPlan, InputPlan, Source, parse_cut
+from mixnet_tools.conversion.plan import InputPlan, parse_cut
+from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import ParityError
+from mixnet_tools.inference.base import Array, Model
 
 LOGITS = np.random.default_rng(5).normal(0, 1, (6, 10)).astype(np.float32)
 MEAN, SCALE = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
@@ -27,7 +28,7 @@ MEAN, SCALE = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
 
 def image_port(layout: str = "NHWC", **changes: Any) -> Port:
     shape = (1, 8, 6, 3) if layout == "NHWC" else (1, 3, 8, 6)
-    return Port(shape, np.dtype(np.float32), InputPlan(parse_cut("x"), shape, layout, **changes))
+    return Port("x", shape, np.dtype(np.float32), InputPlan(parse_cut("x"), shape, layout, **changes))
 
 
 def test_equal_logits_pass() -> None:
@@ -96,8 +97,8 @@ def test_images_are_deterministic_in_range_and_coloured() -> None:
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_both_sides_see_the_same_picture(layout: str) -> None:
     plain, port = image_port(layout), image_port(layout, reverse=True, mean=MEAN, scale=SCALE)
-    (original,) = make_feeds([plain], 1)[0]
-    (converted,) = make_feeds([port], 1)[0]
+    original = make_feeds([plain], 1)[0]["x"]
+    converted = make_feeds([port], 1)[0]["x"]
     axis = layout.index("C")
     np.testing.assert_array_equal(np.flip(converted, axis), original)
     shape = [1, 1, 1, 1]
@@ -107,25 +108,43 @@ def test_both_sides_see_the_same_picture(layout: str) -> None:
 
 
 def test_other_inputs_get_numbers_of_their_type() -> None:
-    ports = [Port((1, 5), np.dtype(kind), None) for kind in (np.float32, np.int64, np.bool_)]
-    floats, integers, booleans = make_feeds(ports, 1)[0]
+    ports = [Port(kind.__name__, (1, 5), np.dtype(kind), None) for kind in (np.float32, np.int64, np.bool_)]
+    floats, integers, booleans = make_feeds(ports, 1)[0].values()
     assert floats.dtype == np.float32
     assert len(np.unique(floats)) == 5
     assert set(integers.ravel()) <= {0, 1}
     assert booleans.dtype == np.bool_
 
 
-class Sum:
+class Sum(Model):
     """A model whose output depends on channel order, mean and scale: a weighted sum of channels."""
+
+    inputs, outputs = ("x",), ("sum",)
 
     def __init__(self, *preprocessing: Any) -> None:
         self.preprocessing = preprocessing
 
-    def run_all(self, feeds: Sequence[Any]) -> list[Any]:
-        image = feeds[0].astype(np.float64)
+    def infer(self, feeds: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
+        image = feeds["x"].astype(np.float64)
         for step in self.preprocessing:
             image = step(image)
-        return [(image.mean(axis=(1, 2)) * [1.0, 3.0, 9.0]).repeat(4, axis=1)]
+        answer = (image.mean(axis=(1, 2)) * [1.0, 3.0, 9.0]).repeat(4, axis=1)
+        return dict.fromkeys(outputs or self.outputs, answer)
+
+
+class Original(Reference):
+    """What is converted: the sum of channels, without preprocessing, and as many times as there are ``outputs``."""
+
+    inputs, versions = ("x",), {}
+
+    def __init__(self, *outputs: str) -> None:
+        self.outputs = outputs
+
+    def infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return Sum().infer(feeds, self.outputs)
+
+    def close(self) -> None:
+        pass
 
 
 def _reverse(image: Any) -> Any:
@@ -153,9 +172,13 @@ def _divided(image: Any) -> Any:
 )
 def test_lost_or_swapped_preprocessing_is_noticed(steps: tuple[Any, ...], passes: bool) -> None:
     port = image_port(reverse=True, mean=MEAN, scale=SCALE)
-    assert port.plan is not None
-    plan = ConversionPlan("net", Source("frozen_graph", Path("net.pb")), (port.plan,), ())
-    reference = Reference(Sum(), [port], plan)
+    check = ParityCheck(Original("sum"), [port])
     for precision in ("FP32", "FP16"):
-        (result,) = reference.compare(Sum(*steps), precision)
+        (result,) = check.compare(Sum(*steps), precision)
         assert result.passed is passes
+
+
+def test_an_ir_that_lacks_an_output_is_an_error() -> None:
+    check = ParityCheck(Original("sum", "other"), [image_port()])
+    with pytest.raises(ParityError, match="FP32: expected 2 outputs, got 1"):
+        check.compare(Sum(), "FP32")

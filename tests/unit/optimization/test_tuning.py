@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from mixnet_tools.inference.throughput import Paired
+from mixnet_tools.inference.throughput import Speedup
 from mixnet_tools.optimization.kernels import FAMILIES, granted, is_tuned, kind_of, priority, slow
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import Layers, choose, trials, tune
 from tests.support.mixconv import build, outputs
 
-FASTER, SLOWER = Paired((10.0,), (11.0,)), Paired((10.0,), (9.0,))
+FASTER, SLOWER = Speedup((10.0,), (11.0,)), Speedup((10.0,), (9.0,))
 
 
 def depthwise(model: Any) -> str:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mixnet_tools.accuracy.launchers.base import OnnxRunner, Runner, RunnerInfo, TensorFlowRunner
+from mixnet_tools.accuracy.launchers.base import Runner, RunnerInfo
+from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
+from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.files import atomic
 from mixnet_tools.files.digest import digest_of

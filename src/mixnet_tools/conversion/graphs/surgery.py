@@ -1,18 +1,22 @@
-"""Pure surgery on TensorFlow graphs, as protobuf messages: put Placeholders in, keep what the outputs need.
+"""Edits TensorFlow graphs: puts Placeholders in, gives them values, keeps the nodes that the outputs need.
 
-The functions take and return GraphDef messages, leave their argument as it was, and know nothing of files or sessions.
-They need no TensorFlow, only the message classes, which the caller brings along with the graph.
+The functions take and return GraphDef messages, and leave their argument as it was. They know nothing of files or
+sessions. They need no TensorFlow, only the message classes of the graph that they are given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.graphs.variables import VARIABLE_OPS
 from mixnet_tools.conversion.plan import Constant, Cut
 from mixnet_tools.errors import FreezeError
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+    from tensorboard.compat.proto.node_def_pb2 import NodeDef
 
 PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 # Of tensorflow/core/framework/types.proto.
@@ -26,16 +30,16 @@ FIXED_TYPES = {
     ("DecodePng", 0): DT_UINT8,
     ("DecodeBmp", 0): DT_UINT8,
 }
-"""Output types that no attribute names, by operation and port."""
+"""Types of outputs that no attribute of the node names, by operation and port."""
 
 CONTROL_FLOW_OPS = frozenset({"Switch", "RefSwitch", "Merge", "Enter", "NextIteration", "LoopCond"})
 
 
-def insert_placeholder(graph: Any, cut: Cut, rank: int | None) -> Any:
-    """A copy of ``graph`` in which a Placeholder feeds what the cut tensor fed.
+def insert_placeholder(graph: GraphDef, cut: Cut, rank: int | None) -> GraphDef:
+    """A copy of ``graph`` in which a Placeholder stands in the place of the cut tensor.
 
-    It is called ``cut.placeholder``, keeps the tensor's type, and its ``rank`` sizes are open (None: the rank too). A
-    bare name that is no Placeholder stands for the node's output 0, and its node becomes the Placeholder. Raises
+    The Placeholder is called ``cut.placeholder`` and has the tensor's type. Its ``rank`` sizes are open; with None the
+    rank is open, too. A bare name stands for the node's output 0: the node becomes the Placeholder. Raises
     :class:`FreezeError` where the node or its port does not exist, or where nothing reads the cut tensor.
     """
     result = _copy(graph)
@@ -69,10 +73,10 @@ def insert_placeholder(graph: Any, cut: Cut, rank: int | None) -> Any:
     return result
 
 
-def fold_placeholder(graph: Any, constant: Constant) -> Any:
+def fold_placeholder(graph: GraphDef, constant: Constant) -> GraphDef:
     """A copy of ``graph`` in which the Placeholder ``constant.node`` is a constant scalar.
 
-    Raises :class:`FreezeError` where it is none, or its type cannot take the value.
+    Raises :class:`FreezeError` where the node is no Placeholder, or where its type cannot take the value.
     """
     result = _copy(graph)
     node = _find({node.name: node for node in result.node}, constant.node, "frozen placeholder")
@@ -107,13 +111,13 @@ def fold_placeholder(graph: Any, constant: Constant) -> Any:
     return result
 
 
-def prune(graph: Any, outputs: Sequence[str]) -> Any:
-    """``graph`` reduced to the nodes that ``outputs`` (node names) compute with, in their order.
+def prune(graph: GraphDef, outputs: Sequence[str]) -> GraphDef:
+    """``graph`` reduced to the nodes that ``outputs`` (node names) need, in their order.
 
-    Control inputs are dropped, which only order side effects (asserts, summaries, updates), except where they gate a
-    branch or a loop of TensorFlow 1. A Placeholder with a default that is left becomes its default. The function
-    library stays where a kept node calls into it. Raises :class:`FreezeError` for an unknown output, or inputs that no
-    node provides.
+    Control inputs are dropped: they only order side effects (asserts, summaries, updates). They are kept where they
+    gate a branch or a loop of TensorFlow 1. A Placeholder with a default becomes its default. The function library
+    stays where a kept node calls into it. Raises :class:`FreezeError` where an output, or a node that another one
+    reads, does not exist.
     """
     nodes = {node.name: node for node in graph.node}
     for output in outputs:
@@ -150,10 +154,10 @@ def prune(graph: Any, outputs: Sequence[str]) -> Any:
     return result
 
 
-def expose(graph: Any, outputs: Sequence[Cut]) -> tuple[Any, tuple[str, ...]]:
+def expose(graph: GraphDef, outputs: Sequence[Cut]) -> tuple[GraphDef, tuple[str, ...]]:
     """A copy of ``graph`` in which each of ``outputs`` is a tensor that no node reads, and these tensors' names.
 
-    OpenVINO takes for outputs what nothing reads; a tensor inside the graph gets an Identity that nothing reads.
+    OpenVINO's outputs are the tensors that nothing reads. So a tensor inside the graph gets an Identity.
     """
     result = _copy(graph)
     read = {tensor(name) for node in result.node for name in data_inputs(node)}
@@ -172,8 +176,8 @@ def expose(graph: Any, outputs: Sequence[Cut]) -> tuple[Any, tuple[str, ...]]:
     return result, tuple(names)
 
 
-def check_closed(graph: Any, placeholders: Sequence[str]) -> None:
-    """Raise :class:`FreezeError` unless ``placeholders`` are all the open ends of ``graph``, and are used."""
+def check_closed(graph: GraphDef, placeholders: Sequence[str]) -> None:
+    """Raise :class:`FreezeError` unless ``placeholders`` are all the inputs of ``graph``, and each of them is used."""
     open_ends = [
         f"{node.name} ({node.op})"
         for node in graph.node
@@ -190,8 +194,8 @@ def check_closed(graph: Any, placeholders: Sequence[str]) -> None:
         raise FreezeError(f"the output does not depend on the input {listed(map(repr, unused))}")
 
 
-def output_type(node: Any, port: int) -> int:
-    """DataType of an output, as far as the operation and its attributes tell; DT_FLOAT where they do not."""
+def output_type(node: NodeDef, port: int) -> int:
+    """The DataType of output ``port``, from the operation and its attributes; DT_FLOAT where they do not tell."""
     if node.op in COMPARISONS or node.op.startswith("Logical"):
         return DT_BOOL
     if (node.op, port) in FIXED_TYPES:
@@ -215,15 +219,15 @@ def tensor(name: str) -> tuple[str, int]:
     return (node, int(port)) if colon else (port, 0)
 
 
-def data_inputs(node: Any) -> list[str]:
+def data_inputs(node: NodeDef) -> list[str]:
     """The inputs of ``node`` that carry tensors."""
     return [name for name in node.input if not name.startswith("^")]
 
 
-def _gates(node: Any, nodes: dict[str, Any]) -> list[str]:
+def _gates(node: NodeDef, nodes: dict[str, NodeDef]) -> list[str]:
     """The control inputs of ``node`` that say in which branch or loop of TensorFlow 1 it is computed.
 
-    Such a pivot is a Switch (or its kin), or an Identity that reads one.
+    They come from an operation of :data:`CONTROL_FLOW_OPS`, or from an Identity that reads one.
     """
     gates = []
     for name in node.input:
@@ -241,17 +245,17 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
 
 
-def _copy(graph: Any) -> Any:
+def _copy(graph: GraphDef) -> GraphDef:
     result = type(graph)()
     result.CopyFrom(graph)
     return result
 
 
-def _calls(node: Any, functions: set[str]) -> bool:
+def _calls(node: NodeDef, functions: set[str]) -> bool:
     return node.op in functions or any(value.HasField("func") or value.list.func for value in node.attr.values())
 
 
-def _make_placeholder(node: Any, name: str, kind: int, rank: int | None) -> None:
+def _make_placeholder(node: NodeDef, name: str, kind: int, rank: int | None) -> None:
     node.Clear()
     node.name, node.op = name, "Placeholder"
     node.attr["dtype"].type = kind
@@ -261,7 +265,7 @@ def _make_placeholder(node: Any, name: str, kind: int, rank: int | None) -> None
         shape.dim.add().size = -1
 
 
-def _find(nodes: dict[str, Any], name: str, role: str) -> Any:
+def _find(nodes: dict[str, NodeDef], name: str, role: str) -> NodeDef:
     if name in nodes:
         return nodes[name]
     near = get_close_matches(name, nodes, n=3)

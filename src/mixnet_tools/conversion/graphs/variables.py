@@ -1,21 +1,26 @@
-"""Variables in TensorFlow graphs, as protobuf messages: fold them to constants, choose raw or averaged weights.
+"""Edits the variables of TensorFlow graphs: makes constants of them, chooses raw or averaged weights.
 
-Pure, like :mod:`mixnet_tools.conversion.graphs.surgery`; where the values come from is the caller's subject.
+Like :mod:`mixnet_tools.conversion.graphs.surgery`, it works on messages only. The caller knows where values come from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import FreezeError
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+    from tensorboard.compat.proto.node_def_pb2 import NodeDef
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
 
 VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 DT_INT32 = 3  # of tensorflow/core/framework/types.proto
 
 
-def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
+def fold_variables(graph: GraphDef, read_variable: Callable[[str], TensorProto]) -> GraphDef:
     """``graph`` with each variable replaced by a Const of its value, and each read of it by an Identity.
 
     ``read_variable`` maps a variable's name in the checkpoint to its value as a TensorProto.
@@ -41,10 +46,10 @@ def fold_variables(graph: Any, read_variable: Callable[[str], Any]) -> Any:
     return result
 
 
-def use_averages(graph: Any, shadows: Iterable[str]) -> Any:
+def use_averages(graph: GraphDef, shadows: Iterable[str]) -> GraphDef:
     """A copy of the pruned ``graph`` whose variables are called as their moving averages, where ``shadows`` has one.
 
-    Who reads a checkpoint by these names gets the averages. Raises :class:`FreezeError` where there is none at all.
+    Reading a checkpoint by these names gives the averages. Raises :class:`FreezeError` where no variable has one.
     """
     known = frozenset(shadows)
     result = type(graph)()
@@ -59,7 +64,7 @@ def use_averages(graph: Any, shadows: Iterable[str]) -> Any:
                 node.attr["shared_name"].s = shadow.encode()
     if not renamed:
         raise FreezeError(
-            f"the checkpoint has no moving averages (<variable>{AVERAGE_SUFFIX})", hint="convert with --weights raw"
+            f"the checkpoint has no moving averages (<variable>{AVERAGE_SUFFIX})", hint="convert with `weights=raw`"
         )
     for node in result.node:
         for index, name in enumerate(node.input):
@@ -69,18 +74,18 @@ def use_averages(graph: Any, shadows: Iterable[str]) -> Any:
     return result
 
 
-def variable_key(node: Any) -> str:
+def variable_key(node: NodeDef) -> str:
     """The name under which a variable's value stands in a checkpoint."""
     shared = node.attr["shared_name"].s.decode() if "shared_name" in node.attr else ""
     return shared if node.op == "VarHandleOp" and shared else str(node.name)
 
 
-def variable_names(graph: Any) -> set[str]:
+def variable_names(graph: GraphDef) -> set[str]:
     """The checkpoint names of all variables of ``graph``."""
     return {variable_key(node) for node in graph.node if node.op in VARIABLE_OPS}
 
 
-def _gather_from_constant(graph: Any, kept: Any, node: Any) -> None:
+def _gather_from_constant(graph: GraphDef, kept: NodeDef, node: NodeDef) -> None:
     """A lookup in a variable as a lookup in a tensor, along axis 0."""
     axis = graph.node.add()
     axis.name, axis.op = f"{node.name}/axis", "Const"

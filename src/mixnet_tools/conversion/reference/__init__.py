@@ -1,1 +1,1 @@
-"""The original model, run as it was published, to compare the converted one with."""
+"""Runs the original model, to compare the converted one with it."""

@@ -1,1 +1,1 @@
-"""The kinds of source model, and how OpenVINO reads each."""
+"""The kinds of source model, a module each: files, names, how OpenVINO reads it, how the original runs."""

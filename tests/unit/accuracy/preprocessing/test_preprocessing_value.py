@@ -20,7 +20,7 @@ IMAGE = Image.fromarray(pattern(150, 211))
 
 def prepared(preprocessing: Preprocessing) -> npt.NDArray[Any]:
     plan = make_plan(preprocessing.config().measurement("openvino"))
-    return ordered(apply(IMAGE, plan.operations)[None], plan.order)[0]
+    return np.asarray(ordered(apply(IMAGE, plan.operations)[None], plan.order)[0])
 
 
 def test_each_side_is_cropped_and_scaled() -> None:

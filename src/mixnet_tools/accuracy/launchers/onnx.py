@@ -1,0 +1,75 @@
+"""Runs an original ONNX model over batches of images, in ONNX Runtime, in float32 on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo, Synchronous
+from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
+from mixnet_tools.files.digest import digest_of
+from mixnet_tools.inference.onnx import OnnxModel
+from mixnet_tools.ir.image_input import CHANNELS, ImageInput
+
+
+class OnnxRunner(Synchronous):
+    """An ONNX file in ONNX Runtime. Its input is NHWC or NCHW, and takes one image or any number of them."""
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load ``path`` for ``threads`` processors (default: all).
+
+        Raises :class:`EvaluationError` unless it has one image input of fixed size with 3 channels and one output,
+        :class:`MissingDependency` where ONNX Runtime is not installed.
+        """
+        if not path.is_file():
+            raise EvaluationError(f"{path}: no such model", hint="download the model first")
+        try:
+            self._model = OnnxModel(path, threads=threads)
+            self._image = _read_image_input(path)
+        except MixnetToolsError:
+            raise
+        except Exception as error:  # of protobuf, onnx and ONNX Runtime, without a common base
+            raise EvaluationError(
+                f"{path}: ONNX Runtime cannot load this model: {first_line(error)}",
+                hint="a damaged download does this: download the model again",
+            ) from error
+        height, width = self._image.height, self._image.width
+        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, (Digest(path.name, digest_of(path)),))
+        # The file may leave the length of its answer open: a grey image tells it.
+        probe = self.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
+        self._info = replace(self._info, classes=int(probe[0].size))
+
+    @property
+    def info(self) -> RunnerInfo:
+        """See :attr:`Runner.info`."""
+        return self._info
+
+    def run(self, batch: npt.NDArray[np.generic]) -> Array:
+        """See :meth:`Runner.run`."""
+        images = self._image.arrange(batch).astype(np.float32, copy=False)
+        parts = [images[index : index + 1] for index in range(len(images))] if self._image.batch == 1 else [images]
+        logits = np.concatenate([self._model.run(part) for part in parts])
+        return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
+
+
+def _read_image_input(path: Path) -> ImageInput:
+    """Read the one image input of an ONNX file. Raises :class:`EvaluationError` where it has another form."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [entry for entry in graph.input if entry.name not in constants]
+    sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
+    if len(inputs) != 1 or len(graph.output) != 1 or len(sizes) != 4 or CHANNELS not in (sizes[1], sizes[3]):
+        raise EvaluationError(
+            f"{path}: expected a classifier with one image input of {CHANNELS} channels and one output, got "
+            f"{len(inputs)} inputs (the first {sizes}) and {len(graph.output)} outputs"
+        )
+    channels_first = sizes[1] == CHANNELS
+    height, width = sizes[2:] if channels_first else sizes[1:3]
+    if height < 1 or width < 1:
+        raise EvaluationError(f"{path}: expected an image input of fixed size, got {sizes}")
+    return ImageInput("NCHW" if channels_first else "NHWC", sizes[0], height, width)

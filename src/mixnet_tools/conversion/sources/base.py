@@ -1,0 +1,124 @@
+"""Defines what every kind of source model can do: name its files, become an ``openvino.Model``, run as the original.
+
+A kind is a sub-class of :class:`SourceModel` in a module of its own, and a line in
+:mod:`mixnet_tools.conversion.sources.kinds`. No other module asks which kind a source is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mixnet_tools.conversion.graphs.checkpoint import AverageReport
+from mixnet_tools.conversion.plan import ConversionPlan, Cut, Freezer, Weights, parse_cut
+from mixnet_tools.conversion.reference.base import Reference
+from mixnet_tools.errors import FreezeError, NextStep
+from mixnet_tools.files.digest import digest_of
+from mixnet_tools.values import FrozenGraph
+
+if TYPE_CHECKING:
+    import openvino
+
+
+class SourceModel(ABC):
+    """The source model of one plan.
+
+    Planning uses the class attributes and class methods, and needs no file. ``kind`` is the name in plans, messages and
+    conversion.json. ``framework`` is the descriptor's framework, and ``option`` the Model Optimizer's option that holds
+    the path. ``freezers`` and ``weights`` are what users can choose, the default first. ``takes_constants`` says
+    whether an input can be replaced by a constant.
+    """
+
+    kind: ClassVar[str]
+    framework: ClassVar[str] = "tf"
+    option: ClassVar[str]
+    freezers: ClassVar[tuple[Freezer, ...]] = ("openvino", "tensorflow")
+    weights: ClassVar[tuple[Weights, ...]] = ("raw",)
+    takes_constants: ClassVar[bool] = False
+
+    def __init__(self, plan: ConversionPlan) -> None:
+        """``plan.source`` says where the model is. Nothing is read yet."""
+        self.plan = plan
+
+    @classmethod
+    def path_problem(cls, path: Path) -> str | None:
+        """What is wrong with ``path`` as a value of ``option``, judged by its text alone; None where nothing is."""
+        return None
+
+    @classmethod
+    def parse_name(cls, text: str) -> Cut:
+        """The tensor that a descriptor calls ``text``."""
+        return parse_cut(text)
+
+    @abstractmethod
+    def files(self) -> tuple[Path, ...]:
+        """Every file that belongs to the model. A file that must be there is listed even if it is missing."""
+
+    @abstractmethod
+    def model(self) -> openvino.Model:
+        """The network with shapes, names and values as the source has them.
+
+        Raises :class:`ConversionError` where OpenVINO cannot convert it, :class:`FreezeError` where the files are
+        damaged.
+        """
+
+    @abstractmethod
+    def node_names(self) -> frozenset[str]:
+        """Names of the source's own operations; at least those that look as if OpenVINO made them up (``Relu_1``)."""
+
+    @abstractmethod
+    def reference(self) -> Reference:
+        """Start the original, to compare with.
+
+        Raises :class:`FreezeError` where the files are damaged, :class:`EvaluationError` where the framework cannot
+        load it, :class:`MissingDependency` where the framework is not installed.
+        """
+
+    def read(self) -> ConversionPlan:
+        """Read the source as far as it is read before the conversion; returns the plan, its outputs completed.
+
+        Raises :class:`FreezeError` where files are missing or damaged, and where the plan does not fit them.
+        """
+        self.check_files()
+        return self.plan
+
+    def notes(self) -> tuple[str, ...]:
+        """What users should know about how the source was read."""
+        return ()
+
+    @property
+    def dropped(self) -> int:
+        """How many of the source's operations were cut away, because the outputs do not need them."""
+        return 0
+
+    def freeze(self) -> FrozenGraph:
+        """The network as a TensorFlow graph without variables. Raises what :meth:`reference` raises."""
+        raise FreezeError(f"{self.plan.source.path}: is not a model of TensorFlow, and cannot be frozen")
+
+    def averages(self) -> AverageReport | None:
+        """How the weights differ from their moving averages; None where they were not compared."""
+        return None
+
+    def check_files(self) -> None:
+        """Raise :class:`FreezeError` where a file is missing."""
+        missing = [path for path in self.files() if not path.is_file()]
+        if missing:
+            raise FreezeError(f"{missing[0]}: no such file", hint=self._download(force=False))
+
+    def digest(self) -> str:
+        """SHA-256 over all files, each preceded by its name: ``sha256:<hex>``."""
+        total = hashlib.sha256()
+        for file in self.files():
+            total.update(f"{file.name}\0{digest_of(file)}\0".encode())
+        return f"sha256:{total.hexdigest()}"
+
+    @property
+    def fetch_again(self) -> NextStep:
+        """The hint where files are damaged."""
+        return self._download(force=True)
+
+    def _download(self, *, force: bool) -> NextStep:
+        where = {"output_dir": self.plan.download_dir}
+        return NextStep("download", self.plan.model, {**where, "force": True} if force else where)

@@ -1,0 +1,62 @@
+"""Calls OpenVINO's converter on a file, and makes its errors say what is wrong with which file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixnet_tools.conversion.sources.base import SourceModel
+from mixnet_tools.errors import ConversionError
+from mixnet_tools.inference.openvino import port_named
+
+if TYPE_CHECKING:
+    import openvino
+
+_NUMBERED_NAME = re.compile(rb"[A-Za-z_][\w./-]*_\d+")
+
+
+def convert_file(source: SourceModel, path: Path, outputs: Sequence[str] = ()) -> openvino.Model:
+    """The model in ``path``, which is ``source``'s own file or made from it.
+
+    ``outputs`` are tensors inside the graph to end at (default: the file's own outputs). Raises
+    :class:`ConversionError` where OpenVINO cannot convert it.
+    """
+    import openvino
+
+    try:
+        return openvino.convert_model(path, **({"output": list(outputs)} if outputs else {}))
+    except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
+        raise ConversionError(
+            f"{source.plan.model}: OpenVINO cannot convert {source.plan.source.path}: {first_lines(error)} "
+            "(the download is damaged, or the model uses an unsupported operation)",
+            hint=source.fetch_again,
+        ) from error
+
+
+def has_outputs(model: openvino.Model, outputs: Sequence[str]) -> bool:
+    """Whether ``outputs`` are all the outputs of ``model``."""
+    return len(model.outputs) == len(outputs) and all(port_named(model.outputs, name) for name in outputs)
+
+
+def names_in(path: Path) -> frozenset[str]:
+    """All text in the file at ``path`` that looks like a name that OpenVINO makes up (``Relu_1``)."""
+    return frozenset(name.decode() for name in _NUMBERED_NAME.findall(path.read_bytes()))
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Write ``data`` to ``path``, and name the file where that fails."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # write() itself does not know it
+        raise
+    return path
+
+
+def first_lines(error: Exception, count: int = 3) -> str:
+    """The first lines of a long error, in one; what names unsupported operations goes before all."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines.sort(key=lambda line: "No conversion rule" not in line)  # which is what the rest is about
+    return " / ".join(lines[:count])[:400] or type(error).__name__

@@ -1,0 +1,128 @@
+"""Reads SavedModels of TensorFlow 1 and 2. Names are those of the signature ``serving_default``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixnet_tools.conversion.graphs import surgery
+from mixnet_tools.conversion.reference.base import Reference
+from mixnet_tools.conversion.reference.in_process import tensorflow_reference
+from mixnet_tools.conversion.sources.base import SourceModel
+from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in, write
+from mixnet_tools.errors import FreezeError, first_line
+from mixnet_tools.inference.openvino import port_named
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from mixnet_tools.values import FrozenGraph
+
+if TYPE_CHECKING:
+    import openvino
+
+SIGNATURE = "serving_default"
+GRAPH_FILE = "saved_model.pb"
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """The signature's function as a GraphDef without variables, and the tensor of each input and output by name."""
+
+    graph_def: bytes
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+class SavedModelSource(SourceModel):
+    """A SavedModel's folder."""
+
+    kind = "saved_model"
+    option = "saved_model_dir"
+
+    def files(self) -> tuple[Path, ...]:
+        """See :meth:`SourceModel.files`."""
+        folder = self.plan.source.path
+        found = {entry for entry in folder.rglob("*") if entry.is_file()}
+        return tuple(sorted(found | {folder / GRAPH_FILE}))
+
+    def model(self) -> openvino.Model:
+        """See :meth:`SourceModel.model`."""
+        if self.plan.freezer == "tensorflow":
+            return self._frozen_model()
+        model = convert_file(self, self.plan.source.path)
+        outputs = [cut.node for cut in self.plan.outputs]
+        if outputs and not has_outputs(model, outputs):  # some lie inside the graph
+            model = convert_file(self, self.plan.source.path, outputs)
+        return model
+
+    def node_names(self) -> frozenset[str]:
+        """See :meth:`SourceModel.node_names`."""
+        return names_in(self.plan.source.path / GRAPH_FILE)
+
+    def reference(self) -> Reference:
+        """See :meth:`SourceModel.reference`."""
+        outputs = [cut.text for cut in self.plan.outputs] or list(self._signature.outputs)
+        return tensorflow_reference(self.freeze(), self._inputs(), outputs)
+
+    def freeze(self) -> FrozenGraph:
+        """See :meth:`SourceModel.freeze`."""
+        signature = self._signature
+        outputs = [cut.node for cut in self.plan.outputs] or list(signature.outputs)
+        return FrozenGraph(
+            name=self.plan.model,
+            graph_def=signature.graph_def,
+            inputs=tuple(self._tensor("input", name, signature.inputs) for name in self._inputs()),
+            outputs=tuple(self._tensor("output", name, signature.outputs) for name in outputs),
+            input_shape=self.plan.first_shape,
+        )
+
+    def _frozen_model(self) -> openvino.Model:
+        """The model with weights as TensorFlow reads them, its tensors called as in the signature."""
+        frozen = self.freeze()
+        with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
+            model = convert_file(self, write(Path(scratch) / "frozen.pb", frozen.graph_def))
+        signature = self._signature
+        for ports, names in ((model.inputs, signature.inputs), (model.outputs, signature.outputs)):
+            for name, tensor in names.items():
+                if port := port_named(ports, tensor):
+                    port.get_tensor().set_names({name})
+        return model
+
+    def _inputs(self) -> list[str]:
+        """All inputs by their names in the signature, the planned ones first."""
+        planned = [entry.cut.node for entry in self.plan.inputs]
+        return planned + [name for name in self._signature.inputs if name not in planned]
+
+    def _tensor(self, role: str, name: str, known: Mapping[str, str]) -> str:
+        if name not in known:
+            raise FreezeError(f"{self.plan.source.path}: no {role} {name!r}; available: {surgery.listed(known)}")
+        return known[name]
+
+    @cached_property
+    def _signature(self) -> _Signature:
+        self.check_files()
+        tensorflow = import_tensorflow()
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+        folder = self.plan.source.path
+        try:
+            # The loaded object owns the variables: it must live as long as its functions are in use.
+            loaded = tensorflow.saved_model.load(str(folder))
+        except Exception as error:  # anything from a protobuf error to an AttributeError of a missing layer
+            message = f"{folder}: cannot load the SavedModel: {first_line(error)[:200]}"
+            raise FreezeError(message, hint=self.fetch_again) from error
+        signatures = dict(loaded.signatures)
+        if SIGNATURE not in signatures:
+            available = surgery.listed(signatures) or "none"
+            raise FreezeError(f"{folder}: no signature {SIGNATURE!r}; available: {available}")
+        signature = signatures[SIGNATURE]
+        function = convert_variables_to_constants_v2(signature)
+        # TensorFlow lists both in the order of their names.
+        inputs, outputs = sorted(signature.structured_input_signature[1]), sorted(signature.structured_outputs)
+        return _Signature(
+            function.graph.as_graph_def().SerializeToString(deterministic=True),
+            dict(zip(inputs, (entry.name for entry in function.inputs), strict=True)),
+            dict(zip(outputs, (entry.name for entry in function.outputs), strict=True)),
+        )
