@@ -42,7 +42,7 @@ from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.metrics.topk import top_classes
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import find_model
@@ -158,7 +158,7 @@ def answering(plan: EvaluationPlan, path: Path) -> float:
     logits = np.random.default_rng(1).normal(size=(len(images), plan.setup.classes)).astype(np.float32)
     seen = tuple(SeenImage(one, (), None) for one in images)
     batch = pickle.dumps(MeasuredBatch(seen, (Answers(*top_classes(logits)),)))
-    writer = RecordWriter(path, plan.setup)
+    writer = PredictionsWriter(path, plan.setup)
     collector = Collector(plan, 0, writer)
     begun = time.perf_counter()
     pickle.dumps(images)

@@ -1,4 +1,4 @@
-"""The function of the Python API that quantizes a model: its images, its comparisons, its search."""
+"""The function of the Python API that quantizes a model: it finds images and IRs, and runs the stage."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from mixnet_tools.values import CalibrationSet
 
 @dataclass(frozen=True)
 class QuantizationOptions:
-    """The choices of :func:`quantize`, apart from folders and images.
+    """Choices for :func:`quantize`.
 
-    ``source_precision`` is the IR to quantize (default: FP16, or FP32 where there is no other). ``max_drop`` asks for a
-    search for settings that keep top-1 within so many points of the first float IR; ``fixed`` names the ``settings``
-    that it may not change. ``verify`` measures accuracy, where there are labels, and throughput. ``num_images`` is the
-    number of labelled images to measure (default: all).
+    ``settings`` are those of the quantization. ``max_drop`` searches for settings that keep top-1 within so many points
+    of the first float IR's; the search does not change the settings that ``fixed`` names. ``source_precision`` is the
+    IR to quantize (default: FP16, or FP32 where there is no other). ``verify`` measures throughput, and accuracy where
+    there are labels: on ``num_images`` of the labelled images (default: all), which ``profile`` prepares.
     """
 
     settings: QuantizationSettings = field(default_factory=QuantizationSettings)
@@ -59,17 +59,18 @@ def quantize(
     options: QuantizationOptions | None = None,
     progress: Progress | None = None,
 ) -> QuantizationReport:
-    """Quantize an IR of ``name`` below ``ir_dir`` to INT8, into the folder FP16-INT8 below ``output_dir``.
+    """Quantize an IR of the model ``name`` below ``ir_dir`` to INT8.
 
+    The result is written to ``<output_dir>/public/<name>/FP16-INT8`` (default of ``output_dir``: ``ir_dir``).
     ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
-    Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels), whose labels are ``annotations``
-    where these are not beside it. Where no settings keep ``options.max_drop``, the best are taken, and the report says
-    ``passed`` False.
+    Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels
+    of these images. Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
+    is False.
 
-    Raises :class:`IRError` where the IR is missing or is no image classifier, :class:`QuantizationError` where it is
-    quantized already or NNCF fails, :class:`MissingDependency` without NNCF, :class:`DatasetError` where images or
-    labels cannot be used, :class:`EvaluationError` where a model cannot be measured, :class:`OutputError` where the
-    result cannot be written, and what :func:`find_model` raises.
+    Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
+    is quantized already, or NNCF fails; :class:`OutputError` where the result cannot be written;
+    :class:`MissingDependency` without NNCF; :class:`DatasetError` and :class:`EvaluationError` where images cannot be
+    used or IRs not be measured; :class:`UsageError` where no images are known; and what :func:`find_model` raises.
     """
     return quantize_model(
         find_model(name, models_dir),
@@ -94,7 +95,7 @@ def quantize_model(
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:
-    """:func:`quantize` for a descriptor that was found already."""
+    """Quantize the model of ``descriptor``: see :func:`quantize`."""
     images = source or bundled_source(descriptor.directory)
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="give them: `source`")

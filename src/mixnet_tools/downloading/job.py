@@ -1,7 +1,7 @@
 """Downloads one model: finds out what is missing, and puts all files in place, unpacked and patched.
 
-The order of the steps makes a killed run harmless. A file gets its name when it is right. The manifest stops calling the
-outputs finished before the first of them is touched, and calls them finished again after the last. Another process
+The order of the steps makes a killed run harmless. A file gets its name when it is right. The manifest stops calling
+the outputs finished before the first of them is touched, and calls them finished again after the last. Another process
 that wants the same model waits for the lock, and then finds everything there.
 """
 
@@ -43,8 +43,8 @@ class ModelJob:
     def steps(self) -> Steps:
         """Download the model, as a generator: it yields the files to fetch, and needs to be sent what came of each.
 
-        It holds the model's lock until it ends, and returns the model. Raises the :class:`MixnetToolsError` of the first
-        file that could not be fetched.
+        It holds the model's lock until it ends, and returns the model. Raises the :class:`MixnetToolsError` of the
+        first file that could not be fetched.
         """
         self._check_names()
         progress, successful = self._context.progress, False

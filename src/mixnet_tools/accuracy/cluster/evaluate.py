@@ -20,7 +20,7 @@ from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.loop import SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.errors import DatasetError, EvaluationError, MixnetToolsError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Counter, Progress
@@ -57,7 +57,7 @@ def evaluate_on_cluster(
         writer = None
         if predictions:
             (plan,) = (task.plan for task in tasks)
-            writer = RecordWriter(predictions, plan.setup, resumed=plan.resumed)
+            writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed)
             stack.enter_context(contextlib.closing(writer))
         run.collectors = [Collector(task.plan, max_bad, writer) for task in tasks]
         if client:

@@ -21,7 +21,7 @@ from mixnet_tools.accuracy.datasets.forms import parquet
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import readers, sample_size
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, measured
-from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest
+from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import require_device

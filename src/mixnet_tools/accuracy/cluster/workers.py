@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.cluster import failure_policy, worker
 from mixnet_tools.accuracy.cluster.transfer import ModelTransfer
-from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest
+from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 

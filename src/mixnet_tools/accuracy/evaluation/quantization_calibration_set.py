@@ -1,4 +1,4 @@
-"""Images to calibrate a quantization with: a seeded choice out of a folder or data set, prepared as for a measurement.
+"""Makes the quantization calibration set: a seeded choice of images, preprocessed as for a measurement.
 
 Labels are not needed: a folder of images is enough.
 """
@@ -68,14 +68,14 @@ def _has_labels(folder: Folder, classes: int | None) -> bool:
 
 
 def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:
-    """``count`` of ``images``, in their order; which ones depends on their bare names and ``seed`` only.
+    """Choose ``count`` of ``images``, in their order. Only ``seed`` and the names without folders decide which ones.
 
-    Raises :class:`DatasetError` where there are fewer.
+    Raises :class:`DatasetError` where there are fewer; ``where`` names them in its message.
     """
     if len(images) < count:
         raise DatasetError(
             f"{where}: too few images to calibrate with: {count} are asked for, and here are {len(images)}",
-            hint=f"give more images, or take all of these: --subset_size {max(1, len(images))}",
+            hint=f"give more images, or take all of these: `subset_size={max(1, len(images))}`",
         )
 
     def key(index: int) -> tuple[bytes, str]:
@@ -92,20 +92,19 @@ def calibration_set(
     profile: str,
     progress: Progress | None = None,
 ) -> CalibrationSet:
-    """``images`` out of ``dataset`` (its place, and how many it has), as an IR with an input of ``size`` (height,
-    width) takes them.
+    """Prepare ``images`` for an IR with an input of ``size``, (height, width) in pixels.
 
-    Raises :class:`DatasetError` where one cannot be decoded, :class:`EvaluationError` where preprocessing and ``size``
-    do not fit each other.
+    ``dataset`` is the place they come from, and how many images that has. Raises :class:`DatasetError` where an image
+    cannot be decoded, :class:`EvaluationError` where the result of the preprocessing has another size.
     """
     plan = make_plan(config.measurement("openvino", profile))
     info = RunnerInfo("openvino", None, "CPU", *size, 0, ())
     arrays = []
     with (
         (progress or Progress()).counting("calibration images", len(images), "image") as counter,
-        closing(batches(images, {plan.operations: info}, processors(), Clock())) as feed,
+        closing(batches(images, {plan.operations: info}, processors(), Clock())) as loaded,
     ):
-        for batch in feed:
+        for batch in loaded:
             problem = next((one.problem for one in batch.images if one.problem is not None), None)
             if problem is not None:
                 raise problem
@@ -125,6 +124,6 @@ def calibration_set(
 
 
 def among(dataset: ImageDataset, images: Sequence[LabelledImage]) -> frozenset[str]:
-    """The names of those images of ``dataset`` that are in ``images``: the same part of the same file."""
+    """The names of the images of ``dataset`` that are among ``images``: the same file, or the same part of one."""
     known = {(image.location.resolve(), image.part) for image in images}
     return frozenset(image.name for image in dataset.images if (image.location.resolve(), image.part) in known)

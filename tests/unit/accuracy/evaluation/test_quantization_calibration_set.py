@@ -46,7 +46,7 @@ def test_too_few_images_are_an_error_that_says_how_to_take_all() -> None:
     with pytest.raises(DatasetError, match="here: too few images to calibrate with: 300 are asked for") as caught:
         choose(pictures(12), 300, 0, "here")
     assert caught.value.hint is not None
-    assert "--subset_size 12" in caught.value.hint
+    assert "`subset_size=12`" in caught.value.hint
 
 
 def test_images_without_labels_are_enough_to_calibrate(tmp_path: Path) -> None:
