@@ -17,6 +17,7 @@ import argparse
 import heapq
 import json
 import os
+import pickle
 import random
 import statistics
 import subprocess
@@ -32,17 +33,16 @@ from tabulate import tabulate
 
 from benchmarks.check import prepare, tool
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE
-from mixnet_tools.accuracy.cluster.address import parse_address
 from mixnet_tools.accuracy.cluster.connection import connected
-from mixnet_tools.accuracy.cluster.dispatch import PER_WORKER
-from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, ClusterTask, evaluate_on_cluster
-from mixnet_tools.accuracy.cluster.parcels import pack_ir
-from mixnet_tools.accuracy.cluster.shards import ShardAnswers, sent, unpacked
+from mixnet_tools.accuracy.cluster.evaluate import ClusterTask, evaluate_on_cluster
+from mixnet_tools.accuracy.cluster.tasks import PER_WORKER
+from mixnet_tools.accuracy.cluster.transfer import pack_ir
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
 from mixnet_tools.accuracy.evaluation.collector import Collector
-from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
+from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
+from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.metrics.topk import top_classes
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import find_model
@@ -134,38 +134,35 @@ def overhead(place: Path) -> tuple[float, float, float]:
     descriptor = find_model("mixnet-nano")
     source = bundled_source(descriptor.directory)
     assert source is not None
-    task = ClusterTask(
-        descriptor.name,
-        load_accuracy_config(descriptor.accuracy_path),
-        open_dataset(source),
-        (pack_ir(ir_model(place / "nano", str(descriptor.subdirectory), descriptor.name, "FP32"), "CPU"),),
-    )
-    images = len(task.dataset.images)
+    model = pack_ir(ir_model(place / "nano", str(descriptor.subdirectory), descriptor.name, "FP32"), "CPU")
+    config = load_accuracy_config(descriptor.accuracy_path)
+    plan = plan_evaluation(descriptor.name, config, open_dataset(source), [model.info])
+    task = ClusterTask(plan, (model,))
+    images = len(plan.dataset.images)
 
     def measured(shard_size: int) -> tuple[float, float]:
-        options = ClusterOptions(parse_address("local:1"), shard_size=shard_size)
         begun = time.process_time()  # of this process: client and scheduler
-        (found,) = evaluate_on_cluster([task], options, predictions=place / f"{time.time()}.jsonl")
+        predictions = place / f"{time.time()}.jsonl"
+        (found,) = evaluate_on_cluster([task], "local:1", shard_size=shard_size, predictions=predictions)
         return found.report.seconds, time.process_time() - begun
 
     cases = [(measured(1), measured(images)) for _ in range(3)]
     wall = statistics.median(many[0] - one[0] for many, one in cases)
     own = statistics.median(many[1] - one[1] for many, one in cases)
-    return wall / (images - 1), own / (images - 1), answering(task, place / "answers.jsonl")
+    return wall / (images - 1), own / (images - 1), answering(plan, place / "answers.jsonl")
 
 
-def answering(task: ClusterTask, path: Path) -> float:
-    """Seconds for which the client is busy with an image's answers of one model: unpacked, counted, written."""
-    infos = [model.parcel.info for model in task.models]
-    plan = plan_evaluation(task.model, task.config, task.dataset, infos)
-    images = task.dataset.images
-    logits = np.random.default_rng(1).normal(size=(len(images), infos[0].classes)).astype(np.float32)
-    answers = ShardAnswers((), (), (Answers(*top_classes(logits)),))
-    writer = RecordWriter(path, plan.setup)
+def answering(plan: EvaluationPlan, path: Path) -> float:
+    """Seconds for which the client is busy with an image's answers of one model: pickled, counted, written."""
+    images = plan.dataset.images
+    logits = np.random.default_rng(1).normal(size=(len(images), plan.setup.classes)).astype(np.float32)
+    seen = tuple(SeenImage(one, (), None) for one in images)
+    batch = pickle.dumps(MeasuredBatch(seen, (Answers(*top_classes(logits)),)))
+    writer = PredictionsWriter(path, plan.setup)
     collector = Collector(plan, 0, writer)
     begun = time.perf_counter()
-    sent(images)
-    collector.take(unpacked(answers, images))
+    pickle.dumps(images)
+    collector.take(pickle.loads(batch))
     spent = time.perf_counter() - begun
     writer.close()
     return spent / len(images)
@@ -174,7 +171,7 @@ def answering(task: ClusterTask, path: Path) -> float:
 def allowed() -> float:
     """Seconds of client and scheduler that a task costs more for each further worker that may have it."""
     others = [f"tcp://10.0.{number // 250}.{number % 250}:4000" for number in range(511)]
-    with connected(parse_address("local:1"), Progress()) as client:
+    with connected("local:1", Progress()) as client:
         real = list(client.nthreads())
 
         def spent(workers: list[str]) -> float:

@@ -1,10 +1,10 @@
-"""mixnet-download beside what one would type instead: curl, sha384sum and tar, on the same files from a local server.
+"""Compares mixnet-download with curl, sha384sum and tar by hand, on the same files from a local server.
 
     python -m benchmarks.download [--rounds 5] [--archive_mb 54] [--small 200]
 
-Each round runs every contestant once, in turn, in a fresh folder; the table shows the median and the best round, from
-the start of the process to its end. Memory is the peak resident size of the process beyond that of a Python that has
-merely imported what a download imports, for the archive and for one ten times as large.
+Each round runs every contestant once, in turn, in a fresh folder. The table shows the median and the best round, from
+the start of the process to its end. Memory is the peak resident size of the process, minus that of a Python that only
+imports the same modules, for the archive and for one ten times as large.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def timed(arguments: Sequence[str | Path], folder: Path) -> Run:
 
 
 def by_hand(files: Sequence[Served], url: str, archive: str | None, *, one_curl: bool) -> list[str]:
-    """The shell's way: curl (for each file, or one for all over one connection), sha384sum, tar."""
+    """By hand, in a shell: curl (one for each file, or one for all over one connection), sha384sum, tar."""
     sums = "".join(f"{f.sha384}  {f.name}\n" for f in files)
     transfers = "\n".join(f'url = "{url}/{f.name}"\noutput = "{f.name}"' for f in files)
     unpack = f"\ntar xzf {archive}" if archive else ""
@@ -179,7 +179,7 @@ def by_hand(files: Sequence[Served], url: str, archive: str | None, *, one_curl:
 
 
 def with_mixnet(zoo: Path, name: str, *options: str) -> list[str | Path]:
-    """Ours, with the same work to do."""
+    """The same work with mixnet-download."""
     program = [sys.executable, "-m", "mixnet_tools.cli.main", "download", "--quiet"]
     return [*program, "--name", name, "--models_dir", zoo, "-o", "out", *options]
 

@@ -7,9 +7,9 @@ and whose runtime runs the result (in a process of its own, waiting while others
 
     python3 -m venv omz && omz/bin/pip install 'openvino-dev==2024.6.0' 'tensorflow<2.18'
 
-Batch 1, float32 (but for INT8), random weights. Each is run beside the plain IR, and beside the Model Optimizer's, in
-turn, both started anew several times: the tables give the medians of the ratios pair by pair, with their quartiles.
-TensorFlow and ONNX Runtime get an image at a time, with all cores for it.
+Batch 1, float32 (except INT8), random weights. Each is run in turn with the plain IR, and with the Model Optimizer's.
+Both are started anew several times. The tables give the medians of the ratios, pair by pair, and their quartiles.
+TensorFlow and ONNX Runtime get one image at a time, and all cores for it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +15,19 @@ os.environ.pop("MIXNET_TOOLS_MODELS", None)
 
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from tests.support import command_server
 from tests.support.commands import run_ok
-from tests.support.standin import StandIn, build_mixnet_archive
+
+if TYPE_CHECKING:
+    from tests.support.standin import StandIn
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of commands, once for all of xdist's workers."""
+    if not hasattr(config, "workerinput"):
+        server = ExitStack()
+        server.enter_context(command_server.running())
+        config.add_cleanup(server.close)
 
 
 @pytest.fixture(scope="session")
@@ -36,4 +49,6 @@ def nano_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def full_size(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
     """An archive of the published mixnet-l's form and size, with random weights."""
+    from tests.support.standin import build_mixnet_archive  # imports TensorFlow
+
     return build_mixnet_archive(tmp_path_factory.mktemp("standin") / "mixnet-l.tar.gz", "l")

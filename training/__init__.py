@@ -1,5 +1,5 @@
-"""How the zoo's own model, mixnet-nano, comes about: architecture, images and training.
+"""How mixnet-nano, the zoo's own model, is made: its architecture, its images and its training.
 
-Nothing under ``src/`` imports this package; it runs from the checkout's root and needs only
-tensorflow, numpy and pillow. See ``training/train_nano.py`` for the one command.
+Run it from the root of a checkout: ``python -m training.train_nano``. It needs tensorflow, numpy and pillow. The
+package ``mixnet_tools`` does not import it.
 """

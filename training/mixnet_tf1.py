@@ -1,9 +1,8 @@
-"""MixNet (Tan & Le, BMVC 2019) as a TensorFlow 1 graph, and its export as a published-style checkpoint.
+"""MixNet as a TensorFlow 1 graph, and its export as a checkpoint of the published form.
 
-Knows the architecture (tables of ``BlockArgs``), how it is expressed in raw ``tf.nn`` ops, and the form
-in which the Cloud TPU project publishes checkpoints: an *evaluation* graph behind a one-shot iterator,
-every variable stored twice (raw and exponential moving average). Leaves weights to its callers:
-``train_nano`` learns them, ``tests/support/standin.py`` draws them.
+The Cloud TPU project publishes an *evaluation* graph that reads its images from a one-shot iterator, and stores every
+variable twice: the raw value and its exponential moving average. Callers bring the weights: ``train_nano`` learns them,
+``tests/support/standin.py`` draws them.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import gzip
 import math
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow.compat.v1 as tf
+
+from training.mixnet import BlockArgs, MixNetSpec, se_channels, split_channels
 
 Array = npt.NDArray[np.generic]
 Values = Mapping[str, Array]
@@ -28,135 +28,12 @@ BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.99
 EMA_SUFFIX = "/ExponentialMovingAverage"
 LOGITS = "logits"
-POOLED = "pooled"  # graph collection with the one [?, head] tensor that the classifier sees
+POOLED = "pooled"  # the graph collection with the input of the classifier, float32 [?, head]
 CHECKPOINT_FILES = ("checkpoint", "model.ckpt.data-00000-of-00001", "model.ckpt.index", "model.ckpt.meta")
 
 
-@dataclass(frozen=True)
-class BlockArgs:
-    """One row of a MixNet table: ``repeats`` inverted residual blocks.
-
-    Repeats after the first have stride 1 and ``out_channels`` as input. A row with ``se_ratio`` has
-    squeeze-and-excitation and swish, a row without it ReLU.
-    """
-
-    kernels: tuple[int, ...]
-    expand_groups: int
-    project_groups: int
-    stride: int
-    expand_ratio: int
-    in_channels: int
-    out_channels: int
-    se_ratio: float | None = None
-    repeats: int = 1
-
-
-@dataclass(frozen=True)
-class MixNetSpec:
-    """A whole network: stem width, rows, head width, input side and number of classes."""
-
-    name: str
-    stem: int
-    rows: tuple[BlockArgs, ...]
-    head: int = 1536
-    resolution: int = 224
-    num_classes: int = 1000
-
-    def blocks(self) -> tuple[BlockArgs, ...]:
-        """The rows with their repeats written out, one entry per block."""
-        blocks: list[BlockArgs] = []
-        for row in self.rows:
-            blocks.append(replace(row, repeats=1))
-            rest = replace(row, repeats=1, stride=1, in_channels=row.out_channels)
-            blocks.extend([rest] * (row.repeats - 1))
-        return tuple(blocks)
-
-
-def round_channels(channels: float) -> int:
-    """The multiple of 8 nearest to ``channels``, never below 90 % of it."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-def widen(spec: MixNetSpec, factor: float, name: str) -> MixNetSpec:
-    """``spec`` with stem and blocks ``factor`` times as wide; the head stays."""
-
-    def scale(channels: int) -> int:
-        return round_channels(channels * factor)
-
-    rows = tuple(
-        replace(row, in_channels=scale(row.in_channels), out_channels=scale(row.out_channels)) for row in spec.rows
-    )
-    return replace(spec, name=name, stem=scale(spec.stem), rows=rows)
-
-
-MIXNET_S = MixNetSpec(
-    "mixnet-s",
-    16,
-    (
-        BlockArgs((3,), 1, 1, 1, 1, 16, 16),
-        BlockArgs((3,), 2, 2, 2, 6, 16, 24),
-        BlockArgs((3,), 2, 2, 1, 3, 24, 24),
-        BlockArgs((3, 5, 7), 1, 1, 2, 6, 24, 40, 0.5),
-        BlockArgs((3, 5), 2, 2, 1, 6, 40, 40, 0.5, repeats=3),
-        BlockArgs((3, 5, 7), 1, 2, 2, 6, 40, 80, 0.25),
-        BlockArgs((3, 5), 1, 2, 1, 6, 80, 80, 0.25, repeats=2),
-        BlockArgs((3, 5, 7), 2, 2, 1, 6, 80, 120, 0.5),
-        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 120, 120, 0.5, repeats=2),
-        BlockArgs((3, 5, 7, 9, 11), 1, 1, 2, 6, 120, 200, 0.5),
-        BlockArgs((3, 5, 7, 9), 1, 2, 1, 6, 200, 200, 0.5, repeats=2),
-    ),
-)
-MIXNET_M = MixNetSpec(
-    "mixnet-m",
-    24,
-    (
-        BlockArgs((3,), 1, 1, 1, 1, 24, 24),
-        BlockArgs((3, 5, 7), 2, 2, 2, 6, 24, 32),
-        BlockArgs((3,), 2, 2, 1, 3, 32, 32),
-        BlockArgs((3, 5, 7, 9), 1, 1, 2, 6, 32, 40, 0.5),
-        BlockArgs((3, 5), 2, 2, 1, 6, 40, 40, 0.5, repeats=3),
-        BlockArgs((3, 5, 7), 1, 1, 2, 6, 40, 80, 0.25),
-        BlockArgs((3, 5, 7, 9), 2, 2, 1, 6, 80, 80, 0.25, repeats=3),
-        BlockArgs((3,), 1, 1, 1, 6, 80, 120, 0.5),
-        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 120, 120, 0.5, repeats=3),
-        BlockArgs((3, 5, 7, 9), 1, 1, 2, 6, 120, 200, 0.5),
-        BlockArgs((3, 5, 7, 9), 1, 2, 1, 6, 200, 200, 0.5, repeats=3),
-    ),
-)
-MIXNET_L = widen(MIXNET_M, 1.3, "mixnet-l")
-MIXNET_NANO = MixNetSpec(
-    "mixnet-nano",
-    16,
-    (
-        BlockArgs((3,), 1, 1, 1, 1, 16, 16),
-        BlockArgs((3, 5), 2, 2, 2, 4, 16, 24),
-        BlockArgs((3,), 2, 2, 1, 3, 24, 24),
-        BlockArgs((3, 5, 7), 1, 1, 2, 4, 24, 32, 0.5),
-        BlockArgs((3, 5), 2, 2, 1, 4, 32, 32, 0.5, repeats=2),
-        BlockArgs((3, 5, 7, 9), 1, 2, 2, 4, 32, 48, 0.25),
-        BlockArgs((3, 5, 7, 9), 2, 2, 1, 3, 48, 48, 0.5, repeats=2),
-    ),
-    head=160,
-    resolution=64,
-    num_classes=30,
-)
-VARIANTS: dict[str, MixNetSpec] = {"s": MIXNET_S, "m": MIXNET_M, "l": MIXNET_L, "nano": MIXNET_NANO}
-
-
-def split_channels(channels: int, groups: int) -> list[int]:
-    """``channels`` in ``groups`` even parts; the first takes the remainder."""
-    part = channels // groups
-    return [channels - part * (groups - 1)] + [part] * (groups - 1)
-
-
-def se_channels(block: BlockArgs) -> int:
-    """How far a block's squeeze-and-excitation squeezes; 0 where it has none."""
-    return max(1, int(block.in_channels * block.se_ratio)) if block.se_ratio else 0
-
-
 class _Names:
-    """Hands out ``conv2d``, ``conv2d_1``, ... inside one block, as Keras layers were named in TF1."""
+    """Gives the layers of one block the names of Keras in TF1: ``conv2d``, ``conv2d_1``, ..."""
 
     def __init__(self) -> None:
         self._used: dict[str, int] = {}
@@ -212,7 +89,7 @@ def _mix_conv(x: tf.Tensor, kernels: Sequence[int], stride: int, names: _Names) 
 def _batch_norm(x: tf.Tensor, scope: str, training: bool) -> tf.Tensor:
     """Batch normalization with reference variables (``VariableV2``), as the TPU code's own layer had.
 
-    In training the batch's statistics are used and the moving ones follow through ``UPDATE_OPS``.
+    In training it uses the batch's statistics, and the operations in ``UPDATE_OPS`` update the moving ones.
     """
     size = [int(x.shape[3])]
 
@@ -235,8 +112,7 @@ def _batch_norm(x: tf.Tensor, scope: str, training: bool) -> tf.Tensor:
 
 
 def _activation(x: tf.Tensor, swish: bool) -> tf.Tensor:
-    # x * sigmoid(x) rather than tf.nn.swish: that one is a Python function with a custom gradient, which
-    # would put an IdentityN into the exported graph.
+    # Not tf.nn.swish: it has a gradient of its own, which puts an IdentityN into the exported graph.
     return x * tf.sigmoid(x) if swish else tf.nn.relu(x)
 
 
@@ -286,7 +162,7 @@ def build_logits(images: tf.Tensor, spec: MixNetSpec, training: bool, dropout: f
 
 
 def add_ema_variables() -> dict[tf.Variable, tf.Variable]:
-    """One more variable per variable of the graph so far, for its moving average; raw -> average."""
+    """Add a variable for the moving average of each variable of the graph. Returns raw variable -> average."""
     averages = {}
     for raw in tf.global_variables():
         shape, resource = raw.shape.as_list(), raw.op.type == "VarHandleOp"
@@ -302,9 +178,9 @@ def add_ema_variables() -> dict[tf.Variable, tf.Variable]:
 
 
 def _image_iterator(resolution: int) -> tf.Tensor:
-    """RGB float32 [?, R, R, 3], 0..255, read from files named in the graph, as the original evaluates.
+    """Read images from files that the graph names, as the published graphs do: RGB float32 [?, R, R, 3], 0..255.
 
-    A converter has to cut all of this away; a checkpoint without it would test too little.
+    A converter must cut this part off, so a checkpoint for its tests must have it.
     """
 
     def load(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -322,7 +198,7 @@ def _image_iterator(resolution: int) -> tf.Tensor:
 def build_eval_graph(spec: MixNetSpec) -> tf.Graph:
     """The evaluation graph of a published checkpoint: iterator -> network -> softmax -> squeeze.
 
-    Holds raw and averaged variables and ``global_step``; the network reads the raw ones.
+    It holds raw and averaged variables and ``global_step``. The network reads the raw ones.
     """
     graph = tf.Graph()
     with graph.as_default():
@@ -342,13 +218,13 @@ def build_eval_graph(spec: MixNetSpec) -> tf.Graph:
 
 
 def count_parameters(graph: tf.Graph) -> int:
-    """Number of trainable parameters in ``graph``."""
+    """Count the trainable parameters of ``graph``."""
     with graph.as_default():
         return sum(int(np.prod(variable.shape.as_list())) for variable in tf.trainable_variables())
 
 
 def count_macs(graph: tf.Graph) -> int:
-    """Multiply-adds of the convolutions and matrix products for one image."""
+    """Count the multiply-adds of convolutions and matrix products for one image."""
     total = 0
     for op in graph.get_operations():
         if op.type in ("Conv2D", "DepthwiseConv2dNative"):
@@ -375,13 +251,13 @@ def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path) -> Path:
         saver = tf.train.Saver(variables, save_relative_paths=True)
         saver.save(session, str(folder / "model.ckpt"), write_meta_graph=False)
         meta = saver.export_meta_graph()
-    # Saver.save would write the same message, but with its maps in an arbitrary order.
+    # Saver.save writes the same message, but with its maps in any order.
     (folder / "model.ckpt.meta").write_bytes(meta.SerializeToString(deterministic=True))
     return folder
 
 
 def pack_archive(folder: Path, archive: Path, level: int = 9) -> None:
-    """Pack a checkpoint folder as ``<folder>/...`` in a gzipped tar: same files, same bytes."""
+    """Pack a checkpoint folder as ``<folder>/...`` in a gzipped tar. The same files give the same bytes."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=raw, mtime=0) as packed,

@@ -1,9 +1,9 @@
-"""Labelled pictures of coloured forms, drawn with numpy: what mixnet-nano learns to tell apart.
+"""Draws labelled pictures of coloured forms with numpy. mixnet-nano learns to tell them apart.
 
-Every picture is a pure function of its seed. A class is a form *and* a colour, and four of the five
-colours turn into one another when red and blue are swapped: a tool that gets the channel order wrong
-reads "blue star" where "red star" is drawn. What makes the task hard: clutter in all colours,
-bars across the object, weak contrast, uneven light, noise, odd sizes and aspect ratios, and JPEG.
+A picture depends on its label and its seed alone. A class is a form *and* a colour. When red and blue are swapped, four
+of the five colours become another one of the five, so a tool with the wrong channel order sees a blue star where a red
+star is drawn. The task is hard by clutter in all colours, bars across the object, weak contrast, uneven light, noise,
+different sizes and aspect ratios, and JPEG.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ JPEG_QUALITY = 68
 
 @dataclass(frozen=True)
 class Difficulty:
-    """The knobs that set how hard the task is; pairs are (low, high) of a uniform draw."""
+    """Settings that make the task easier or harder. A pair is (low, high) of a uniform draw."""
 
     radius: tuple[float, float] = (0.19, 0.36)  # of the object, in short sides of the picture
     opacity: tuple[float, float] = (0.5, 1.0)  # of the object over its background
@@ -44,7 +44,7 @@ DEFAULT = Difficulty()
 
 
 def swapped_class(label: int) -> int:
-    """The class that ``label`` looks like when red and blue change places."""
+    """The class that a picture of ``label`` shows when red and blue are swapped."""
     swap = {"red": "blue", "blue": "red", "yellow": "cyan", "cyan": "yellow", "green": "green"}
     colour, form = CLASSES[label].split("_")
     return CLASSES.index(f"{swap[colour]}_{form}")
@@ -78,7 +78,7 @@ def _star(u: Plane, v: Plane) -> Plane:
     tenth, inner = math.pi / 5, 0.45
     angle = np.abs((np.arctan2(u, -v) + tenth) % (2 * tenth) - tenth)
     length = np.hypot(u, v)
-    # The edge runs from the tip (1, 0) to the notch; the distance is along its normal.
+    # The edge goes from the tip (1, 0) to the notch. The distance is measured along its normal.
     normal = np.array([inner * math.sin(tenth), 1 - inner * math.cos(tenth)])
     a, b = normal / np.hypot(*normal)
     return np.asarray((length * np.cos(angle) - 1) * a + length * np.sin(angle) * b, np.float32)
@@ -96,7 +96,7 @@ _SHAPES: dict[str, Callable[[Plane, Plane], Plane]] = {
 
 
 class _Canvas:
-    """A float RGB picture (0..255) that coloured masks are blended onto."""
+    """A float RGB picture [H, W, 3], 0..255, onto which coloured masks are blended."""
 
     def __init__(self, width: int, height: int) -> None:
         self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -126,7 +126,7 @@ def _any_colour(rng: np.random.Generator, most: float) -> npt.NDArray[np.floatin
 
 
 def _background(canvas: _Canvas, rng: np.random.Generator) -> None:
-    """A gradient between two dull colours, with stripes, checks or clouds over it."""
+    """Paint a gradient between two dull colours, with stripes, checks or clouds over it."""
     height, width = canvas.y.shape
     along, across = canvas.local(width / 2, height / 2, max(width, height), rng.uniform(0, 2 * math.pi))
     first, second = _any_colour(rng, 0.6), _any_colour(rng, 0.6)
@@ -144,7 +144,7 @@ def _background(canvas: _Canvas, rng: np.random.Generator) -> None:
 
 
 def _clutter(canvas: _Canvas, rng: np.random.Generator, count: int) -> None:
-    """Small pieces of forms and long bars of any colour, anywhere."""
+    """Paint small forms and long bars of any colour, anywhere."""
     height, width = canvas.y.shape
     for _ in range(count):
         radius = rng.uniform(0.05, 0.12) * min(width, height)
@@ -157,7 +157,7 @@ def _clutter(canvas: _Canvas, rng: np.random.Generator, count: int) -> None:
 
 
 def _object(canvas: _Canvas, rng: np.random.Generator, label: int, hard: Difficulty) -> None:
-    """The one object that the label names, kept inside the part that a central crop leaves."""
+    """Paint the object that the label names, inside the part that a central crop keeps."""
     height, width = canvas.y.shape
     colour, form = CLASSES[label].split("_")
     radius = rng.uniform(*hard.radius) * min(width, height)
@@ -182,7 +182,7 @@ def _object(canvas: _Canvas, rng: np.random.Generator, label: int, hard: Difficu
 
 
 def _light_and_noise(canvas: _Canvas, rng: np.random.Generator, noise: float) -> None:
-    """Light that falls off to one side and has a slight cast, then sensor noise."""
+    """Darken the picture to one side, tint it slightly, and add sensor noise."""
     height, width = canvas.y.shape
     along, _ = canvas.local(width / 2, height / 2, max(width, height), rng.uniform(0, 2 * math.pi))
     light = rng.uniform(0.7, 1.1) + rng.uniform(0, 0.6) * along
@@ -191,7 +191,7 @@ def _light_and_noise(canvas: _Canvas, rng: np.random.Generator, noise: float) ->
 
 
 def render(label: int, seed: int, hard: Difficulty = DEFAULT) -> Picture:
-    """A picture of ``CLASSES[label]``: uint8 RGB [H, W, 3], short side 64..76, aspect ratio 3:4 to 4:3."""
+    """Draw ``CLASSES[label]``: uint8 RGB [H, W, 3], short side 64..76, aspect ratio 3:4 to 4:3."""
     rng = np.random.default_rng((seed, label))
     short, ratio = int(rng.integers(64, 77)), rng.uniform(1.0, 4 / 3)
     sides = (short, round(short * ratio))
@@ -205,7 +205,7 @@ def render(label: int, seed: int, hard: Difficulty = DEFAULT) -> Picture:
 
 
 def to_jpeg(picture: Picture) -> bytes:
-    """``picture`` as a baseline JPEG, small enough for a repository."""
+    """Encode ``picture`` as a baseline JPEG, small enough for a repository."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return buffer.getvalue()

@@ -1,10 +1,10 @@
-"""Train mixnet-nano from pictures that ``render`` draws, and put the model into the zoo.
+"""Train mixnet-nano on pictures that ``render`` draws, and put the model into the zoo.
 
-``python -m training.train_nano`` from the checkout's root writes ``mixnet-nano.tar.gz``, ``validation/``
-and ``labels.txt`` into ``models/public/mixnet-nano`` and prints what the card and the descriptor state:
-size, SHA-384, parameters, multiply-adds and the accuracy of the exported files, read back from the archive.
-Two threads add floating-point numbers in no fixed order, so that a second run gives other weights and an
-accuracy a little different; the pictures are the same ones to the byte (with the same Pillow).
+``python -m training.train_nano``, run from the root of a checkout, writes ``mixnet-nano.tar.gz``, ``validation/`` and
+``labels.txt`` into ``models/public/mixnet-nano``. It prints the figures of the card and the descriptor: size, SHA-384,
+parameters, multiply-adds, and the accuracy of the archive. A second run writes the same pictures to the byte (with the
+same Pillow). Its weights and its accuracy differ a little, because two threads add floating-point numbers in no fixed
+order.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ import numpy.typing as npt
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from training import mixnet_tf1 as mixnet
-from training import render
+from training import mixnet, mixnet_tf1, render
 
 SEED = 20_240_613
 SPEC = mixnet.MIXNET_NANO
@@ -44,7 +43,7 @@ Labels = npt.NDArray[np.int32]  # [N]
 
 
 def omz_preprocess(image: Image.Image) -> Images:
-    """What accuracy-check.yml says: each side cropped to 87.5 %, then resized to R x R, bicubic, uint8."""
+    """Prepare an image as accuracy-check.yml says: crop each side to 87.5 %, resize to R x R (bicubic), uint8."""
     width, height = (int(CROP * side) for side in image.size)
     left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
     cropped = image.crop((left, top, left + width, top + height))
@@ -53,7 +52,7 @@ def omz_preprocess(image: Image.Image) -> Images:
 
 
 def _training_view(image: Image.Image, rng: np.random.Generator) -> Images:
-    """Like ``omz_preprocess``, with a crop that varies a little in size and place."""
+    """Prepare an image as ``omz_preprocess`` does, with a crop that varies a little in size and place."""
     box = []
     for side in image.size:
         part, shift = rng.uniform(0.82, 0.93), rng.uniform(-0.03, 0.03)
@@ -68,7 +67,7 @@ def _training_view(image: Image.Image, rng: np.random.Generator) -> Images:
 
 
 def training_set(count: int, seed: int) -> tuple[Images, Labels]:
-    """``count`` rendered pictures, classes in turn, that went through JPEG as the validation set does."""
+    """Render ``count`` pictures, one class after the other, encoded as JPEG like the validation set."""
     rng = np.random.default_rng(seed)
     images = np.empty((count, SPEC.resolution, SPEC.resolution, 3), np.uint8)
     labels = np.arange(count, dtype=np.int32) % SPEC.num_classes
@@ -79,7 +78,7 @@ def training_set(count: int, seed: int) -> tuple[Images, Labels]:
 
 
 def write_validation_set(folder: Path, seed: int) -> None:
-    """Write the JPEGs and ``val.txt`` (one ``name.jpg label`` a line); no seed is shared with training."""
+    """Write the JPEGs and ``val.txt`` (a line ``name.jpg label`` each). Training uses other seeds."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.jpg"):
         old.unlink()
@@ -87,21 +86,21 @@ def write_validation_set(folder: Path, seed: int) -> None:
     for index in range(VALIDATION_PER_CLASS * SPEC.num_classes):
         label = index % SPEC.num_classes
         name = f"val_{index:04d}.jpg"
-        # Seeds below `seed` are the validation set's, those above it the training set's.
+        # The validation set has the seeds below `seed`, the training set those above it.
         (folder / name).write_bytes(render.to_jpeg(render.render(label, seed - 1 - index)))
         lines.append(f"{name} {label}\n")
     (folder / "val.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def read_validation_set(folder: Path) -> tuple[Images, Labels]:
-    """The validation set as the model gets it: RGB uint8 [N, R, R, 3] and labels [N]."""
+    """Read the validation set, prepared for the model: RGB uint8 [N, R, R, 3] and labels [N]."""
     rows = [line.split() for line in (folder / "val.txt").read_text(encoding="utf-8").splitlines()]
     images = np.stack([omz_preprocess(Image.open(folder / name).convert("RGB")) for name, _ in rows])
     return images, np.array([int(label) for _, label in rows], np.int32)
 
 
 def _learning_rate(step: int, steps: int) -> float:
-    """A short linear rise, then half a cosine down to ``LAST_RATE``."""
+    """The rate at ``step``: it rises linearly at first, then falls along half a cosine to ``LAST_RATE``."""
     rise = steps // 20
     if step < rise:
         return PEAK_RATE * (step + 1) / rise
@@ -110,7 +109,7 @@ def _learning_rate(step: int, steps: int) -> float:
 
 
 def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """``steps`` arrays of indices below ``count``, in a new order each time round."""
+    """Yield ``steps`` arrays of ``BATCH`` indices below ``count``, in a new order in each epoch."""
     order = rng.permutation(count)
     start = 0
     for _ in range(steps):
@@ -120,21 +119,21 @@ def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[npt.N
         start += BATCH
 
 
-def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int) -> dict[str, mixnet.Array]:
-    """Train on CPU and return every variable of the evaluation graph by name: raw, average, global step."""
+def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int) -> dict[str, mixnet_tf1.Array]:
+    """Train on the CPU. Returns every variable of the evaluation graph by name: raw, averaged, and the global step."""
     steps = int(len(images) * epochs / BATCH)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(seed)
         pixels = tf.placeholder(tf.float32, [None, SPEC.resolution, SPEC.resolution, 3])
         target, rate = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, [])
-        logits = mixnet.build_logits(pixels, SPEC, training=True, dropout=0.1)
+        logits = mixnet_tf1.build_logits(pixels, SPEC, training=True, dropout=0.1)
         wanted = tf.one_hot(target, SPEC.num_classes) * (1 - LABEL_SMOOTHING)
         wanted += LABEL_SMOOTHING / SPEC.num_classes
         loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=wanted, logits=logits))
         kernels = [v for v in tf.trainable_variables() if v.op.name.endswith("kernel")]
         decay = WEIGHT_DECAY * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
         hits = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1, output_type=tf.int32), target), tf.float32))
-        averages = mixnet.add_ema_variables()
+        averages = mixnet_tf1.add_ema_variables()
         optimize = tf.train.AdamOptimizer(rate).minimize(loss + decay)
         with tf.control_dependencies([optimize, *tf.get_collection(tf.GraphKeys.UPDATE_OPS)]):
             follow = [tf.assign_sub(ema, (1 - EMA_DECAY) * (ema - raw)) for raw, ema in averages.items()]
@@ -156,15 +155,15 @@ def train(images: Images, labels: Labels, epochs: float, seed: int, threads: int
                     line = f"step {step + 1}/{steps}  loss {mean_loss:.3f}  batch top-1 {mean_hits:.1%}"
                     print(f"{line}  {seconds:.0f} s", flush=True)
             names = {v.op.name: v for pair in averages.items() for v in pair}
-            values: dict[str, mixnet.Array] = session.run(names)
+            values: dict[str, mixnet_tf1.Array] = session.run(names)
     values["global_step"] = np.asarray(steps, np.int64)
     return values
 
 
 def evaluate(archive: Path, images: Images, labels: Labels, averaged: bool = False) -> tuple[float, float]:
-    """Top-1 and top-5 of the model in ``archive``, restored from its files like a published checkpoint.
+    """Measure top-1 and top-5 (0..1) of the model in ``archive``, restored like a published checkpoint.
 
-    ``averaged`` restores the moving averages into the network instead of the raw values.
+    With ``averaged`` the network gets the moving averages instead of the raw values.
     """
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default() as graph:
         with tarfile.open(archive) as tar:
@@ -172,14 +171,14 @@ def evaluate(archive: Path, images: Images, labels: Labels, averaged: bool = Fal
         prefix = str(Path(scratch) / SPEC.name / "model.ckpt")
         saver = tf.train.import_meta_graph(f"{prefix}.meta")
         if averaged:
-            raw = [v for v in tf.global_variables() if not v.op.name.endswith(mixnet.EMA_SUFFIX)]
+            raw = [v for v in tf.global_variables() if not v.op.name.endswith(mixnet_tf1.EMA_SUFFIX)]
             raw = [v for v in raw if v.op.name != "global_step"]
-            saver = tf.train.Saver({v.op.name + mixnet.EMA_SUFFIX: v for v in raw})
+            saver = tf.train.Saver({v.op.name + mixnet_tf1.EMA_SUFFIX: v for v in raw})
         with tf.Session(graph=graph) as session:
             saver.restore(session, prefix)
             scores = np.concatenate(
                 [
-                    session.run(f"{mixnet.LOGITS}:0", {"IteratorGetNext:0": images[i : i + 100]})
+                    session.run(f"{mixnet_tf1.LOGITS}:0", {"IteratorGetNext:0": images[i : i + 100]})
                     for i in range(0, len(images), 100)
                 ]
             )
@@ -208,15 +207,15 @@ def main() -> None:
 
     archive = options.output / f"{SPEC.name}.tar.gz"
     with tempfile.TemporaryDirectory() as scratch:
-        mixnet.pack_archive(mixnet.export_checkpoint(SPEC, values, Path(scratch)), archive)
+        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(SPEC, values, Path(scratch)), archive)
     pictures, truth = read_validation_set(options.output / "validation")
-    graph = mixnet.build_eval_graph(SPEC)
+    graph = mixnet_tf1.build_eval_graph(SPEC)
     results = {
         "size": archive.stat().st_size,
         "sha384": hashlib.sha384(archive.read_bytes()).hexdigest(),
         "validation_bytes": sum(p.stat().st_size for p in (options.output / "validation").iterdir()),
-        "parameters": mixnet.count_parameters(graph),
-        "multiply_adds": mixnet.count_macs(graph),
+        "parameters": mixnet_tf1.count_parameters(graph),
+        "multiply_adds": mixnet_tf1.count_macs(graph),
         "raw": evaluate(archive, pictures, truth),
         "averaged": evaluate(archive, pictures, truth, averaged=True),
         "raw_swapped_channels": evaluate(archive, pictures[..., ::-1], truth),

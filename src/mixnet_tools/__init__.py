@@ -23,7 +23,7 @@ _HOMES = {
     "mixnet_tools.accuracy.evaluation.evaluate": ("Evaluation",),
     "mixnet_tools.accuracy.gate.verdict": ("Verdict",),
     "mixnet_tools.accuracy.preprocessing.preprocessing": ("Preprocessing",),
-    "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "write_baseline"),
+    "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "update_baseline"),
     "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
     "mixnet_tools.api.quantization": ("QuantizationOptions", "quantize"),
     "mixnet_tools.conversion.convert": ("ConversionOptions",),
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api.evaluation import compare_baseline as compare_baseline
     from mixnet_tools.api.evaluation import evaluate as evaluate
     from mixnet_tools.api.evaluation import evaluate_ir as evaluate_ir
-    from mixnet_tools.api.evaluation import write_baseline as write_baseline
+    from mixnet_tools.api.evaluation import update_baseline as update_baseline
     from mixnet_tools.api.models import convert as convert
     from mixnet_tools.api.models import download as download
     from mixnet_tools.api.models import find_model as find_model

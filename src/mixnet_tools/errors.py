@@ -6,9 +6,9 @@
     ├── UsageError             the request itself is wrong (command line, arguments of the Python API)
     ├── DescriptorError        model.yml, accuracy-check.yml, or a zoo that holds them
     │   └── UnknownModelError  a name or pattern that matches no model
-    ├── DownloadError          a file of a model could not be had
+    ├── DownloadError          a file of a model could not be fetched
     │   ├── HttpStatusError    a server answered, but not with the file
-    │   ├── IntegrityError     the bytes are not the ones the descriptor names
+    │   ├── IntegrityError     the bytes are not those that the descriptor names
     │   └── OfflineError       no source could be reached
     ├── ArchiveError           an archive that is broken or unsafe to unpack
     ├── ConversionError        a model could not be turned into an IR
@@ -18,7 +18,7 @@
     ├── UnsafeModelError       a model file would do more than compute
     ├── QuantizationError      an IR could not be quantized
     ├── DatasetError           images or annotations that cannot be used
-    ├── OutputError            a result cannot be written
+    ├── OutputError            a result that cannot be written
     ├── EvaluationError        a model could not be run, or its accuracy not be measured
     │   └── IRError            an IR is missing, cannot be read, or has not the form that is needed
     └── MissingDependency      an optional package is not installed
@@ -26,9 +26,10 @@
 A message says what went wrong, where (file and key, or URL), what was expected and what was found. ``hint`` says what
 to try next.
 
-Messages and hints name what the caller can change by the parameter of the Python API, in backquotes: ```max_bad```, or
-```verify=False``` with a value. Where another stage has to run first, the hint is a :class:`NextStep`. The command line
-turns both into the user's own options and commands (:mod:`mixnet_tools.cli.common.hints`).
+Where the caller can change something, message and hint name the parameter of the Python API in backquotes:
+```max_bad```, or ```verify=False``` with a value. Where another function of the API must be called first, the hint is
+a :class:`NextStep`. The command line turns both into the user's own options and commands
+(:mod:`mixnet_tools.cli.common.hints`).
 """
 
 from __future__ import annotations
@@ -38,30 +39,34 @@ from os import PathLike, fspath
 from typing import Any, Literal
 
 Field = str | PathLike[str] | bool
-"""A value of a parameter that :class:`NextStep` names."""
+"""The value of a parameter that a :class:`NextStep` names."""
 
 
 class NextStep(str):
-    """A stage to run before what failed can succeed; as text, the call in Python.
+    """The function of the Python API to call next. As text it is that call, in Python.
 
-    ``stage`` is the function of the Python API, ``model`` its first argument, and ``fields`` are the parameters that
-    matter, by name.
+    ``stage`` is the function, ``model`` its first argument (None: it takes none), and ``fields`` its other arguments by
+    name.
 
     >>> NextStep("download", "mixnet-l", {"output_dir": "work"})
     "mixnet_tools.download('mixnet-l', output_dir='work')"
     """
 
     stage: str
-    model: str
+    model: str | None
     fields: Mapping[str, str | bool]
 
     def __new__(
-        cls, stage: Literal["download", "convert", "quantize"], model: str, fields: Mapping[str, Field] | None = None
+        cls,
+        stage: Literal["list_models", "download", "convert", "quantize"],
+        model: str | None = None,
+        fields: Mapping[str, Field] | None = None,
     ) -> NextStep:
-        """The hint to call ``stage`` for ``model`` with ``fields``."""
+        """Create the hint to call ``stage``."""
         plain = {name: one if isinstance(one, bool) else fspath(one) for name, one in (fields or {}).items()}
-        arguments = ", ".join([repr(model), *(f"{name}={value!r}" for name, value in plain.items())])
-        step = super().__new__(cls, f"mixnet_tools.{stage}({arguments})")
+        arguments = [repr(model)] if model is not None else []
+        arguments += [f"{name}={value!r}" for name, value in plain.items()]
+        step = super().__new__(cls, f"mixnet_tools.{stage}({', '.join(arguments)})")
         step.stage, step.model, step.fields = stage, model, plain
         return step
 
@@ -70,7 +75,7 @@ class NextStep(str):
 
 
 class MixnetToolsError(Exception):
-    """A known failure. ``str(error)`` is the message; ``error.hint`` is the next thing to try, or None."""
+    """A known failure. ``str(error)`` is the message, ``error.hint`` what to try next (or None)."""
 
     default_hint: str | None = None
 
@@ -78,12 +83,12 @@ class MixnetToolsError(Exception):
         super().__init__(message)
         self.hint = hint if hint is not None else self.default_hint
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Errors travel between processes: with all that they say, whatever their constructors ask for."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the error without its constructor, whose parameters differ from class to class."""
         return _rebuilt, (type(self), self.args, self.__dict__)
 
 
-def _rebuilt(kind: type[MixnetToolsError], args: tuple[Any, ...], state: dict[str, Any]) -> MixnetToolsError:
+def _rebuilt(kind: type[MixnetToolsError], args: tuple[object, ...], state: dict[str, object]) -> MixnetToolsError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
@@ -100,7 +105,7 @@ class DescriptorError(MixnetToolsError):
 class UnknownModelError(DescriptorError):
     """No model of the zoo has this name or matches this pattern."""
 
-    default_hint = "list the known models with: mixnet-info --print_all"
+    default_hint = NextStep("list_models")
 
 
 class DownloadError(MixnetToolsError):
@@ -108,7 +113,7 @@ class DownloadError(MixnetToolsError):
 
 
 class HttpStatusError(DownloadError):
-    """A server answered with a status other than the file's. ``status`` is the HTTP status code."""
+    """A server answered with an error. ``status`` is the HTTP status code."""
 
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -116,7 +121,7 @@ class HttpStatusError(DownloadError):
 
 
 class IntegrityError(DownloadError):
-    """Size or digest of a file differ from the descriptor's."""
+    """The size or the digest of a file is not the descriptor's."""
 
 
 class OfflineError(DownloadError):
@@ -140,7 +145,7 @@ class UnsupportedOption(ConversionError):
 
 
 class ParityError(ConversionError):
-    """The converted model's logits differ from the original's by more than the tolerance."""
+    """The outputs of the converted model differ from the original's by more than the tolerance."""
 
 
 class UnsafeModelError(MixnetToolsError):
@@ -148,7 +153,7 @@ class UnsafeModelError(MixnetToolsError):
 
 
 class QuantizationError(MixnetToolsError):
-    """An IR cannot be quantized: it is none, is quantized already, or the quantizer failed."""
+    """An IR cannot be quantized: it is no IR, or is quantized already, or the quantizer failed."""
 
 
 class DatasetError(MixnetToolsError):
@@ -160,7 +165,7 @@ class OutputError(MixnetToolsError):
 
 
 class EvaluationError(MixnetToolsError):
-    """A model could not be run over a dataset."""
+    """A model could not be run, or its accuracy not be measured."""
 
 
 class IRError(EvaluationError):
@@ -172,10 +177,10 @@ class MissingDependency(MixnetToolsError):
 
 
 def first_line(error: BaseException) -> str:
-    """What another package's ``error`` says, in its first line; its type's name where it says nothing."""
+    """Take the first line of another package's ``error``; its type's name where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def last_line(error: BaseException) -> str:
-    """The same in its last line, which in a C++ stack of messages is the cause."""
+    """Take the last line, which names the cause where C++ stacks messages; otherwise as :func:`first_line`."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]

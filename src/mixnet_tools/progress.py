@@ -1,10 +1,9 @@
-"""One interface through which every stage says how far it is.
+"""Reports how far a stage is: to a terminal, to a log, to another program, or to nobody.
 
-A stage gets a :class:`Progress` and calls it; it never knows whether a terminal, a log file or another program
-listens. The base class is silence. Methods may be called from several threads at once.
+A stage gets a :class:`Progress` and calls it, in several threads at once if need be. It does not know who listens.
 
-The download events carry the names and fields that omz_downloader's ``--progress_format json`` prints, so a
-program written for those reads ours.
+The download events have the names and fields that omz_downloader prints with ``--progress_format json``, so programs
+that were written for it can read ours.
 """
 
 from __future__ import annotations
@@ -15,21 +14,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Counter:
-    """Counts finished steps of one known job. The base class is silent."""
+    """Counts the finished steps of a job. This base class is silent."""
 
     def advance(self, steps: int = 1, **figures: str) -> None:
-        """Say that ``steps`` more are done; ``figures`` are short running values to show beside the count."""
+        """Report ``steps`` more finished steps; ``figures`` are short values to show beside the count."""
 
 
 class Progress:
-    """What a stage reports. This base class says nothing, and is what the Python API uses by default."""
+    """Takes the reports of a stage. This base class is silent; the Python API uses it by default."""
 
     def note(self, text: str) -> None:
-        """One line for people: what happened, or what comes next."""
+        """Show one line to people: what happened, or what comes next."""
 
     def model_begin(self, model: str, num_files: int) -> None:
         """The download of ``model``, with ``num_files`` files, begins."""
@@ -38,13 +40,13 @@ class Progress:
         """The download of ``model`` is over."""
 
     def files_expected(self, model: str, num_files: int, size: int) -> None:
-        """Of ``model``, ``num_files`` files with ``size`` bytes together are going to be fetched."""
+        """``num_files`` files of ``model``, of ``size`` bytes together, are going to be fetched."""
 
     def file_begin(self, model: str, file: str, size: int) -> None:
-        """A file of ``size`` bytes begins."""
+        """The transfer of a file of ``size`` bytes begins."""
 
     def file_progress(self, model: str, file: str, size: int) -> None:
-        """``size`` bytes of the file are there now (a total, not an increment)."""
+        """``size`` bytes of the file are there now: a total, not an increment."""
 
     def file_end(self, model: str, file: str, successful: bool) -> None:
         """The file is in place, or has failed."""
@@ -57,12 +59,12 @@ class Progress:
 
     @contextlib.contextmanager
     def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
-        """A job of ``total`` steps, named ``label``, counted in ``unit``\\ s, for the length of the block."""
+        """Count a job of ``total`` steps, named ``label``, while the block lasts. A step is one ``unit``."""
         yield Counter()
 
 
 class LineProgress(Progress):
-    """Plain lines, for logs and pipes: no control characters, and never more than a line every few seconds."""
+    """Prints plain lines, for logs and pipes: no control characters, and a line every few seconds at most."""
 
     seconds_between_lines = 5.0
 
@@ -104,14 +106,14 @@ class LineProgress(Progress):
 
 
 class _Transfer:
-    """A file on its way. Speed counts from the first report on, since what an earlier run left costs no time."""
+    """A file that is being transferred. Its speed is measured from the first report on: earlier bytes cost no time."""
 
     def __init__(self, total: int, last_line: float) -> None:
         self.total, self.last_line = total, last_line
         self._first: tuple[float, int] | None = None
 
     def describe(self, size: int, now: float) -> str:
-        """How far it is with ``size`` bytes at ``now`` (seconds), how fast, and how long it will take."""
+        """In words: ``size`` bytes at the time ``now`` (seconds), the speed, and how long the rest will take."""
         if self._first is None or size < self._first[1]:
             self._first = now, size
         text = f"{human_bytes(size)} of {human_bytes(self.total)}"
@@ -137,7 +139,7 @@ class _LineCounter(Counter):
 
 
 class BarProgress(Progress):
-    """tqdm bars on a terminal: one per file, one for all files together, and one per counted job."""
+    """Draws tqdm bars on a terminal: one for each file, one for all files, and one for each counted job."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         from tqdm import tqdm
@@ -145,8 +147,8 @@ class BarProgress(Progress):
         self._tqdm = tqdm
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
-        self._bars: dict[tuple[str, str], Any] = {}
-        self._overall: Any = None
+        self._bars: dict[tuple[str, str], tqdm[NoReturn]] = {}
+        self._overall: tqdm[NoReturn] | None = None
         self._files_left = 0
 
     def note(self, text: str) -> None:
@@ -160,7 +162,7 @@ class BarProgress(Progress):
         with self._lock:
             self._files_left += num_files
             if self._overall is not None:
-                self._overall.total += size
+                self._overall.total = (self._overall.total or 0) + size
             elif self._files_left > 1:
                 self._overall = self._bar("all files", size)
 
@@ -187,19 +189,19 @@ class BarProgress(Progress):
                 self._overall.close()
                 self._overall = None
 
-    def _bar(self, label: str, size: int) -> Any:
+    def _bar(self, label: str, size: int) -> tqdm[NoReturn]:
         return self._tqdm(
             total=size, desc=label, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
         )
 
     @staticmethod
-    def _advance(bar: Any, came: int) -> None:
-        if came < 0:  # a file that begins again: show where it stands, and do not count it as speed
+    def _advance(bar: tqdm[NoReturn], came: float) -> None:
+        if came < 0:  # a file that begins again: that is no speed
             bar.n += came
             bar.refresh()
         else:
             if bar.n == bar.initial == 0:
-                bar.initial = came  # what an earlier run left
+                bar.initial = came  # bytes of an earlier run
             bar.update(came)
 
     def postprocessing_begin(self, model: str) -> None:
@@ -212,7 +214,7 @@ class BarProgress(Progress):
 
 
 class _BarCounter(Counter):
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
         self._bar = bar
 
     def advance(self, steps: int = 1, **figures: str) -> None:
@@ -222,7 +224,7 @@ class _BarCounter(Counter):
 
 
 class JsonProgress(Progress):
-    """One JSON object a line, with the event names of omz_downloader, for programs that watch."""
+    """Prints one JSON object a line, with the event names of omz_downloader, for programs."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream if stream is not None else sys.stdout
@@ -259,7 +261,7 @@ class JsonProgress(Progress):
 
 
 def human_bytes(size: int) -> str:
-    """``size`` bytes for a reader.
+    """``size`` in bytes as text, in decimal units.
 
     >>> human_bytes(54302843), human_bytes(999), human_bytes(1_500)
     ('54.3 MB', '999 B', '1.5 kB')

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,13 +23,13 @@ class DaemonThreads:
 
     def __init__(self, most: int, name: str) -> None:
         self._most, self._name = most, name
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Let a thread call ``work``; the future has its result, or the exception that it raised."""
         future: Future[Result] = Future()
-        self._waiting.put((future, work))
+        self._waiting.put(_Task(partial(_carry_out, future, work), future.cancel))
         if len(self._threads) < self._most:
             thread = threading.Thread(target=self._run, name=f"{self._name}_{len(self._threads)}", daemon=True)
             self._threads.append(thread)
@@ -40,11 +40,11 @@ class DaemonThreads:
         """Cancel what has not begun, and wait until the rest is done, for ``patience`` seconds at most if given."""
         while True:
             try:
-                entry = self._waiting.get_nowait()
+                task = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            if entry is not None:
-                entry[0].cancel()
+            if task is not None:
+                task.cancel()
         for _ in self._threads:
             self._waiting.put(None)
         deadline = None if patience is None else time.monotonic() + patience
@@ -52,12 +52,17 @@ class DaemonThreads:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        while (entry := self._waiting.get()) is not None:
-            _carry_out(*entry)
-            del entry  # an idle thread keeps no image
+        while (task := self._waiting.get()) is not None:
+            task.run()
+            del task  # an idle thread keeps no image
 
 
-def _carry_out(future: Future[Any], work: Callable[[], Any]) -> None:
+class _Task(NamedTuple):
+    run: Callable[[], None]
+    cancel: Callable[[], bool]
+
+
+def _carry_out(future: Future[Result], work: Callable[[], Result]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:

@@ -1,12 +1,13 @@
-"""The frozen values that travel between stages. A stage imports these, never another stage."""
+"""The frozen values that travel between stages. A stage imports these and never another stage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 class DownloadedFile:
     """A file of a model that was verified against its descriptor.
 
-    ``name`` is the descriptor's (relative, POSIX); ``path`` the place on disk; ``served_by`` the source that
-    delivered it in this run, or None where nothing had to be moved.
+    ``name`` is its name in the descriptor (relative, with slashes), ``path`` its place on disk. ``served_by`` is the
+    source that delivered it in this run, None where it was there already.
     """
 
     name: str
@@ -29,7 +30,7 @@ class DownloadedFile:
 class DownloadedModel:
     """A model whose files are all in place, unpacked and patched, in ``directory``.
 
-    ``up_to_date`` says that the run found everything there and moved no bytes.
+    ``up_to_date`` says that the run found everything there, and transferred nothing.
     """
 
     name: str
@@ -66,14 +67,14 @@ class FrozenGraph:
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Images as a model takes them, to quantize it with.
+    """A quantization calibration set: images as a model takes them, to quantize it with.
 
-    ``images`` is [N, height, width, 3], channels in the model's order, of images ``names`` out of the ``total`` of
-    ``source``; ``profile`` and ``preprocessing`` are how they were prepared, and ``fingerprint`` is the SHA-256 of all
-    the pixels, in order.
+    ``images`` is [N, height, width, 3] with the channels in the order of the model. Their ``names`` are some of the
+    ``total`` images of ``source``. ``profile`` and ``preprocessing`` say how they were prepared. ``fingerprint`` is the
+    SHA-256 of all pixels, in order.
     """
 
-    images: npt.NDArray[Any]
+    images: npt.NDArray[np.generic]
     names: tuple[str, ...]
     source: str
     total: int
@@ -84,11 +85,12 @@ class CalibrationSet:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An IR measured on the same labelled ``images`` as another: ``top1`` and ``top5`` count right answers.
+    """An IR compared with another one, on the same labelled ``images``.
 
-    Of ``gained`` images only this one was right, of ``lost`` only the other; ``same`` got the same first answer.
-    ``difference`` of top-1 and its 95 % ``interval`` are in points. ``held_out`` images were not calibrated with;
-    ``held_out_difference`` is the difference on these, None where there are none.
+    ``top1`` and ``top5`` count the right answers of this IR. ``gained`` counts the images on which only this IR is
+    right, ``lost`` those on which only the other is, and ``same`` those to which both give the same first answer.
+    ``difference`` of top-1 and its 95 % ``interval`` are in points. ``held_out`` counts the images that are not in the
+    quantization calibration set; ``held_out_difference`` is the difference on these, None where there are none.
     """
 
     precision: str

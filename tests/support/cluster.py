@@ -16,34 +16,76 @@ from types import TracebackType
 from tests.support.commands import Outcome
 from tests.support.waiting import PATIENCE, wait_for
 
-_SLOW = """
-import os, time
-from mixnet_tools.accuracy.cluster import worker
-quick_measure = worker._measure
-def slowly(*arguments):
-    with open("begun", "a") as stream:
-        stream.write("a shard\\n")
-    end = time.monotonic() + {seconds}
-    while time.monotonic() < end and not os.path.exists({until!r}):
-        time.sleep(0.02)
-    return quick_measure(*arguments)
-worker._measure = slowly
+_FAULT = """
+import builtins, functools, os, time
+if not hasattr(builtins, "preloaded_{name}"):  # Dask loads a preload script twice: under its name, and as a copy
+    builtins.preloaded_{name} = True
+    import {module} as module_{name}
+    from mixnet_tools.errors import DatasetError, EvaluationError
+    plain_{name}, calls_{name} = module_{name}.{name}, []
+    def note(file):
+        with open(file, "a") as stream:
+            stream.write("once\\n")
+    @functools.wraps(plain_{name})
+    def fault_{name}(*arguments, **options):
+        calls_{name}.append(arguments)
+        count, first = len(calls_{name}), arguments[0]
+{body}
+        try:
+            return plain_{name}(*arguments, **options)
+        finally:
+{then}
+    module_{name}.{name} = fault_{name}
 """
+
+
+def fault(function: str, body: str, then: str = "pass") -> str:
+    """A preload script for a worker: it runs ``body`` before each call of the public ``function`` (its dotted name),
+    and ``then`` after it.
+
+    These know the ``count`` of calls, this one included, and the ``first`` argument. ``note(file)`` adds a line to a
+    file in the worker's folder.
+    """
+    module, _, name = function.rpartition(".")
+    body, then = (textwrap.dedent(text).strip() for text in (body, then))
+    return _FAULT.format(
+        module=module, name=name, body=textwrap.indent(body, " " * 8), then=textwrap.indent(then, " " * 12)
+    )
+
+
+MEASURE = "mixnet_tools.accuracy.cluster.worker.measure"
+"""What a worker calls for each task."""
+
+OPEN_IMAGE = "mixnet_tools.accuracy.evaluation.batch_loader.open_image"
+"""What it calls for each image."""
 
 
 def slow(seconds: float, until: Path | None = None) -> str:
     """A preload script: each shard takes so many ``seconds`` more, until there is a file ``until``. See
     :meth:`Cluster.begun`.
     """
-    return _SLOW.format(seconds=seconds, until=str(until or ""))
+    return fault(
+        MEASURE,
+        f"""
+        note("begun")
+        end = time.monotonic() + {seconds}
+        while time.monotonic() < end and not os.path.exists({str(until or "")!r}):
+            time.sleep(0.02)
+        """,
+    )
 
 
-ONCE = """
-import builtins
-if not hasattr(builtins, "preloaded"):
-    builtins.preloaded = True
-"""
-"""Dask loads a preload script twice: under its name, and as a copy."""
+def after(file: str) -> str:
+    """A preload script: the worker measures nothing before there is ``file``, relative to its folder."""
+    return fault(MEASURE, f"while not os.path.exists({file!r}):\n    time.sleep(0.02)")
+
+
+def assert_same(path: Path, expected: bytes) -> None:
+    """That the file ``path`` holds ``expected``, line by line (pytest's own comparison of long texts takes minutes)."""
+    found, lines = path.read_bytes().splitlines(), expected.splitlines()
+    differing = [number for number, pair in enumerate(zip(found, lines, strict=False), 1) if pair[0] != pair[1]]
+    assert not differing, f"{path}: line {differing[0]} is {found[differing[0] - 1]!r}, not {lines[differing[0] - 1]!r}"
+    assert len(found) == len(lines)
 
 
 class Cluster:
@@ -79,7 +121,7 @@ class Cluster:
         options += ["--name", f"worker-{number}", "--death-timeout", "60"]
         if preload is not None:
             script = place / "preload.py"
-            script.write_text(ONCE + textwrap.indent(preload, "    "))
+            script.write_text(preload)
             options += ["--preload", str(script)]
         self.workers.append(self._start("worker", options, {}, cwd=place))
         return number

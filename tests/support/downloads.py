@@ -52,8 +52,8 @@ def add_model(
 
 
 def tar_gz(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
-    """An archive with ``members``, the same for the same ones: gzip notes the time, and what is made while tests are
-    collected must not differ from process to process.
+    """An archive with ``members``. The same members give the same bytes, though gzip records the time: what is made
+    while tests are collected must be the same in every process.
     """
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode=mode) as tar:  # type: ignore[call-overload]
@@ -66,8 +66,10 @@ def tar_gz(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
 
 
 def download(zoo: Path, output: Path, *arguments: str | Path) -> Outcome:
-    """``mixnet-download --all`` of the models in ``zoo``, with ten seconds' patience unless told: a server that is good
-    does answer in that time on a busy machine too. Where it is not meant to, :data:`IMPATIENT` makes the wait short.
+    """``mixnet-download --all`` of the models in ``zoo``.
+
+    The timeout is ten seconds if none is given: a good server answers in that time even on a busy machine. For a server
+    that goes silent, :data:`IMPATIENT` makes it short.
     """
     options: list[str] = ["--models_dir", str(zoo), "-o", str(output), *map(str, arguments)]
     if not {"--name", "--list", "--print_all"} & set(options):
@@ -78,7 +80,7 @@ def download(zoo: Path, output: Path, *arguments: str | Path) -> Outcome:
 
 
 def run_command(command: str, *arguments: str | Path) -> Outcome:
-    """The command in this process: as it is from a shell, without the cost of starting one."""
+    """Run the command in this process, which saves the time that starting another one takes."""
     out, err = io.StringIO(), io.StringIO()
     handler = signal.getsignal(signal.SIGTERM)
     try:

@@ -17,7 +17,7 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.standin import build_archive, build_mixnet_archive
 from tests.support.zoo_builder import descriptor_data, write_model
-from training.mixnet_tf1 import BlockArgs, MixNetSpec
+from training.mixnet import BlockArgs, MixNetSpec
 
 MEAN, SCALE = (123.68, 116.78, 103.94), (58.395, 57.12, 57.375)
 

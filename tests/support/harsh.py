@@ -1,4 +1,4 @@
-"""A command of mixnet in a world that is against it: killed at a chosen step, short of disk, without permissions.
+"""Runs a command of mixnet under bad conditions: killed at a chosen step, on a full disk, without permissions.
 
     python -m tests.support.harsh kill:17 -- download --all ...
 
@@ -38,7 +38,7 @@ _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
 
 def run_harshly(world: str, *arguments: str | Path) -> Outcome:
-    """The command ``mixnet <arguments>`` in the world described by ``world``."""
+    """Run ``mixnet <arguments>`` under the conditions of ``world``: kill:N, count, file-limit:BYTES or unprivileged."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.harsh", world, "--", *map(str, arguments)],
         cwd=Path(__file__).parents[2],

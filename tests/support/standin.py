@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow.compat.v1 as tf
 
-from training import mixnet_tf1 as mixnet
+from training import mixnet, mixnet_tf1
 
 Array = npt.NDArray[np.float32]
 
@@ -79,9 +79,9 @@ def _run(
     """
     with tf.Graph().as_default() as graph:
         feed = tf.placeholder(tf.float32, [None, *images.shape[1:]])
-        mixnet.build_logits(feed, spec, training=draw is not None)
+        mixnet_tf1.build_logits(feed, spec, training=draw is not None)
         variables = tf.global_variables()
-        wanted = {mixnet.POOLED: tf.get_collection(mixnet.POOLED)[0]}
+        wanted = {mixnet_tf1.POOLED: tf.get_collection(mixnet_tf1.POOLED)[0]}
         if draw is not None:
             for v in tf.trainable_variables():
                 values[v.op.name] = _draw(v.op.name, tuple(v.shape.as_list()), draw)
@@ -109,7 +109,7 @@ def _adjusted_values(spec: mixnet.MixNetSpec, seed: int) -> dict[str, Array]:
         else:
             values[name] = (value * np.exp(off)).astype(np.float32)
     # Measured again with the moving statistics: their small errors add up to a large constant part.
-    features = _run(spec, values, images)[mixnet.POOLED]
+    features = _run(spec, values, images)[mixnet_tf1.POOLED]
     _scale_classifier(values, features, f"{spec.name}/mixnet_model/head/dense", rng)
     return values
 
@@ -134,7 +134,7 @@ def _with_averages(values: dict[str, Array], seed: int) -> dict[str, npt.NDArray
     everything: dict[str, npt.NDArray[np.generic]] = dict(values)
     for name, value in values.items():
         factor = rng.uniform(0.7, 1.3, value.shape).astype(np.float32)
-        everything[name + mixnet.EMA_SUFFIX] = value * factor
+        everything[name + mixnet_tf1.EMA_SUFFIX] = value * factor
     everything["global_step"] = np.asarray(218_949, np.int64)
     return everything
 
@@ -144,7 +144,7 @@ def build_mixnet_archive(
 ) -> StandIn:
     """Write a gzipped tar ``<name>/{checkpoint,model.ckpt.*}`` to ``path``: same arguments, same weights.
 
-    ``variant`` is a key of ``mixnet_tf1.VARIANTS``; the folder's name is that of the published model.
+    ``variant`` is a key of ``mixnet.VARIANTS``; the folder's name is that of the published model.
     """
     return build_archive(path, replace(mixnet.VARIANTS[variant], resolution=resolution, num_classes=num_classes), seed)
 
@@ -153,6 +153,6 @@ def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn
     """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
     values = _with_averages(_adjusted_values(spec, seed), seed)
     with tempfile.TemporaryDirectory() as scratch:
-        mixnet.pack_archive(mixnet.export_checkpoint(spec, values, Path(scratch)), path, level=1)
+        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(spec, values, Path(scratch)), path, level=1)
     digest = hashlib.sha384(path.read_bytes()).hexdigest()
     return StandIn(path=path, size=path.stat().st_size, sha384=digest, name=spec.name)

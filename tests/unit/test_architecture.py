@@ -16,7 +16,7 @@ from scripts import list_modules
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
 STAGES = ("downloading", "conversion", "accuracy", "quantization")
-HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec", "upath"}
+HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec"}
 MOST_LINES = 320
 MOST_MODULES = 13
 

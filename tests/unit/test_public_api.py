@@ -21,7 +21,7 @@ FUNCTIONS = {
     "list_models",
     "optimize_ir",
     "quantize",
-    "write_baseline",
+    "update_baseline",
 }
 VALUES = {
     "AccuracyReport",

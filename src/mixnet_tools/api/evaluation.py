@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mixnet_tools.accuracy import PROFILES
-from mixnet_tools.accuracy.cluster.address import parse_address
-from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate import baseline as baselines
@@ -24,7 +22,7 @@ from mixnet_tools.api.evaluation_task import (
     pack_models,
 )
 from mixnet_tools.api.models import PathLike, find_model
-from mixnet_tools.errors import OutputError
+from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import ir_at
 from mixnet_tools.progress import Progress
@@ -65,11 +63,14 @@ def evaluate(
     Then the calling program needs the usual ``if __name__ == "__main__":``, because these processes import its module.
 
     Raises :class:`UnknownModelError` and :class:`DescriptorError` where the model is not known or is broken,
-    :class:`UsageError` where no images are known, :class:`DatasetError` where images or labels cannot be used,
-    :class:`IRError` where an IR is missing or is no image classifier, :class:`EvaluationError` where a model cannot be
-    measured, :class:`DownloadError` and :class:`FreezeError` where the original is missing or cannot be read,
+    :class:`UsageError` where no images are known or the parameters do not fit each other, :class:`DatasetError` where
+    images or labels cannot be used, :class:`IRError` where an IR is missing or is no image classifier,
+    :class:`EvaluationError` where a model cannot be measured, :class:`DownloadError` and :class:`FreezeError` where the
+    original is missing or cannot be read, :class:`OutputError` where ``predictions`` cannot be written,
     :class:`MissingDependency` where a package is not installed.
     """
+    if resume and predictions is None:
+        raise UsageError("`resume` without `predictions`", hint="say which file to go on with: `predictions`")
     task = find_task(
         find_model(name, models_dir),
         EvaluationRequest(
@@ -85,13 +86,11 @@ def evaluate(
     if cluster is None:
         return evaluate_task(task, (device,), progress, max_bad=max_bad, predictions=file, resume=resume)
     (done,) = evaluate_on_cluster(
-        [pack_models(task, (device,))],
-        ClusterOptions(parse_address(cluster)),
-        profile=profile,
+        [pack_models(task, (device,), predictions=file, resume=resume)],
+        cluster,
         progress=progress,
         max_bad=max_bad,
         predictions=file,
-        resume=resume,
     )
     return done
 
@@ -151,16 +150,13 @@ def compare_baseline(evaluation: Evaluation, path: PathLike) -> Verdict:
     return judge(evaluation.report, baseline=compared, remarks=notes, references=False)
 
 
-def write_baseline(evaluation: Evaluation, path: PathLike) -> None:
-    """Write the answers of ``evaluation`` to the baseline ``path``, for :func:`compare_baseline` and mixnet-check.
+def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
+    """Make the answers of ``evaluation`` the baseline ``path``, for :func:`compare_baseline` and mixnet-check.
 
     The file is JSON with a line for each image, without paths, made to be committed. Raises :class:`OutputError` where
     it cannot be written.
     """
-    try:
-        baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
-    except OSError as error:
-        raise OutputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+    baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
 
 
 def _config(path: PathLike) -> AccuracyConfig:

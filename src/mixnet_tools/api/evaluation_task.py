@@ -14,6 +14,7 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
+from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
@@ -24,6 +25,7 @@ from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.sources.kinds import open_source
+from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import UsageError
@@ -35,7 +37,7 @@ from mixnet_tools.values import FrozenGraph, IRModel
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import PackedModel
+    from mixnet_tools.accuracy.cluster.transfer import ModelTransfer
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,6 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     irs: tuple[IRModel, ...] = ()
     if "openvino" in launchers:
         irs = require_irs(descriptor, request.ir_dir, request.precisions, download_dir=request.download_dir)
-    labels = descriptor.directory / "labels.txt"
     return EvaluationTask(
         descriptor.name,
         config,
@@ -143,7 +144,7 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
         irs,
         original,
         reference_images,
-        labels if labels.is_file() else None,
+        find_labels(descriptor.directory),
     )
 
 
@@ -192,17 +193,36 @@ def evaluate_task(
     )
 
 
-def pack_models(task: EvaluationTask, devices: Sequence[str] = ("CPU",)) -> ClusterTask:
-    """``task`` as it travels to the workers of a cluster: the same models in the same order as :func:`load_runners`."""
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
-    from mixnet_tools.accuracy.cluster.parcels import pack_graph, pack_ir, pack_onnx
+def pack_models(
+    task: EvaluationTask,
+    devices: Sequence[str] = ("CPU",),
+    *,
+    predictions: Path | None = None,
+    resume: bool = False,
+) -> ClusterTask:
+    """Plan ``task`` for a cluster, and pack its models: the same models in the same order as :func:`load_runners`.
 
-    models: list[PackedModel] = []
+    For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    """
+    from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
+    from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir, pack_onnx
+
+    models: list[ModelTransfer] = []
     if task.original is not None:
         original = task.original.read()
         models.append(pack_onnx(original) if isinstance(original, Path) else pack_graph(original))
     models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
-    return ClusterTask(task.model, task.config, task.dataset, tuple(models), task.reference_images)
+    plan = plan_evaluation(
+        task.model,
+        task.config,
+        task.dataset,
+        [model.info for model in models],
+        profile=task.profile,
+        reference_images=task.reference_images,
+        predictions=predictions,
+        resume=resume,
+    )
+    return ClusterTask(plan, tuple(models))
 
 
 def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[ImageDataset, int | None]:

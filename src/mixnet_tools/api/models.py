@@ -51,9 +51,10 @@ def download(
     options: DownloadOptions | None = None,
     progress: Progress | None = None,
 ) -> DownloadedModel:
-    """Fetch, verify and unpack the files of ``name`` into ``<output_dir>/public/<name>``.
+    """Fetch, verify and unpack the files of the model ``name`` into ``<output_dir>/public/<name>``.
 
-    Raises :class:`DownloadError` and its kinds, :class:`ArchiveError`, and what :func:`find_model` raises.
+    Files that are there already are not fetched again. Raises :class:`DownloadError` and its kinds where a file cannot
+    be had, :class:`ArchiveError` where an archive is broken or unsafe, and what :func:`find_model` raises.
     """
     return download_model(find_model(name, models_dir), Path(output_dir), options, progress)
 
@@ -68,11 +69,14 @@ def convert(
     options: ConversionOptions | None = None,
     progress: Progress | None = None,
 ) -> IRModel:
-    """Convert the downloaded ``name`` to an IR of ``precision`` (``FP32``, ``FP16``), proved against the original.
+    """Convert the model ``name`` below ``download_dir`` to an IR of ``precision`` (``FP32``, ``FP16``).
 
-    ``output_dir`` is by default the download folder. ``options.precisions`` is not looked at. Raises
-    :class:`ConversionError` and its kinds, :class:`DownloadError` where files are missing, :class:`OutputError` where
-    the IR cannot be written, and what :func:`find_model` raises; then no IR was written.
+    The IR is compared with the original before it is written to ``<output_dir>/public/<name>/<precision>`` (default of
+    ``output_dir``: ``download_dir``). ``precision`` takes the place of ``options.precisions``.
+
+    Raises :class:`DownloadError` where files are missing, :class:`ConversionError` and its kinds where the model cannot
+    be converted, :class:`OutputError` where the IR cannot be written, and what :func:`find_model` raises. Then no IR
+    was written.
     """
     descriptor = find_model(name, models_dir)
     locate_downloaded(descriptor, Path(download_dir))

@@ -1,4 +1,4 @@
-"""The function of the Python API that quantizes a model: its images, its comparisons, its search."""
+"""The function of the Python API that quantizes a model: it finds images and IRs, and runs the stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     calibration_images,
     calibration_set,
     choose,
-    has_labels,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import PathLike, find_model
@@ -31,12 +30,12 @@ from mixnet_tools.values import CalibrationSet
 
 @dataclass(frozen=True)
 class QuantizationOptions:
-    """What the user chooses for :func:`quantize`, beside places.
+    """Choices for :func:`quantize`.
 
-    ``fixed`` names those ``settings`` that a search may not change. ``source_precision`` is the IR to quantize
-    (default: FP16, or FP32 where there is no other). ``max_drop`` asks for a search for settings that keep top-1
-    within so many points of the first float IR. ``verify`` measures accuracy, where there are labels, and
-    throughput. ``num_images`` of the labelled images are measured (default: all).
+    ``settings`` are those of the quantization. ``max_drop`` searches for settings that keep top-1 within so many points
+    of the first float IR's; the search does not change the settings that ``fixed`` names. ``source_precision`` is the
+    IR to quantize (default: FP16, or FP32 where there is no other). ``verify`` measures throughput, and accuracy where
+    there are labels: on ``num_images`` of the labelled images (default: all), which ``profile`` prepares.
     """
 
     settings: QuantizationSettings = field(default_factory=QuantizationSettings)
@@ -60,15 +59,18 @@ def quantize(
     options: QuantizationOptions | None = None,
     progress: Progress | None = None,
 ) -> QuantizationReport:
-    """Quantize an IR of ``name`` below ``ir_dir`` to INT8, into the folder FP16-INT8 below ``output_dir``.
+    """Quantize an IR of the model ``name`` below ``ir_dir`` to INT8.
 
-    ``source`` are images to calibrate with, labelled or not (default: those that come with the model). Accuracy is
-    measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels of these.
-    Where no settings keep ``options.max_drop``, the best are taken, and the report says ``passed`` False. Raises
-    :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it is
-    quantized already, or NNCF fails; :class:`MissingDependency` without NNCF; :class:`DatasetError`,
-    :class:`EvaluationError`; :class:`OutputError` where the result cannot be written; and what :func:`find_model`
-    raises.
+    The result is written to ``<output_dir>/public/<name>/FP16-INT8`` (default of ``output_dir``: ``ir_dir``).
+    ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
+    Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels
+    of these images. Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
+    is False.
+
+    Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
+    is quantized already, or NNCF fails; :class:`OutputError` where the result cannot be written;
+    :class:`MissingDependency` without NNCF; :class:`DatasetError` and :class:`EvaluationError` where images cannot be
+    used or IRs not be measured; :class:`UsageError` where no images are known; and what :func:`find_model` raises.
     """
     return quantize_model(
         find_model(name, models_dir),
@@ -93,7 +95,7 @@ def quantize_model(
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:
-    """:func:`quantize` for a descriptor that was found already."""
+    """Quantize the model of ``descriptor``: see :func:`quantize`."""
     images = source or bundled_source(descriptor.directory)
     if images is None:
         raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="give them: `source`")
@@ -104,16 +106,17 @@ def quantize_model(
     wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
     (ir,) = require_irs(descriptor, ir_dir, [wanted])
     classes = classes_of(floats[0].xml)
-    labelled = eval_source or (images if has_labels(images, own, classes) else None)
     found = calibration_images(images, own, classes)
-    chosen = choose(found, options.settings.subset_size, options.settings.seed, str(images))
+    chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
     def calibrate(height: int, width: int) -> CalibrationSet:
-        return calibration_set(config, chosen, (images, len(found)), (height, width), options.profile, progress)
+        return calibration_set(config, chosen, (images, len(found.images)), (height, width), options.profile, progress)
 
     comparer = None
-    if labelled is not None and (options.verify or options.max_drop is not None):
-        dataset = open_dataset(labelled, annotations)
+    dataset = None
+    if options.verify or options.max_drop is not None:
+        dataset = found.dataset if eval_source is None else open_dataset(eval_source, annotations)
+    if dataset is not None:
         comparer = Comparer(
             config,
             dataset.subset(options.num_images) if options.num_images else dataset,

@@ -4,7 +4,7 @@ Both see the same images, prepared as the model's accuracy-check.yml says. The f
 references of that file, and against an earlier run where --baseline names one; the exit code is 3 where one is missed.
 
 DATASET is a folder of images with a file val.txt ('relative/name.jpg label' lines, labels from 0), a folder with one
-subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its devkit beside it), or shards in the form
+subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its devkit beside it), or files in the form
 of WebDataset (.tar), TFRecord or Parquet. Without -s, a model is measured on the images that come with it, if it has
 any.
 
@@ -93,7 +93,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find everything for every model first, then measure; nothing is measured where something is missing."""
+    """Find everything for all models first, then measure. Nothing is measured where something is missing."""
     if args.print_all:
         return print_all_models(args)
     # Pillow's remarks on odd metadata name no file and change no pixel.
@@ -175,7 +175,7 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
 def _find_tasks(
     args: argparse.Namespace, descriptors: Sequence[ModelDescriptor], progress: Progress
 ) -> list[EvaluationTask]:
-    """All problems of all models at once, so that none shows only after hours of another's evaluation."""
+    """Find what each model needs. All problems are named at once: none shows only after hours of measuring."""
     from mixnet_tools.api.evaluation_task import find_task
 
     request = _request(args)

@@ -42,34 +42,28 @@ def check_cluster_usage(args: argparse.Namespace) -> None:
             if getattr(args, option) is not None:
                 raise UsageError(f"--{option} without --cluster", hint="--cluster local, or the address of a scheduler")
         return
-    from mixnet_tools.accuracy.cluster.address import parse_address
-    from mixnet_tools.accuracy.cluster.dask_quietly import import_distributed
+    from mixnet_tools.accuracy.cluster.connection import parse_address, require_dask
 
     parse_address(args.cluster)
     if args.tune:
         raise UsageError("--tune with --cluster: workers' processors may differ, and so would their kernels")
-    import_distributed()
+    require_dask()
 
 
 def measure_on_cluster(
     args: argparse.Namespace, tasks: Sequence[EvaluationTask], devices: Sequence[str], progress: Progress
 ) -> list[Evaluation]:
     """Measure ``tasks``; converted models on each of ``devices``."""
-    from mixnet_tools.accuracy.cluster.address import parse_address
-    from mixnet_tools.accuracy.cluster.evaluate import ClusterOptions, evaluate_on_cluster
+    from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
     from mixnet_tools.api.evaluation_task import pack_models
 
     progress.note(f"{', '.join(task.model for task in tasks)}: reading models")
     return evaluate_on_cluster(
-        [pack_models(task, devices) for task in tasks],
-        ClusterOptions(
-            parse_address(args.cluster),
-            shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
-            wait=args.cluster_wait,
-        ),
-        profile=args.profile,
+        [pack_models(task, devices, predictions=args.predictions, resume=args.resume) for task in tasks],
+        args.cluster,
+        shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
+        wait=args.cluster_wait,
         progress=progress,
         max_bad=args.max_bad,
         predictions=args.predictions,
-        resume=args.resume,
     )

@@ -1,4 +1,4 @@
-"""What mixnet-check and its merge do with a finished evaluation: judge, print, write files, choose the exit code."""
+"""What mixnet-check and its merge do with finished evaluations: judge, print, write files, choose the exit code."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.options import points
-from mixnet_tools.cli.common.output import print_json
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.cli.common.output import MISSED, print_json
+from mixnet_tools.errors import OutputError, UsageError
 from mixnet_tools.files import atomic
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.datasets.dataset import ImageDataset
     from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+    from mixnet_tools.accuracy.gate.baseline import BaselineJudgement
     from mixnet_tools.accuracy.gate.verdict import Verdict
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
-
-MISSED = 3
-"""Exit code: an accuracy is below its reference by more than the tolerance, or a model is worse than its baseline."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished evaluation; ``dataset`` is None where its images are not at hand."""
+    """A finished evaluation, its images (None: they are not there), and the file with the names of the classes."""
 
     evaluation: Evaluation
     dataset: ImageDataset | None
@@ -77,7 +75,7 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
     if args.baseline and not args.update_baseline:
         from mixnet_tools.accuracy.gate.baseline import read_baseline
 
-        read_baseline(args.baseline)  # that it is there is better known before hours of measuring
+        read_baseline(args.baseline)  # a fault of it is better known before hours of measuring
     if args.html:
         from mixnet_tools.accuracy.reports.html_page import require
 
@@ -88,7 +86,7 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
 
 
 def _require_writable(path: Path) -> None:
-    """Find out before hours of measuring; leaves nothing behind but the folder. :class:`UsageError`."""
+    """Find out before hours of measuring that ``path`` can be written. Makes its folder; raises :class:`UsageError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         existed = path.exists()
@@ -101,51 +99,53 @@ def _require_writable(path: Path) -> None:
 
 
 def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
-    """Judge, write, print; returns the exit code."""
-    verdicts = [_judge(args, one) for one in finished]
+    """Judge, print, write; returns the exit code."""
+    verdicts = [_judge(args, one.evaluation) for one in finished]
     reports = [one.evaluation.report for one in finished]
     _print(args, reports, verdicts)
-    sys.stdout.flush()  # what was measured is shown, whatever becomes of the files
-    _write(args, finished, reports, verdicts)
+    sys.stdout.flush()  # what was measured is shown, even if a file cannot be written
+    _write(args, finished, verdicts)
     return 0 if all(verdict.passed for verdict in verdicts) else MISSED
 
 
-def _judge(args: argparse.Namespace, finished: Finished) -> Verdict:
+def _judge(args: argparse.Namespace, evaluation: Evaluation) -> Verdict:
+    """Judge by references and baseline; write the baseline anew where that is asked for."""
     from mixnet_tools.accuracy.gate.baseline import compare, read_baseline, write_baseline
     from mixnet_tools.accuracy.gate.verdict import DEFAULT_TOLERANCE, judge
 
-    done, tolerance = finished.evaluation, DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance
-    limits: Any = {"references": not args.no_references, "int8_tolerance": args.int8_tolerance}
-    if not args.baseline or args.update_baseline:
-        verdict = judge(done.report, tolerance, **limits)
-        if args.baseline and verdict.passed:
-            write_baseline(args.baseline, done.setup, done.predictions)
-            print(f"{done.report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
-        elif args.baseline:
-            print(f"{done.report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
-        return verdict
-    compared, notes = compare(read_baseline(args.baseline), done.setup, done.predictions)
-    return judge(done.report, tolerance, compared, notes, **limits)
+    report = evaluation.report
+    compared: tuple[BaselineJudgement, ...] = ()
+    remarks: tuple[str, ...] = ()
+    if args.baseline and not args.update_baseline:
+        compared, remarks = compare(read_baseline(args.baseline), evaluation.setup, evaluation.predictions)
+    verdict = judge(
+        report,
+        DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance,
+        compared,
+        remarks,
+        references=not args.no_references,
+        int8_tolerance=args.int8_tolerance,
+    )
+    if args.update_baseline and verdict.passed:
+        write_baseline(args.baseline, evaluation.setup, evaluation.predictions)
+        print(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
+    elif args.update_baseline:
+        print(f"{report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
+    return verdict
 
 
-def _write(
-    args: argparse.Namespace,
-    finished: Sequence[Finished],
-    reports: Sequence[AccuracyReport],
-    verdicts: Sequence[Verdict],
-) -> None:
-    """Every file that can be written, whatever becomes of the others."""
+def _write(args: argparse.Namespace, finished: Sequence[Finished], verdicts: Sequence[Verdict]) -> None:
+    """Write each file that can be written. Raises :class:`OutputError` that names the others."""
+    reports = [one.evaluation.report for one in finished]
     problems = []
     if args.junit:
-        from mixnet_tools.accuracy.reports.outputs import junit
+        from mixnet_tools.accuracy.reports.junit import junit
 
         problems += _save(args.junit, junit(reports, verdicts))
     if args.markdown:
-        from mixnet_tools.accuracy.reports.outputs import markdown
+        from mixnet_tools.accuracy.reports.markdown import markdown
 
-        problems += _save(
-            args.markdown, markdown(reports, verdicts), append=True
-        )  # a job's summary may have other parts
+        problems += _append(args.markdown, markdown(reports, verdicts))  # a job's summary may have other parts
     if args.html:
         from mixnet_tools.accuracy.reports.html_page import Section, render
 
@@ -155,25 +155,37 @@ def _write(
         ]
         problems += _save(args.html, render(sections))
     if problems:
-        raise EvaluationError("\n".join(problems), hint="the result above was measured; only these files are missing")
+        raise OutputError("\n".join(problems), hint="the result above was measured; only these files are missing")
 
 
-def _save(path: Path, text: str, *, append: bool = False) -> list[str]:
-    """Write a file of results. Returns what went wrong, in a list of at most one."""
+def _save(path: Path, text: str) -> list[str]:
+    """Write the file ``path``. Returns what went wrong, in a list of at most one message."""
     try:
-        if append:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(text)
-        else:
-            atomic.write_text(path, text, errors="backslashreplace")
+        atomic.write_text(path, text, errors="backslashreplace")
     except OSError as error:
-        return [f"{path}: cannot be written: {error.strerror or error}"]
+        return [_not_written(path, error)]
     return []
 
 
+def _append(path: Path, text: str) -> list[str]:
+    """Append to the file ``path``. Returns what went wrong, in a list of at most one message."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError as error:
+        return [_not_written(path, error)]
+    return []
+
+
+def _not_written(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written: {error.strerror or error}"
+
+
 def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
-    from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA, provenance, text_table
+    """Print the result on stdout, and remarks on stderr."""
+    from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA
+    from mixnet_tools.accuracy.reports.table import provenance, text_table
 
     if args.json:
         print_json(

@@ -1,6 +1,6 @@
-"""Download models as omz_downloader does: every byte verified, nothing twice, and continued after any interruption.
+"""Download models as omz_downloader does, with every byte verified, and continued after any interruption.
 
-The files of a model go to OUTPUT_DIR/public/<name>/, and archives are unpacked there.
+The files of a model go to OUTPUT_DIR/public/<name>/. Archives are unpacked there.
 """
 
 from __future__ import annotations
@@ -63,15 +63,19 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR",
         help="keep verified files in DIR and take them from there (OMZ's layout)",
     )
-    sources.add_argument("--offline", action="store_true", help="use only what is there, the cache and local mirrors")
+    sources.add_argument("--offline", action="store_true", help="use only files in place, the cache and local mirrors")
     sources.add_argument(
         "--num_attempts", type=positive_int, default=3, metavar="N", help="attempts at each source (default: 3)"
     )
     sources.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="S", help="seconds for a connection or a stall (default: 30)"
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="S",
+        help="seconds to wait for a connection, or for more bytes (default: 30)",
     )
-    existing = parser.add_argument_group("what is there already").add_mutually_exclusive_group()
-    existing.add_argument("--verify", action="store_true", help="hash every file, and repair what is wrong")
+    existing = parser.add_argument_group("files that are there already").add_mutually_exclusive_group()
+    existing.add_argument("--verify", action="store_true", help="hash every file that is there, and repair wrong ones")
     existing.add_argument("--force", action="store_true", help="download everything anew")
     add_progress(parser)
 

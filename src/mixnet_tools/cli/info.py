@@ -1,7 +1,8 @@
-"""Show what is known of a model: its descriptor, its card, and the IR where it was converted.
+"""Show what is known of a model: its descriptor, its card, and its IRs, if it was converted.
 
-With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal a
-table; elsewhere, or with --json, JSON: for models the list that omz_info_dumper prints, with more fields.
+With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal the
+result is a table. Elsewhere, or with --json, it is JSON: for models the list that omz_info_dumper prints, with more
+fields.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.common.options import Parser, add_model_selection, print_all_models, selected_entries
 from mixnet_tools.cli.common.output import print_json, table
-from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.errors import IRError, UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.descriptors.zoo import ZooEntry
+    from mixnet_tools.ir.inspect import IrPort
 
 MOST_SHOWN = 100
 """Characters of an rt_info value in a table; the labels of ImageNet have 10,000."""
@@ -84,12 +86,12 @@ def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, An
 
 
 def _ir(xml: Path) -> dict[str, Any]:
-    """The size of the IR at ``xml``; or why it cannot be told, which is no reason not to show all other models."""
+    """The size of the IR at ``xml``, or the error where it cannot be read: the other models are shown all the same."""
     from mixnet_tools.ir.inspect import count
 
     try:
         counted = count(xml)
-    except EvaluationError as error:
+    except IRError as error:
         return {"xml": str(xml), "error": str(error)}
     return {
         "xml": str(xml),
@@ -148,7 +150,7 @@ def _show_ir(xml: Path, as_json: bool) -> None:
     print(table((description.name, ""), rows))
 
 
-def _port(port: Any) -> str:
+def _port(port: IrPort) -> str:
     names = ", ".join(port.names)
     shape = "?" if port.shape is None else list(port.shape)
     return f"{names}: {shape} {port.element_type} {port.layout}".rstrip()

@@ -1,7 +1,7 @@
-"""Entry points, and the one place where an error becomes a message and an exit code.
+"""Runs the commands, and turns their errors into messages and exit codes.
 
-Exit codes: 0 done, 1 a known failure, 2 wrong usage, 3 accuracy below its reference, 130 interrupted (143 for
-SIGTERM). stdout carries results only; everything else goes to stderr.
+Exit codes: 0 done, 1 a known failure, 2 wrong usage, 3 accuracy below its reference, 130 interrupted (Ctrl-C), 143
+terminated (SIGTERM). stdout carries the result. Everything else goes to stderr.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ COMMANDS = {
 }
 
 SUBCOMMANDS = {("check", "merge"): "merge"}
-"""(command, its first argument): the module that carries this form of the command out."""
+"""The module of each command inside a command: ``mixnet check merge``."""
 
 
 def mixnet(argv: Sequence[str] | None = None) -> int:
-    """``mixnet <command> ...``: the same commands under one name."""
+    """Run ``mixnet <command> ...``; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
         return run(arguments[0], arguments[1:], prog=f"mixnet {arguments[0]}")
@@ -54,7 +54,7 @@ def mixnet(argv: Sequence[str] | None = None) -> int:
 
 
 def run(command: str, argv: Sequence[str], prog: str) -> int:
-    """Parse ``argv`` for ``command`` and carry it out; returns the exit code."""
+    """Run ``command`` with the arguments ``argv``; returns the exit code. Messages call the command ``prog``."""
     _open_closed_streams()
     if argv and (command, argv[0]) in SUBCOMMANDS:
         return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
@@ -68,14 +68,14 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     interruption.listen()
     try:
         code: int = module.run(args)
-        sys.stdout.flush()  # a closed pipe shows here, not after the handlers are gone
+        sys.stdout.flush()  # a closed pipe raises here, where it is handled
         return code
     except KeyboardInterrupt:
         return _stopped(prog, signal.SIGINT)
     except interruption.Terminated:
         return _stopped(prog, signal.SIGTERM)
     except BrokenPipeError:
-        # The reader of stdout went away (`| head`): nothing is left to say, and exit must not try to flush.
+        # The reader of stdout went away (`| head`). Python flushes stdout once more at its exit, and must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -83,7 +83,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
             print(redact_within(traceback.format_exc()), end="", file=sys.stderr)
         number = interruption.received()
         if number is not None and not isinstance(error, MixnetToolsError):
-            # It came while a C extension was being imported, say, which made an ImportError of it.
+            # The signal came in a place that turns its exception into another one, such as the import of a C extension.
             return _stopped(prog, number)
         _print_error(args, error)
         return 2 if isinstance(error, UsageError) else 1
@@ -99,8 +99,7 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
     if isinstance(error, MixnetToolsError):
         text, hint = hints.message(error, args), hints.hint(error, args)
     elif isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        text = redact_within(f"{place}{error.strerror or error}")
+        text = redact_within(hints.system_message(error))
     else:
         text = redact_within(f"{type(error).__name__}: {error}")
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"
@@ -119,16 +118,16 @@ def _add_version(parser: Parser) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Put the null device where the caller closed stdin, stdout or stderr (``>&-``).
+    """Open the null device where the caller closed stdin, stdout or stderr (``>&-``).
 
-    Python has None for such a stream, and the next file opened would get its number: a library that writes to file
-    descriptor 1 or 2 would write into that file.
+    Otherwise the next file that is opened gets the number of the closed stream, and a library that writes to file
+    descriptor 1 or 2 writes into that file. Python's own stream is None.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
@@ -136,27 +135,27 @@ def _open_closed_streams() -> None:
 
 
 def download() -> int:
-    """``mixnet-download``."""
+    """Run ``mixnet-download``."""
     return run("download", sys.argv[1:], "mixnet-download")
 
 
 def convert() -> int:
-    """``mixnet-convert``."""
+    """Run ``mixnet-convert``."""
     return run("convert", sys.argv[1:], "mixnet-convert")
 
 
 def check() -> int:
-    """``mixnet-check``."""
+    """Run ``mixnet-check``."""
     return run("check", sys.argv[1:], "mixnet-check")
 
 
 def quantize() -> int:
-    """``mixnet-quantize``."""
+    """Run ``mixnet-quantize``."""
     return run("quantize", sys.argv[1:], "mixnet-quantize")
 
 
 def info() -> int:
-    """``mixnet-info``."""
+    """Run ``mixnet-info``."""
     return run("info", sys.argv[1:], "mixnet-info")
 
 

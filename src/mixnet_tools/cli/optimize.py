@@ -1,8 +1,9 @@
-"""Make an OpenVINO IR faster on this machine: any IR, whoever wrote it, such as the Model Optimizer's of old.
+"""Make an OpenVINO IR faster on this machine, whichever tool wrote it: mixnet-convert, the Model Optimizer, ...
 
-The graph is rewritten where a pattern of a MixConv network matches, and kept where that computes the same and is faster
-here; with --tune, kernels are chosen by trial. Where nothing is faster, OUT.xml is a copy of FILE.xml. What was done
-and measured stands in OUT.optimization.json beside it. (mixnet-convert --optimize does this while it converts.)
+The graph is rewritten where a pattern of a MixConv network matches. The result is kept if it computes the same and is
+faster here. With --tune, kernels are chosen by trial. If nothing is faster, OUT.xml is a copy of FILE.xml.
+OUT.optimization.json beside it says what was done and measured. (mixnet-convert --optimize does this while it
+converts.)
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Quantize a converted model to INT8 by NNCF, calibrated on images, and measure what that costs and gains.
 
-The IR of a model is written to OUTPUT_DIR/public/<name>/FP16-INT8/<name>.xml and .bin, and how it was made and what was
-measured to quantization.json beside them. The same inputs give the same bytes.
+The IR is written to OUTPUT_DIR/public/<name>/FP16-INT8/<name>.xml and .bin. quantization.json beside them says how it
+was made and what was measured. The same inputs give the same bytes.
 
-IMAGES is a folder of images, or a data set in any form that mixnet-check takes. Where it has labels, or --eval_source
-has, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one keeps top-1; the
-exit code is 3 where none does, and then the best one is written.
+IMAGES is a folder of images, or a data set in any form that mixnet-check takes: a path or a URL. If IMAGES or
+--eval_source has labels, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one
+keeps top-1. If none does, the best one is written, and the exit code is 3.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import print_json
+from mixnet_tools.cli.common.output import MISSED, print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
     from mixnet_tools.quantization.report import QuantizationReport
-
-MISSED = 3
-"""Exit code: no settings kept the accuracy."""
 
 DEFAULTS = QuantizationSettings()
 
@@ -62,7 +59,7 @@ def add_arguments(parser: Parser) -> None:
         "-s",
         "--source",
         metavar="IMAGES",
-        help="images to calibrate with, labelled or not (default: those that come with the model)",
+        help="images to calibrate with, labelled or not: a path, or a URL (default: those that come with the model)",
     )
     images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
     images.add_argument("--annotations", metavar="FILE", help="the labels of the images to measure on")
@@ -105,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         except MixnetToolsError as error:
             failed.append((model.name, error))
         except OSError as error:
-            failed.append((model.name, _named(error)))
+            failed.append((model.name, QuantizationError(hints.system_message(error))))
     if len(failed) == 1 and not reports:
         raise failed[0][1]
     return _finish(args, reports, failed)
@@ -216,17 +213,12 @@ def _finish(
         print("\n".join(describe(report) for report in reports))
     for report in reports:
         for note in report.notes:
-            print(f"{report.model}: note: {note}", file=sys.stderr)
+            print(f"{report.model}: note: {hints.with_options(note, args.parser)}", file=sys.stderr)
     for name, error in failed:
         print(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
     if missed:
         print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0
-
-
-def _named(error: OSError) -> QuantizationError:
-    place = f"{error.filename}: " if error.filename else ""
-    return QuantizationError(f"{place}{error.strerror or error}")
 
 
 def _seed(text: str) -> int:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from mixnet_tools import __version__
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
+from mixnet_tools.descriptors.labels import as_token, find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 
 SCHEMA = 1
-LABELS_FILE = "labels.txt"
 
 
 def rt_info(
@@ -42,27 +41,13 @@ def rt_info(
     sections = {"conversion_parameters": conversion}
     if descriptor.task_type == "classification" and classes is not None:
         info = {"model_type": "Classification", "topk": str(min(5, classes)), "resize_type": "crop"}
-        labels = read_labels(descriptor.directory)
-        if labels is not None and len(labels) != classes:
-            raise DescriptorError(
-                f"{descriptor.directory / LABELS_FILE}: {len(labels)} labels, but the model has {classes} classes"
-            )
-        if labels is not None:
-            info["labels"] = " ".join(labels)
+        if (path := find_labels(descriptor.directory)) is not None:
+            labels = read_labels(path)
+            if len(labels) != classes:
+                raise DescriptorError(f"{path}: {len(labels)} labels, but the model has {classes} classes")
+            info["labels"] = " ".join(map(as_token, labels))
         sections["model_info"] = info
     return sections
-
-
-def read_labels(directory: Path) -> tuple[str, ...] | None:
-    """The names of a model's classes: a line each in labels.txt beside model.yml; blanks become underscores."""
-    path = directory / LABELS_FILE
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(f"{path}: cannot read the labels: {error}") from error
-    return tuple("_".join(line.split()) for line in lines if line.strip())
 
 
 def conversion_report(

@@ -105,7 +105,7 @@ def _check_checksum(text: str) -> str:
     return f"{algorithm}:{digest.lower()}"
 
 
-def _source_from_string(value: Any) -> Any:
+def _source_from_string(value: object) -> object:
     return {"$type": "http", "url": value} if isinstance(value, str) else value
 
 

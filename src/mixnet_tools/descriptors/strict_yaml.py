@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.errors import DescriptorError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MAX_BYTES = 1 << 20
 """The largest file that is read. The largest descriptor of Open Model Zoo has 46 kB."""
@@ -30,7 +33,7 @@ _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
 }
 _MERGE_TAG = "tag:yaml.org,2002:merge"
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is several times as fast
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is several times as fast
 
 _EXPECTED = {
     "tuple_type": "a list",
@@ -59,7 +62,7 @@ class Document:
     """A parsed file: plain data, and the line on which each key stands."""
 
     path: Path
-    data: Any
+    data: dict[str, object]
     lines: dict[KeyPath, int]
 
     def problem(self, key: KeyPath, text: str) -> str:
@@ -98,11 +101,10 @@ def read(path: Path) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-    document = Document(path, data, lines)
     if not isinstance(data, dict):
         found = "an empty file" if data is None else f"a {type(data).__name__}"
         raise DescriptorError(f"{path}: expected a mapping of keys to values, got {found}")
-    return document
+    return Document(path, data, lines)
 
 
 def validate(
@@ -161,7 +163,7 @@ def _check_nesting(path: Path, text: str) -> None:
     depth = seen = 0
     loader = _Loader(text)
     try:
-        while (event := loader.get_event()) is not None:
+        while (event := loader.get_event()) is not None:  # type: ignore[no-untyped-call]
             if isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
                 continue
@@ -182,13 +184,13 @@ def _check_nesting(path: Path, text: str) -> None:
         loader.dispose()
 
 
-def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
+def _check_nodes(path: Path, root: yaml.Node | None) -> dict[KeyPath, int]:
     """Walk the node tree as it will be expanded; return the line of each key, or raise with all problems."""
     lines: dict[KeyPath, int] = {}
     problems: list[str] = []
     seen = 0
 
-    def visit(node: Any, key: KeyPath, ancestors: frozenset[int]) -> None:
+    def visit(node: yaml.Node, key: KeyPath, ancestors: frozenset[int]) -> None:
         nonlocal seen
         seen += 1
         if seen > MAX_NODES:
@@ -230,7 +232,7 @@ def _check_nodes(path: Path, root: Any) -> dict[KeyPath, int]:
     return lines
 
 
-def _describe(document: Document, item: Any, model: type[BaseModel]) -> str:
+def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic error as one line of ours."""
     key = _real_key(document.data, item["loc"])
     kind, context = item["type"], item.get("ctx", {})
@@ -255,13 +257,13 @@ def _describe(document: Document, item: Any, model: type[BaseModel]) -> str:
     return document.problem(key, f"{message}, got {got}")
 
 
-def _real_key(data: Any, loc: KeyPath) -> KeyPath:
+def _real_key(data: object, loc: KeyPath) -> KeyPath:
     """pydantic's location without the union tags it weaves in: only steps that exist in the data, and the last."""
     key: list[str | int] = []
     for position, part in enumerate(loc):
-        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
-        if in_list or (isinstance(data, dict) and part in data):
-            data = data[part]
+        inside = dict(enumerate(data)) if isinstance(data, list) else data
+        if isinstance(inside, dict) and part in inside:
+            data = inside[part]
         elif position < len(loc) - 1 or not isinstance(data, dict):
             continue
         key.append(part)
@@ -284,7 +286,7 @@ def _field_names(model: type[BaseModel]) -> list[str]:
     return list(names)
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]

@@ -1,4 +1,4 @@
-"""The download stage: descriptors in, complete models out.
+"""The download stage: downloads the models of descriptors, several at once.
 
 ::
 
@@ -31,8 +31,8 @@ from mixnet_tools.threads import run_each
 from mixnet_tools.values import DownloadedFile, DownloadedModel
 
 _PATIENCE = 1.0
-"""Seconds that an interrupted run gives its threads. One that still reads from the network then is left: it holds only
-a partial file, which is as good as after a kill, and the lock of its model, which ends with the process.
+"""Seconds to wait for the threads of an interrupted run. A thread that still reads from the network after that is left
+behind: it holds only a partial file, as after a kill, and the lock of its model, which ends with the process.
 """
 
 
@@ -70,7 +70,7 @@ def download_models(
     options: DownloadOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[ModelOutcome, ...]:
-    """Download each of ``descriptors``; one that fails does not stop the others. Outcomes are in their order.
+    """Download each of ``descriptors``. One that fails does not stop the others. Returns the outcomes in their order.
 
     Raises :class:`UsageError` for a mirror that cannot be downloaded from.
     """

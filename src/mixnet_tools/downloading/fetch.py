@@ -43,7 +43,7 @@ _MAX_PASSES = 4
 class FileRequest:
     """A file of ``model`` to fetch: from ``sources``, by way of ``partial``, to ``target``.
 
-    Messages call it ``shown_as``. With ``anew`` it comes from a source even if the cache has it, and what stands at
+    Messages call it ``shown_as``. With ``anew`` it comes from a source even if the cache has it, and an old file at
     ``target`` stays there until it is replaced.
     """
 
@@ -174,7 +174,7 @@ class Fetcher:
             return self._client
 
     def _seldom(self, request: FileRequest) -> Callable[[int], None]:
-        """A function that reports how many bytes are there, but not more often than is useful."""
+        """A function that reports how many bytes are there, ten times a second at most."""
         progress, last = self._context.progress, 0.0
 
         def report(count: int) -> None:
@@ -188,10 +188,10 @@ class Fetcher:
 
 
 def _clear_away(request: FileRequest) -> None:
-    """Take a wrong file away from the final name, and go on from it if it may be the beginning of the right one.
+    """Take a wrong file away from the final name. If it may be the beginning of the right one, it is continued.
 
-    omz_downloader writes under the final name, so a run of it that was killed leaves just that. A file with other
-    names (a link from a cache) is not written to.
+    omz_downloader writes under the final name, so a killed run of it leaves such a beginning there. A file that has
+    other names as well (a hard link from a cache) is not continued, since that would change it under those names.
     """
     try:
         known = request.target.lstat()

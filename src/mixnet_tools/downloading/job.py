@@ -1,7 +1,7 @@
-"""Brings one model from whatever is there to all files in place, unpacked and patched.
+"""Downloads one model: finds out what is missing, and puts all files in place, unpacked and patched.
 
-The order of steps makes a killed run harmless. A file gets its name when it is right. The manifest stops calling the
-outputs finished before the first of them is touched, and calls them finished again after the last. Another process
+The order of the steps makes a killed run harmless. A file gets its name when it is right. The manifest stops calling
+the outputs finished before the first of them is touched, and calls them finished again after the last. Another process
 that wants the same model waits for the lock, and then finds everything there.
 """
 
@@ -41,10 +41,10 @@ class ModelJob:
         self._layout = Layout.of(model, folder)
 
     def steps(self) -> Steps:
-        """Do what is left to do: a generator that gives the files to fetch, and has to be sent what came of each.
+        """Download the model, as a generator: it yields the files to fetch, and needs to be sent what came of each.
 
-        It returns the model, and raises the :class:`MixnetToolsError` of the first file that could not be fetched.
-        From the first step to the last, no other process works on the model.
+        It holds the model's lock until it ends, and returns the model. Raises the :class:`MixnetToolsError` of the
+        first file that could not be fetched.
         """
         self._check_names()
         progress, successful = self._context.progress, False

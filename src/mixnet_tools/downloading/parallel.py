@@ -17,8 +17,9 @@ from mixnet_tools.values import DownloadedModel
 class FileQueue:
     """The files of all models, in order.
 
-    Each thread calls :meth:`work`. Files of models that have begun come first; the next model begins only when there
-    are none. So while a thread waits for the lock of a model, nothing that other processes may wait for is left lying.
+    Each thread calls :meth:`work`. The next model begins only when all files of the earlier ones are taken. So while a
+    thread waits for the lock of a model, other threads finish the models whose locks this process already holds, and
+    two processes never wait for each other.
     """
 
     def __init__(self, models: Sequence[Steps], fetch: Callable[[FileRequest], FileRecord]) -> None:
@@ -47,11 +48,11 @@ class FileQueue:
                 model.go_on([model.outcomes[number] for number in range(len(model.requests))])
 
     def results(self) -> list[DownloadedModel | Exception]:
-        """What came of each model, in their order, when all work is done."""
+        """The result of each model, in their order, when all work is done."""
         return [model.result for model in self._models if model.result is not None]
 
     def close(self) -> None:
-        """Let go of models that were begun and not finished, except for those that a thread is still at work on."""
+        """End the models that are not finished, and free their locks, unless a thread is still working on them."""
         for model in self._models:
             with contextlib.suppress(ValueError):
                 model.steps.close()

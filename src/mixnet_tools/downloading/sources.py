@@ -60,7 +60,7 @@ def sources_of(model: ModelDescriptor, file: ModelFile, mirrors: Sequence[Locati
     """Every source that may have ``file``."""
     found: list[Source] = []
     for number, mirror in enumerate(mirrors):
-        # A mirror is a download folder of ours, or is laid out as Open Model Zoo's storage is, or holds just the files.
+        # A mirror is a download folder of ours, or has the layout of Open Model Zoo's storage, or holds just the files.
         for path in (f"{model.subdirectory}/{file.name}", f"{model.name}/{file.name}", file.name):
             found.append(_at(mirror / path, f"mirror {number}"))
     for number, source in enumerate(file.sources):

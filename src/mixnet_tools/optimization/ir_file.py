@@ -1,26 +1,29 @@
-"""Any IR on disk made faster: read, optimized, written whole."""
+"""Optimizes an IR on disk: reads it, makes it faster, and writes it whole with a report."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
-from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, objection
+from mixnet_tools.optimization.proof import FP16_TOLERANCE, TOLERANCE, find_mismatch
 from mixnet_tools.values import IRModel
+
+if TYPE_CHECKING:
+    import openvino
 
 REPORT_FILE = "{stem}.optimization.json"
 
 
 @dataclass(frozen=True)
 class OptimizedIR:
-    """``target`` is what was written: the optimized IR, or where nothing was faster a copy of the source."""
+    """The IR ``source`` and the IR ``target`` that was written: an optimized one, or a copy where nothing is faster."""
 
     source: Path
     target: IRModel
@@ -31,8 +34,8 @@ class OptimizedIR:
         """Whether ``target`` is another graph than the source."""
         return bool(self.result.describe())
 
-    def to_json(self) -> dict[str, Any]:
-        """What the report beside it holds: what was done, and the figures that it was decided by."""
+    def to_json(self) -> dict[str, object]:
+        """The contents of the report beside ``target``: what was done, and the measurements behind each decision."""
         tuned = self.result.tuned
         return {
             "schema": 1,
@@ -47,7 +50,7 @@ class OptimizedIR:
 
 
 def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: bool = False) -> OptimizedIR:
-    """Make the IR ``source`` (.xml, its .bin beside it), whatever wrote it, faster and write it to ``target``.
+    """Make the IR ``source`` (.xml, its .bin beside it) faster, whichever tool wrote it, and write it to ``target``.
 
     Weights stay as they are stored, in FP32 or FP16. ``<target>.optimization.json`` beside it says what was done. Where
     nothing is faster here, ``target`` is a copy.
@@ -69,11 +72,9 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
         place = replace(place, precision="FP16")
     done = OptimizedIR(source, place, optimize(model, rewriting=rewriting, tuning=tuning))
     with staged(done.result.model, place) as candidate:
-        if done.changed and (refused := _refused(model, candidate)):
-            kept = Optimized(
-                model, (*done.result.notes, f"not kept: stored as {place.precision}, {refused}"), {}, None, None
-            )
-            done = replace(done, result=kept)
+        if done.changed and (mismatch := _find_mismatch(model, candidate)):
+            note = f"not kept: stored as {place.precision}, {mismatch}"
+            done = replace(done, result=Optimized(model, (*done.result.notes, note), {}, None, None))
         if not done.changed:  # to the byte
             shutil.copyfile(source, candidate.xml)
             shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
@@ -81,18 +82,18 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
     return done
 
 
-def _refused(model: Any, candidate: IRModel) -> str | None:
-    """What speaks against the file as it was saved: rounding to half precision comes after the proof of the graph."""
+def _find_mismatch(model: openvino.Model, candidate: IRModel) -> str | None:
+    """Compare the file as it was saved with ``model``: weights are rounded to half precision when it is saved."""
     import openvino
 
     core = openvino.Core()
     core.set_property({"ENABLE_MMAP": False})  # the file may be replaced while it is open
     tolerance = FP16_TOLERANCE if candidate.precision == "FP16" else TOLERANCE
-    return objection(model, read_ir(candidate.xml, core), tolerance)
+    return find_mismatch(model, read_ir(candidate.xml, core), tolerance)
 
 
-def _stores_halves(model: Any) -> bool:
-    """Whether the weights of all convolutions and matrix products are FP16: one of FP32 must stay what it is."""
+def _stores_halves(model: openvino.Model) -> bool:
+    """Whether the weights of all convolutions and matrix products are FP16: a single one of FP32 must stay as it is."""
     kinds = set()
     for node in model.get_ops():
         if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul"):

@@ -1,8 +1,8 @@
-"""Which of the CPU plugin's kernels a convolution runs on: reading it, and wishing for another.
+"""Which kernel of OpenVINO's CPU plugin a convolution runs on: reads it, and requests another.
 
-The wish is ``PrimitivesPriority``, an attribute of OpenVINO's that is documented nowhere: it counts only after a model
-was saved and read again, and a wish that cannot be granted may end at a reference kernel a hundred times as slow. So
-what a wish led to is read from the execution graph each time.
+The request is the node attribute ``PrimitivesPriority``. OpenVINO does not document it, and takes notice of it only
+after a model was saved and read again. A request that cannot be met may lead to a reference kernel, which takes a
+hundred times as long. So the kernel that was applied is read from the execution graph each time.
 """
 
 from __future__ import annotations
@@ -10,23 +10,31 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from mixnet_tools.ir.read import read_ir
+
+if TYPE_CHECKING:
+    import openvino
 
 ATTRIBUTE = "PrimitivesPriority"
 REREAD_ATTRIBUTE = "primitives_priority_0"
-"""What OpenVINO calls it in a model that was read from a file."""
+"""Name of the same attribute in a model that was read from a file."""
 
 FAMILIES = ("brgconv_avx512", "jit_avx512", "brgconv_avx2", "jit_avx2")
 SUFFIXES = {"depthwise": "_dw", "pointwise": "_1x1"}
-"""What a family's kernel for a kind of convolution is called. Others are left alone: on 1x1 convolutions in groups and
-the first convolution, wishes ended at reference kernels or cost copies of the image around them."""
+"""For each kind of convolution, what the name of a family's kernel for it ends in.
+
+Other kinds are left alone. For 1x1 convolutions in groups and for the first convolution, requests led to reference
+kernels, or to copies of the image before and behind it.
+"""
 
 SLOW = ("ref", "gemm")
 """Parts of the names of kernels that no convolution should run on."""
 
 
-def kind_of(node: Any) -> str | None:
-    """The kind of convolution that ``node`` is, a key of :data:`SUFFIXES`; None where it is none of them."""
+def kind_of(node: openvino.Node) -> str | None:
+    """The kind of convolution that ``node`` is: a key of :data:`SUFFIXES`, or None."""
     if node.get_type_name() not in ("Convolution", "GroupConvolution"):
         return None
     shape = node.input_value(1).get_partial_shape()
@@ -39,34 +47,34 @@ def kind_of(node: Any) -> str | None:
 
 
 def priority(kind: str, family: str) -> str:
-    """The wish for ``family``, or else another family's kernel for the ``kind``."""
+    """The value of the attribute: the kernel of ``family`` for ``kind``, and after it those of the other families."""
     order = (family, *(other for other in FAMILIES if other != family))
     return ",".join(f"cpu:{one}{SUFFIXES[kind]}" for one in order)
 
 
-def wish(model: Any, families: Mapping[str, str]) -> None:
-    """Ask for the family of kernels that ``families`` has for a convolution's name."""
+def request_kernels(model: openvino.Model, families: Mapping[str, str]) -> None:
+    """Request kernels in ``model``: ``families`` has the family for each convolution, by its name."""
     for node in model.get_ops():
         family, kind = families.get(node.get_friendly_name()), kind_of(node)
         if family and kind:
             node.get_rt_info()[ATTRIBUTE] = priority(kind, family)
 
 
-def is_tuned(model: Any) -> bool:
-    """Whether wishes were put into ``model`` already."""
+def is_tuned(model: openvino.Model) -> bool:
+    """Whether ``model`` requests kernels already."""
     return any({ATTRIBUTE, REREAD_ATTRIBUTE} & set(node.get_rt_info()) for node in model.get_ops())
 
 
-def forget(model: Any) -> None:
-    """Take all wishes out of ``model``."""
+def remove_requests(model: openvino.Model) -> None:
+    """Remove all requests for kernels from ``model``."""
     for node in model.get_ops():
         info = node.get_rt_info()
         for name in {ATTRIBUTE, REREAD_ATTRIBUTE} & set(info):
             del info[name]
 
 
-def reread(model: Any) -> Any:
-    """``model`` saved and read again, which is when wishes begin to count."""
+def reread(model: openvino.Model) -> openvino.Model:
+    """Save ``model`` and read it again: only then does OpenVINO take notice of requests."""
     import openvino
 
     core = openvino.Core()
@@ -74,11 +82,11 @@ def reread(model: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "model.xml"
         openvino.save_model(model, xml, compress_to_fp16=False)
-        return core.read_model(xml)
+        return read_ir(xml, core)
 
 
-def granted(compiled: Any) -> dict[str, str]:
-    """By name of a convolution of a compiled model: its kernel, without the number format."""
+def applied_kernels(compiled: openvino.CompiledModel) -> dict[str, str]:
+    """The kernel on which each convolution runs, by the convolution's name; without the number format."""
     found = {}
     for node in compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()
@@ -87,6 +95,6 @@ def granted(compiled: Any) -> dict[str, str]:
     return found
 
 
-def slow(kernels: Mapping[str, str]) -> set[str]:
-    """The names of convolutions that run on a kernel of the slow kind."""
+def slow_convolutions(kernels: Mapping[str, str]) -> set[str]:
+    """The names of the convolutions in ``kernels`` that run on one of the :data:`SLOW` kernels."""
     return {name for name, kernel in kernels.items() if any(word in kernel for word in SLOW)}

@@ -1,32 +1,35 @@
-"""Small things that rewrites of an ``openvino.Model`` need: reading constants, slicing, copying operations."""
+"""Reads constants, and makes and copies operations of an ``openvino.Model``, for the rewrites."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import openvino
+
+Array = npt.NDArray[np.floating]
 
 CHANNELS = 1
 """The axis of channels: OpenVINO's convolutions are NCHW."""
 
 ACTIVATIONS = ("Relu", "Swish", "Clamp", "HSwish", "HSigmoid", "Sigmoid", "Tanh")
-"""Operations that map each number by itself. The first input is the data; others (Swish's beta) are scalars."""
+"""Operations that map each number by itself. Their first input is the data; others (Swish's beta) are scalars."""
 
 _NUMBERS = ("f16", "f32", "f64", "i32", "i64")
 """Element types that numpy has as well."""
 
 ARITHMETIC = ("Add", "Multiply", "Subtract", "Divide")
-"""Operations that, with a constant per channel as one of their inputs, treat each channel by itself."""
+"""Operations that treat each channel by itself where one of their inputs is a constant with one number per channel."""
 
 
-def constant_value(source: Any) -> Array | None:
-    """The numbers of ``source``, an Output, where these are fixed: a Constant, or an FP16 one widened to FP32.
+def constant_value(source: openvino.Output) -> Array | None:
+    """The numbers of ``source`` where they are fixed, else None: a Constant, or one in FP16 that is widened to FP32.
 
-    Quantized weights are not among them: they must stay as they are. Nor are types that numpy does not have (bfloat16).
+    Quantized weights do not count: they must stay as they are. Nor do types that numpy does not have (bfloat16).
     """
     node, kind = source.get_node(), source.get_element_type().get_type_name()
     if node.get_type_name() == "Convert" and node.input_value(0).get_node().get_type_name() == "Constant":
@@ -40,8 +43,8 @@ def constant_value(source: Any) -> Array | None:
     return None
 
 
-def constant(value: Array, name: str) -> Any:
-    """The Output of a new Constant called ``name``."""
+def constant(value: npt.NDArray[np.generic], name: str) -> openvino.Output:
+    """Make a Constant called ``name``."""
     from openvino import op
 
     node = op.Constant(np.asarray(value, order="C"))
@@ -49,34 +52,39 @@ def constant(value: Array, name: str) -> Any:
     return node.output(0)
 
 
-def copied(node: Any, inputs: Sequence[Any], name: str) -> Any:
-    """The Output of an operation like ``node``, with its attributes, on other ``inputs`` and called ``name``."""
+def copied(node: openvino.Node, inputs: Sequence[openvino.Output], name: str) -> openvino.Output:
+    """Make an operation like ``node``, with its attributes, on other ``inputs`` and called ``name``."""
     return made(node.get_type_name(), inputs, node.get_attributes(), name, node.get_type_info().version_id)
 
 
-def made(kind: str, inputs: Sequence[Any], attributes: dict[str, Any], name: str, opset: str = "opset1") -> Any:
-    """The Output of a new operation of type ``kind``."""
+def made(
+    kind: str, inputs: Sequence[openvino.Output], attributes: Mapping[str, object], name: str, opset: str = "opset1"
+) -> openvino.Output:
+    """Make an operation of type ``kind`` called ``name``."""
     from openvino.utils.node_factory import NodeFactory
 
-    node = NodeFactory(opset).create(kind, list(inputs), attributes)
+    node = NodeFactory(opset).create(kind, list(inputs), dict(attributes))
     node.set_friendly_name(name)
     return node.output(0)
 
 
-def sole_reader(output: Any) -> Any | None:
-    """The one operation that reads ``output``; None where there are several, or it is an output of the model."""
+def sole_reader(output: openvino.Output) -> openvino.Node | None:
+    """The one operation that reads ``output``. None where several do, or where it is an output of the model."""
     readers = [reader.get_node() for reader in output.get_target_inputs()]
     return readers[0] if len(readers) == 1 and readers[0].get_type_name() != "Result" else None
 
 
-def is_static_image(output: Any) -> bool:
+def is_static_image(output: openvino.Output) -> bool:
     """Whether ``output`` has four dimensions of known size."""
     shape = output.get_partial_shape()
     return bool(shape.is_static and len(shape) == 4)
 
 
-def channelwise_data(node: Any) -> int | None:
-    """Which input of ``node`` is the data, where it treats each channel by itself and keeps the shape; else None."""
+def channelwise_data(node: openvino.Node) -> int | None:
+    """The index of the input of ``node`` that is the data, where it treats each channel by itself, else None.
+
+    ``node`` must also keep the shape of that input.
+    """
     kind = node.get_type_name()
     if node.get_output_size() != 1 or not is_static_image(node.output(0)):
         return None
@@ -92,8 +100,11 @@ def channelwise_data(node: Any) -> int | None:
     return None
 
 
-def channelwise_copy(node: Any, data: Any, begin: int, end: int, name: str) -> Any:
-    """``node``, of which :func:`channelwise_data` is not None, on ``data``: the channels from ``begin`` to ``end``."""
+def channelwise_copy(node: openvino.Node, data: openvino.Output, begin: int, end: int, name: str) -> openvino.Output:
+    """Make an operation like ``node`` for the channels from ``begin`` to ``end``, which ``data`` holds.
+
+    ``node`` must be one of which :func:`channelwise_data` is not None.
+    """
     place = channelwise_data(node)
     inputs = []
     for index, source in enumerate(node.input_values()):
@@ -107,7 +118,7 @@ def channelwise_copy(node: Any, data: Any, begin: int, end: int, name: str) -> A
     return copied(node, inputs, name)
 
 
-def _per_channel(value: Array, node: Any) -> bool:
+def _per_channel(value: Array, node: openvino.Node) -> bool:
     """Whether ``value`` is one number, or one for each channel of what ``node`` computes."""
     channels = int(node.output(0).get_shape()[CHANNELS])
     return value.size == 1 or value.shape == (1, channels, 1, 1)

@@ -1,35 +1,39 @@
-"""Rewriting and tuning a model, and whether that was worth it here."""
+"""Rewrites and tunes a model, and keeps each change only where the result computes the same and is faster here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import first_line
 from mixnet_tools.inference.throughput import Speedup, measure_speedup
-from mixnet_tools.optimization.kernels import is_tuned, wish
-from mixnet_tools.optimization.proof import objection
+from mixnet_tools.optimization.kernels import is_tuned, request_kernels
+from mixnet_tools.optimization.proof import find_mismatch
 from mixnet_tools.optimization.rewrites import is_quantized, rewrite
 from mixnet_tools.optimization.tuning import SECTION, Tuned, tune
+
+if TYPE_CHECKING:
+    import openvino
 
 
 @dataclass(frozen=True)
 class Optimized:
-    """A model made faster, or as it was, and lines on why.
+    """A model that was made faster, or stayed as it was, and ``notes`` for people that say why.
 
-    ``rewrites`` counts the patterns rewritten, by name, and is empty where the model's graph is as it was; ``ratio`` is
-    how many times as fast rewriting made it (None: not measured). ``tuned`` is None without tuning.
+    ``rewrites`` counts the patterns that were rewritten, by the name of the rewrite; it is empty where the graph stayed
+    as it was. ``ratio`` is how many times as fast rewriting made the model (None: not measured). ``tuned`` is None
+    where nobody asked for tuning.
     """
 
-    model: Any
+    model: openvino.Model
     notes: tuple[str, ...]
     rewrites: Mapping[str, int]
     ratio: float | None
     tuned: Tuned | None
 
     def describe(self) -> dict[str, str]:
-        """What the model says of this in rt_info: no figure but a tuning's, so that rewriting gives equal files."""
+        """The values that the model's rt_info gets. Those of rewriting hold no measurement, so that files are equal."""
         described = {}
         if self.rewrites:
             described["rewrites"] = ", ".join(f"{name} {count}" for name, count in self.rewrites.items())
@@ -42,36 +46,36 @@ class Optimized:
 
 
 def optimize(
-    model: Any,
+    model: openvino.Model,
     *,
     rewriting: bool = True,
     tuning: bool = False,
-    measure: Callable[[Any, Any], Speedup] = measure_speedup,
-    tuner: Callable[[Any], Tuned] = tune,
+    measure: Callable[[openvino.Model, openvino.Model], Speedup] = measure_speedup,
+    tuner: Callable[[openvino.Model], Tuned] = tune,
 ) -> Optimized:
-    """Make ``model``, an ``openvino.Model``, faster: it stays as it is, the result's model is a changed copy.
+    """Make ``model`` faster. It stays as it is; the model of the result is a changed copy.
 
-    Each step counts only when the result computes the same, and the measurement says that it is faster here; otherwise
-    the result's model is ``model``.
+    Each step is kept only where the result computes the same, and the measurement says that it is faster here. Without
+    a step that is kept, the model of the result is ``model``.
     """
     if is_quantized(model):
         return Optimized(model, ("not optimized: the model is quantized",), {}, None, None)
     if any(port.get_partial_shape().is_dynamic for port in model.inputs):
         return Optimized(model, ("not optimized: the model's input has no fixed shape",), {}, None, None)
-    if is_tuned(model):  # its wishes are for the convolutions as they are
+    if is_tuned(model):  # the kernels were requested for the convolutions as they are
         return Optimized(model, ("not optimized: the model was tuned already; convert it anew",), {}, None, None)
     rewrites: dict[str, int] = {}
     result, notes, ratio = model, [], None
     if rewriting:
         changed, rewrites, note = _rewritten(model)
         if rewrites:
-            paired = measure(model, changed)
-            ratio = paired.ratio
-            if paired.faster:
+            speedup = measure(model, changed)
+            ratio = speedup.ratio
+            if speedup.faster:
                 result = changed
             else:
                 rewrites, note = {}, f"not rewritten: not faster here ({note})"
-            note += f": {paired.describe()}"
+            note += f": {speedup.describe()}"
         notes.append(note)
     tuned = None
     if tuning:
@@ -79,19 +83,23 @@ def optimize(
         notes.append(tuned.note)
         if tuned.families:
             result = result.clone()
-            wish(result, tuned.families)
+            request_kernels(result, tuned.families)
     optimized = Optimized(result, tuple(notes), rewrites, ratio, tuned)
     if described := optimized.describe():
         result.set_rt_info(described, [SECTION])
     return optimized
 
 
-def _rewritten(model: Any) -> tuple[Any, dict[str, int], str]:
-    """(a rewritten copy, what was rewritten, a line on it); nothing was where it would not compute the same."""
+def _rewritten(model: openvino.Model) -> tuple[openvino.Model, dict[str, int], str]:
+    """Rewrite a copy of ``model``, if it then computes the same.
+
+    Returns the copy, how often each rewrite matched, and a note. Where nothing is rewritten, ``model`` takes the place
+    of the copy.
+    """
     changed = model.clone()
     try:
         rewrites = rewrite(changed)
-        refused = objection(model, changed) if rewrites else "no pattern matches"
+        refused = find_mismatch(model, changed) if rewrites else "no pattern matches"
     except Exception as error:  # a fault of a rewrite, or of OpenVINO, must not cost anyone a conversion
         rewrites, refused = {}, f"{type(error).__name__}: {first_line(error)}"
     if refused:

@@ -1,13 +1,13 @@
-"""Whether a changed model still computes what it computed: both on the same inputs, output by output.
+"""Compares a changed model with the one before: both run on the same inputs, and each output must stay the same.
 
-A conversion is compared with its original besides (:mod:`mixnet_tools.conversion.parity`); this is for any model, of
-which there is no original at hand.
+A conversion is compared with its original as well (:mod:`mixnet_tools.conversion.parity`). This comparison is for any
+model, also where the original is not at hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,17 @@ import numpy.typing as npt
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.inference.throughput import make_inputs
 
+if TYPE_CHECKING:
+    import openvino
+
 INPUTS = 4
 
 TOLERANCE = 1e-4
-"""Largest allowed |difference| in units of an output's range (largest minus smallest value). Another order of the sums
-of a full-size MixNet-L moves a logit by 1e-6 of it; a part of a split in the wrong place by more than 0.1."""
+"""Largest allowed |difference|, in units of an output's range (largest minus smallest value).
+
+Another order of the sums of a full-size MixNet-L moves a logit by 1e-6 of the range; a part of a split in the wrong
+place moves it by more than 0.1.
+"""
 
 FP16_TOLERANCE = 1e-2
 """The same where both are stored in half precision, whose rounding moves a logit of MixNet-L by 1e-3 of the range."""
@@ -27,11 +33,12 @@ FP16_TOLERANCE = 1e-2
 Values = npt.NDArray[np.float64]
 
 
-def objection(model: Any, changed: Any, tolerance: float = TOLERANCE) -> str | None:
-    """Why ``changed`` must not take the place of ``model`` (both ``openvino.Model``, run on the CPU in float32), in
-    words; None where it may.
+def find_mismatch(model: openvino.Model, changed: openvino.Model, tolerance: float = TOLERANCE) -> str | None:
+    """Find out why ``changed`` must not take the place of ``model``. Returns the reason in words, or None.
+
+    Both run on the CPU in float32, on generated inputs.
     """
-    expected, found = _runs(model), _runs(changed)
+    expected, found = _outputs(model), _outputs(changed)
     largest = 0.0
     for run, other in zip(expected, found, strict=True):
         for one, two in zip(run, other, strict=True):
@@ -43,7 +50,7 @@ def objection(model: Any, changed: Any, tolerance: float = TOLERANCE) -> str | N
             ):
                 return "the result would be NaN or infinite in other places"
             if finite.any():
-                largest = max(largest, _share(one[finite], two[finite]))
+                largest = max(largest, _relative_difference(one[finite], two[finite]))
     if largest > tolerance:
         return f"the result would differ by {largest:.2g} of its range"
     if not any(_varies([run[index] for run in expected]) for index in range(len(expected[0]))):
@@ -51,14 +58,15 @@ def objection(model: Any, changed: Any, tolerance: float = TOLERANCE) -> str | N
     return None
 
 
-def _share(expected: Values, found: Values) -> float:
-    # An output that is all but constant has its size for a range.
+def _relative_difference(expected: Values, found: Values) -> float:
+    """The largest |difference|, in units of the range of ``expected``."""
+    # Where the output is almost constant, its size takes the place of its range.
     scale = max(float(np.ptp(expected)), 1e-3 * float(np.abs(expected).max()), 1e-30)
     return float(np.abs(expected - found).max()) / scale
 
 
 def _varies(outputs: Sequence[Values]) -> bool:
-    """Whether what one output gave for the inputs differs, as far as it is finite."""
+    """Whether an output differs from input to input, where it is finite for all of them."""
     if len({one.shape for one in outputs}) > 1:
         return True
     stacked = np.stack(outputs)
@@ -66,8 +74,8 @@ def _varies(outputs: Sequence[Values]) -> bool:
     return bool(stacked.size) and float(np.ptp(stacked, axis=0).max()) > 1e-6 * float(np.abs(stacked).max())
 
 
-def _runs(model: Any) -> list[list[Values]]:
-    """For each input, each output."""
+def _outputs(model: openvino.Model) -> list[list[Values]]:
+    """Run ``model`` on :data:`INPUTS` generated inputs: for each input, each output."""
     import openvino
 
     request = openvino.Core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()

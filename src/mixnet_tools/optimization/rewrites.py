@@ -1,24 +1,30 @@
-"""The portable rewrites, in their order, applied to a model by OpenVINO's pass manager."""
+"""Applies the rewrites to a model, in their order, by OpenVINO's pass manager."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.optimization import branches, splits, transposes
 
-REWRITES: Mapping[str, tuple[tuple[str, ...], Callable[[Any], bool]]] = MappingProxyType(
+if TYPE_CHECKING:
+    import openvino
+
+REWRITES: Mapping[str, tuple[tuple[str, ...], Callable[[openvino.Node], bool]]] = MappingProxyType(
     {module.NAME: (module.ROOTS, module.rewrite) for module in (splits, branches, transposes)}
 )
-"""By name: the types of operation at which a pattern is looked for, and what changes the graph where it is found."""
+"""The rewrites by name: the types of operation at which its pattern is looked for, and the function that rewrites.
+
+The function gets such an operation, and returns whether the pattern matched.
+"""
 
 
-def rewrite(model: Any, names: tuple[str, ...] = tuple(REWRITES)) -> dict[str, int]:
-    """Apply the rewrites called ``names`` to ``model``, in place; returns how often each matched (never: absent).
+def rewrite(model: openvino.Model, names: tuple[str, ...] = tuple(REWRITES)) -> dict[str, int]:
+    """Apply the rewrites called ``names`` to ``model``, in place. Returns how often each one matched, if it did.
 
-    Names, layouts and rt_info of inputs, outputs and model stay; a model that nothing matches stays as it is. What is
-    raised in a rewrite is raised here, and leaves ``model`` in between.
+    Names, layouts and rt_info of the model, its inputs and outputs stay. An exception in a rewrite is raised here, and
+    leaves ``model`` half rewritten.
     """
     from openvino.passes import Manager
 
@@ -36,12 +42,13 @@ def rewrite(model: Any, names: tuple[str, ...] = tuple(REWRITES)) -> dict[str, i
     return {name: count for name, count in counts.items() if count}
 
 
-def is_quantized(model: Any) -> bool:
-    """Whether ``model`` was made for integers: its rewrites and primitives would be others."""
+def is_quantized(model: openvino.Model) -> bool:
+    """Whether ``model`` computes with integers: it would need other rewrites and other kernels."""
     return any(operation.get_type_name() == "FakeQuantize" for operation in model.get_ops())
 
 
-def _matcher_pass(name: str, counts: dict[str, int], raised: list[BaseException]) -> Any:
+def _matcher_pass(name: str, counts: dict[str, int], raised: list[BaseException]) -> openvino.passes.MatcherPass:
+    """A pass that applies the rewrite ``name``, and keeps in ``counts`` and ``raised`` what came of it."""
     from openvino.passes import Matcher, MatcherPass, WrapType
 
     roots, change = REWRITES[name]
@@ -51,7 +58,7 @@ def _matcher_pass(name: str, counts: dict[str, int], raised: list[BaseException]
             super().__init__()
             self.register_matcher(Matcher(WrapType(list(roots)), name), self.matched)
 
-        def matched(self, matcher: Any) -> bool:
+        def matched(self, matcher: Matcher) -> bool:
             if raised:
                 return False
             try:

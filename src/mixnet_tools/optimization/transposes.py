@@ -1,19 +1,19 @@
-"""Rewrite: arithmetic per channel behind a Transpose from NHWC to NCHW is done before it.
+"""Rewrites a Transpose from NHWC to NCHW: the arithmetic per channel behind it moves before it.
 
-That is where the subtraction of the mean ends up that conversion folds into a model with an NHWC input:
+In a model with an NHWC input, conversion puts the subtraction of the mean there:
 
     Transpose to NCHW -> [Add, Multiply, ... with a constant per channel] -> rest
 
-Convolutions compute in an NHWC layout internally. With the Transpose next to them
+Then the Transpose stands next to the convolutions, which compute in NHWC internally:
 
     [Add, Multiply, ...] in NHWC -> Transpose to NCHW -> rest
 
-it is a change of view, where it was two copies of the image. The Transpose must be read by the first operation alone.
+There it is a change of view instead of two copies of the image. Only the first operation may read the Transpose.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,19 +27,22 @@ from mixnet_tools.optimization.nodes import (
     sole_reader,
 )
 
+if TYPE_CHECKING:
+    import openvino
+
 NAME = "transpose_sinking"
 ROOTS = ("opset1.Transpose",)
 NHWC_TO_NCHW = [0, 3, 1, 2]
 NCHW_TO_NHWC = (0, 2, 3, 1)
 
 
-def rewrite(transpose: Any) -> bool:
-    """Move the arithmetic behind ``transpose`` before it, if it is of the form above."""
+def rewrite(transpose: openvino.Node) -> bool:
+    """Move the arithmetic behind ``transpose`` before it, where the pattern matches; returns whether it does."""
     order = constant_value(transpose.input_value(1))
     if order is None or order.tolist() != NHWC_TO_NCHW or not is_static_image(transpose.output(0)):
         return False
     source, place = transpose.input_value(0), transpose.output(0)
-    chain: list[Any] = []
+    chain: list[openvino.Node] = []
     while (node := sole_reader(place)) is not None and node.get_type_name() in ARITHMETIC:
         data = channelwise_data(node)
         if data is None:
@@ -54,6 +57,6 @@ def rewrite(transpose: Any) -> bool:
         chain.append(node)
     if not chain:
         return False
-    # What the last operation put out, the Transpose does now, so it goes by that one's name.
+    # The new Transpose computes what the last operation did, so it takes over that name.
     place.replace(copied(transpose, [source, transpose.input_value(1)], chain[-1].get_friendly_name()))
     return True

@@ -1,8 +1,8 @@
-"""Tuning for the CPU at hand: every convolution gets the kernel that was the fastest in a trial.
+"""Tunes a model for the processor at hand: every convolution gets the kernel that was the fastest in a trial.
 
 Two versions of OpenVINO choose different kernels for the same convolution, and neither choice is the best everywhere.
-Each family of kernels is tried on all convolutions at once and timed layer by layer; the fastest of each are put
-together, and the whole is measured against the model as it was.
+Each family of kernels is tried on all convolutions at once and timed layer by layer. The fastest kernel of each layer
+is then requested, and the whole model is measured against the one before.
 """
 
 from __future__ import annotations
@@ -10,34 +10,48 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mixnet_tools.inference.throughput import THROUGHPUT, Speedup, make_inputs, measure_speedup
-from mixnet_tools.optimization.kernels import FAMILIES, SUFFIXES, granted, is_tuned, kind_of, reread, slow, wish
-from mixnet_tools.optimization.proof import objection
+from mixnet_tools.optimization.kernels import (
+    FAMILIES,
+    SUFFIXES,
+    applied_kernels,
+    is_tuned,
+    kind_of,
+    remove_requests,
+    request_kernels,
+    reread,
+    slow_convolutions,
+)
+from mixnet_tools.optimization.proof import find_mismatch
 from mixnet_tools.optimization.rewrites import is_quantized
 
+if TYPE_CHECKING:
+    import openvino
+
 SECTION = "optimization"
-"""Of rt_info, where a model says what was done to it for speed."""
+"""Section of rt_info in which a model says what was done to it for speed."""
 
 ARCHITECTURES = ("x86_64", "AMD64")
 ROUNDS = 40
 MARGIN = 0.95
-"""A kernel is preferred to OpenVINO's choice when it takes at most this share of the time; the rest is noise."""
+"""A kernel takes the place of OpenVINO's choice where it needs at most this share of the time. Less gain is noise."""
 
 Layers = Mapping[str, tuple[float, str]]
-"""By name of a convolution: the shortest time in microseconds, and the kernel it ran on."""
+"""For each convolution, by its name: its shortest time in microseconds, and the kernel on which it ran."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A model, tuned or as it was, and a line on why.
+    """A model that was tuned, or stayed as it was, and a ``note`` for people that says why.
 
-    ``families`` are the chosen kernels by name of convolution, empty where the model is as it was; ``ratio`` is how
-    many times as fast it became (None: not measured), on ``cpu`` with ``openvino_version``.
+    ``families`` has the family of kernels that was chosen for each convolution, by its name; it is empty where the
+    model stayed as it was. ``ratio`` is how many times as fast the model became (None: not measured), on the processor
+    ``cpu`` with ``openvino_version``.
     """
 
-    model: Any
+    model: openvino.Model
     note: str
     families: Mapping[str, str]
     ratio: float | None
@@ -46,16 +60,16 @@ class Tuned:
 
 
 def tune(
-    model: Any,
+    model: openvino.Model,
     device: str = "CPU",
     *,
-    trial: Callable[[Any], dict[str, Layers]] | None = None,
-    measure: Callable[[Any, Any], Speedup] = measure_speedup,
+    trial: Callable[[openvino.Model], Mapping[str, Layers]] | None = None,
+    measure: Callable[[openvino.Model, openvino.Model], Speedup] = measure_speedup,
 ) -> Tuned:
-    """Find the fastest kernels for ``model``, an ``openvino.Model``, which itself stays as it is.
+    """Find the fastest kernels for ``model``. It stays as it is; the model of the result is a copy that requests them.
 
-    The result's model has them; or is ``model`` where the device is not the CPU, the model is quantized, nothing was
-    faster, or the whole was not.
+    The model of the result is ``model`` where the device is not a CPU with x86 kernels, the model is quantized, has an
+    input of open shape or was tuned before, or nothing is faster.
     """
     import openvino
 
@@ -74,32 +88,32 @@ def tune(
         return unchanged("not tuned: the model's input has no fixed shape")
     if is_tuned(model):
         return unchanged("not tuned: it was already (convert it again for this CPU)")
-    families = choose((trial or trials)(model))
+    families = choose((trial or run_trials)(model))
     if not families:
         return unchanged("not tuned: OpenVINO's own choice of kernels is the fastest here")
-    wished = model.clone()
-    wish(wished, families)
-    wished = reread(wished)
-    if slow(granted(_compiled(wished))) - slow(granted(_compiled(model))):
+    tuned = model.clone()
+    request_kernels(tuned, families)
+    tuned = reread(tuned)
+    if slow_convolutions(applied_kernels(_compiled(tuned))) - slow_convolutions(applied_kernels(_compiled(model))):
         return unchanged("not tuned: a convolution fell to a reference kernel")
-    if refused := objection(model, wished):
-        return unchanged(f"not tuned: {refused}")
-    paired = measure(model, wished)
-    if not paired.faster:
-        return unchanged(f"not tuned: not faster here: {paired.describe()}", paired.ratio)
-    note = f"{len(families)} convolutions tuned for {cpu}: {paired.describe()}"
-    return Tuned(wished, note, families, paired.ratio, cpu, version)
+    if mismatch := find_mismatch(model, tuned):
+        return unchanged(f"not tuned: {mismatch}")
+    speedup = measure(model, tuned)
+    if not speedup.faster:
+        return unchanged(f"not tuned: not faster here: {speedup.describe()}", speedup.ratio)
+    note = f"{len(families)} convolutions tuned for {cpu}: {speedup.describe()}"
+    return Tuned(tuned, note, families, speedup.ratio, cpu, version)
 
 
-def tuned_elsewhere(model: Any) -> str | None:
-    """A remark where ``model`` says that it was tuned for another processor or version of OpenVINO; else None."""
+def tuned_elsewhere(model: openvino.Model) -> str | None:
+    """A remark where ``model`` says that it was tuned for another processor or version of OpenVINO, else None."""
 
     def said(key: str) -> str:
         return str(model.get_rt_info([SECTION, key]).astype(str)) if model.has_rt_info([SECTION, key]) else ""
 
     on, version = said("tuned_on"), said("tuned_openvino_version")
     if not on and not version:
-        return None  # as most are: nothing is asked of OpenVINO for these
+        return None  # most models were not tuned: OpenVINO need not look for the processor
     import openvino
 
     for what, then, now in (("processor", on, _cpu()), ("version of OpenVINO", version, openvino.get_version())):
@@ -108,8 +122,21 @@ def tuned_elsewhere(model: Any) -> str | None:
     return None
 
 
+def remove_tuning(model: openvino.Model) -> None:
+    """Remove from ``model`` the kernels that tuning requested, and what its rt_info says of them."""
+    if not is_tuned(model):
+        return
+    remove_requests(model)
+    if model.has_rt_info([SECTION]):
+        said = {key: model.get_rt_info([SECTION, key]).astype(str) for key in model.get_rt_info()[SECTION]}
+        model.set_rt_info({key: value for key, value in said.items() if not key.startswith("tuned_")}, [SECTION])
+
+
 def choose(tried: Mapping[str, Layers]) -> dict[str, str]:
-    """The family for each convolution that one serves better than OpenVINO's own choice, which is tried as ``""``."""
+    """Choose the fastest family for each convolution, where one is faster than OpenVINO's own choice by the margin.
+
+    ``tried`` has the times of each family, by its name; those of OpenVINO's own choice stand under ``""``.
+    """
     chosen = {}
     for name, (own, _) in tried[""].items():
         times = {family: layers[name][0] for family, layers in tried.items() if family and name in layers}
@@ -119,30 +146,34 @@ def choose(tried: Mapping[str, Layers]) -> dict[str, str]:
     return chosen
 
 
-def trials(model: Any, rounds: int = ROUNDS) -> dict[str, Layers]:
-    """Time each convolution on each family's kernels, in turn; only where it did run on them."""
+def run_trials(model: openvino.Model, rounds: int = ROUNDS) -> dict[str, Layers]:
+    """Time each convolution of ``model`` on the kernels of each family, in turn: see :func:`choose` for the result.
+
+    A convolution counts for a family only where it did run on the family's kernel, and OpenVINO would not have chosen
+    that by itself.
+    """
     kinds = {node.get_friendly_name(): kind for node in model.get_ops() if (kind := kind_of(node))}
     own = _Trial(_compiled(model), model)
     runs = {"": own}
     for family in FAMILIES:
-        wished = {name: family for name in kinds if own.kernels.get(name) != family + SUFFIXES[kinds[name]]}
-        for _ in range(2):  # the second time without those that fell to a reference kernel
+        requested = {name: family for name in kinds if own.kernels.get(name) != family + SUFFIXES[kinds[name]]}
+        for _ in range(2):  # the second time without the convolutions that fell to a reference kernel
             candidate = model.clone()
-            wish(candidate, wished)
+            request_kernels(candidate, requested)
             compiled = _compiled(reread(candidate))
-            fallen = slow(granted(compiled)) - slow(own.kernels)
+            fallen = slow_convolutions(applied_kernels(compiled)) - slow_convolutions(own.kernels)
             if not fallen:
                 runs[family] = _Trial(compiled, model)
                 break
-            wished = {name: family for name in wished if name not in fallen}
+            requested = {name: family for name in requested if name not in fallen}
     for _ in range(rounds):
         for run in runs.values():
-            run.once()
+            run.run_once()
     tried: dict[str, Layers] = {}
     for family, run in runs.items():
         if family:
-            asked = {name for name, kind in kinds.items() if run.kernels.get(name) == family + SUFFIXES[kind]}
-            counted = {name for name in asked if own.kernels[name] != run.kernels[name]}
+            applied = {name for name, kind in kinds.items() if run.kernels.get(name) == family + SUFFIXES[kind]}
+            counted = {name for name in applied if own.kernels[name] != run.kernels[name]}
         else:
             counted = set(kinds)
         tried[family] = {name: (time, run.kernels[name]) for name, time in run.times.items() if name in counted}
@@ -155,23 +186,24 @@ def _cpu() -> str:
     return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
-def _compiled(model: Any) -> Any:
+def _compiled(model: openvino.Model) -> openvino.CompiledModel:
     import openvino
 
     return openvino.Core().compile_model(model, "CPU", {**THROUGHPUT, "PERF_COUNT": True})
 
 
 class _Trial:
-    """A compiled model, and the shortest time of each of its convolutions so far."""
+    """A compiled model, the kernel of each of its convolutions, and the shortest time of each one so far."""
 
-    def __init__(self, compiled: Any, model: Any) -> None:
-        self.kernels = granted(compiled)
+    def __init__(self, compiled: openvino.CompiledModel, model: openvino.Model) -> None:
+        self.kernels = applied_kernels(compiled)
         self.times: dict[str, float] = {}
         self._request = compiled.create_infer_request()
         self._inputs = dict(enumerate(make_inputs(model)))
-        self._request.infer(self._inputs)  # the first is always slow
+        self._request.infer(self._inputs)  # the first inference is always slow
 
-    def once(self) -> None:
+    def run_once(self) -> None:
+        """Run one inference, and note the times in microseconds."""
         self._request.infer(self._inputs)
         for layer in self._request.profiling_info:
             if layer.node_name in self.kernels:

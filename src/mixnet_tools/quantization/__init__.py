@@ -1,1 +1,1 @@
-"""Post-training quantization to INT8: an IR and images of its kind to a quantized IR with its accuracy table."""
+"""Quantizes a float IR to INT8 after training, with a quantization calibration set, and reports what that costs."""

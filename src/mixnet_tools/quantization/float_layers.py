@@ -1,24 +1,27 @@
-"""Which layers of a quantized model stayed in float, and why, read from the model."""
+"""Finds the layers of a quantized model that stayed in float, and the reason for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mixnet_tools.quantization.source import LAYER_KINDS, weights_in_eight_bits
+
+if TYPE_CHECKING:
+    import openvino
 
 Reason = Literal["--ignore", "NNCF's pattern: squeeze and excitation", "NNCF put no quantizer here"]
 
 _BETWEEN = {*LAYER_KINDS, "Add", "Relu", "PRelu", "Swish", "HSwish", "Reshape", "Squeeze", "Unsqueeze", "Convert"}
 _GATES = {"Sigmoid", "HSigmoid"}
 _STEPS = 12
-"""How far a gate may lie from its pooling; a squeeze-and-excitation branch has about eight operations."""
+"""Operations between a pooling and its gate, at most. A squeeze-and-excitation branch has about eight."""
 
 
 @dataclass(frozen=True)
 class FloatLayer:
-    """A layer whose weights are floats. ``kind`` is OpenVINO's name for it."""
+    """A layer whose weights are floats. ``kind`` is its type in OpenVINO."""
 
     name: str
     kind: str
@@ -33,13 +36,13 @@ class LayerCounts:
     in_float: tuple[FloatLayer, ...]
 
     def by_reason(self) -> dict[str, int]:
-        """How many stayed in float for each reason."""
+        """Count the layers in float by their reason."""
         reasons = [layer.reason for layer in self.in_float]
         return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
 
 
-def examine(model: Any, ignored: Iterable[str]) -> LayerCounts:
-    """The layers of the quantized ``model``; ``ignored`` are the names that were to stay in float."""
+def examine(model: openvino.Model, ignored: Iterable[str]) -> LayerCounts:
+    """Examine the layers of the quantized ``model``. ``ignored`` are the names of those that were to stay in float."""
     asked, quantized, found = set(ignored), 0, []
     for operation in model.get_ordered_ops():
         narrow = weights_in_eight_bits(operation) if operation.get_type_name() in LAYER_KINDS else None
@@ -58,12 +61,13 @@ def examine(model: Any, ignored: Iterable[str]) -> LayerCounts:
     return LayerCounts(quantized, tuple(found))
 
 
-def _is_excitation(operation: Any) -> bool:
-    """Whether it lies between a mean over the image and a gate, as both layers of such a block do."""
+def _is_excitation(operation: openvino.Node) -> bool:
+    """Whether ``operation`` lies between a mean over the image and a gate, as both layers of such a block do."""
     return _reaches(operation, _before, {"ReduceMean"}) and _reaches(operation, _after, _GATES)
 
 
-def _reaches(operation: Any, step: Callable[[Any], list[Any]], kinds: set[str]) -> bool:
+def _reaches(operation: openvino.Node, step: Callable[[openvino.Node], list[openvino.Node]], kinds: set[str]) -> bool:
+    """Whether steps from ``operation`` over operations of a branch lead to one of ``kinds``."""
     for _ in range(_STEPS):
         reached = step(operation)
         if any(node.get_type_name() in kinds for node in reached):
@@ -75,16 +79,16 @@ def _reaches(operation: Any, step: Callable[[Any], list[Any]], kinds: set[str]) 
     return False
 
 
-def _before(operation: Any) -> list[Any]:
+def _before(operation: openvino.Node) -> list[openvino.Node]:
     nodes = [value.get_node() for value in operation.input_values()]
     return [node for node in nodes if not _is_constant(node)]
 
 
-def _is_constant(node: Any) -> bool:
+def _is_constant(node: openvino.Node) -> bool:
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Constant")
 
 
-def _after(operation: Any) -> list[Any]:
+def _after(operation: openvino.Node) -> list[openvino.Node]:
     return [target.get_node() for target in operation.output(0).get_target_inputs()]

@@ -1,22 +1,23 @@
-"""NNCF, imported when it is needed and without its chatter: it logs and draws progress bars on stdout."""
+"""Imports NNCF when it is needed, and silences it: it logs, and draws progress bars on stdout."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 from mixnet_tools.errors import MissingDependency
 
 
-def import_nncf() -> Any:
-    """The ``nncf`` module. Raises :class:`MissingDependency` where it is not installed or does not load."""
+def import_nncf() -> ModuleType:
+    """Import ``nncf``. Raises :class:`MissingDependency` where it is not installed or does not load."""
     with quiet():
         try:
-            import nncf
+            nncf = importlib.import_module("nncf")
         except ImportError as error:
             missing = "is not installed" if error.name == "nncf" else f"cannot be imported: {error}"
             raise MissingDependency(
@@ -27,9 +28,9 @@ def import_nncf() -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[list[str]]:
-    """What is printed to stdout, logged by NNCF below an error, or warned of meanwhile goes nowhere.
+    """Drop what the block prints to stdout, what NNCF logs below an error, and Python warnings.
 
-    The list gets NNCF's warnings, each once.
+    The list gets the warnings of NNCF, each once.
     """
     heard: list[str] = []
     keeper = _Keeper(heard)

@@ -1,10 +1,9 @@
-"""The result of a quantization as a frozen value: quantization.json, and a table for people."""
+"""The report of a quantization: a frozen value, which becomes quantization.json and a table for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from mixnet_tools.quantization.float_layers import LayerCounts
 from mixnet_tools.quantization.search import Trial
@@ -13,14 +12,14 @@ from mixnet_tools.quantization.throughput import Throughput
 from mixnet_tools.values import Comparison, IRModel
 
 SCHEMA = 1
-"""Version of the JSON form. It changes where a key changes its meaning or goes; new keys do not change it."""
+"""Version of the JSON form. It changes where a key changes its meaning or goes. New keys do not change it."""
 
 REPORT_FILE = "quantization.json"
 
 
 @dataclass(frozen=True)
 class FileDigest:
-    """A file by its bare ``name``, its ``sha256`` in lower-case hex, and its size."""
+    """A file: its ``name`` without folders, its ``sha256`` in lower-case hex, and its size in ``bytes``."""
 
     name: str
     sha256: str
@@ -29,8 +28,10 @@ class FileDigest:
 
 @dataclass(frozen=True)
 class Row:
-    """One IR in the table. ``comparison`` is None where there were no labelled images; ``throughput`` is empty where it
-    was not measured, and for the IR that the others are compared with.
+    """One IR in the table.
+
+    ``comparison`` is None where there were no labelled images. ``throughput`` is empty where it was not measured, and
+    for the IR with which the others are compared.
     """
 
     precision: str
@@ -40,13 +41,13 @@ class Row:
 
     @property
     def bytes(self) -> int:
-        """Size of .xml and .bin together."""
+        """The size of .xml and .bin together."""
         return sum(file.bytes for file in self.files)
 
 
 @dataclass(frozen=True)
 class CalibrationSummary:
-    """With what was calibrated: see :class:`mixnet_tools.values.CalibrationSet`."""
+    """The quantization calibration set without its pixels: see :class:`mixnet_tools.values.CalibrationSet`."""
 
     source: str
     images: int
@@ -58,11 +59,11 @@ class CalibrationSummary:
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """One model, quantized. ``ir`` is where it is.
+    """One model that was quantized, to the files of ``ir``.
 
-    ``rows`` are the float IRs and the quantized one, the first is what the others are compared with. ``trials`` are
-    all variants that were tried, and ``settings`` those of the one that was taken. ``passed`` is None without
-    ``max_drop`` (points). ``seconds`` are by stage.
+    ``rows`` are the float IRs and, last, the quantized one; the others are compared with the first. ``trials`` are all
+    variants that were tried, and ``settings`` those of the one that was taken. ``passed`` says whether it stays within
+    ``max_drop`` points of top-1, None where no drop was given. ``seconds`` has the time of each step.
     """
 
     model: str
@@ -81,7 +82,7 @@ class QuantizationReport:
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain data for :func:`json.dump`: the fields of this class by name, without the place of the IR."""
         plain = asdict(self)
         del plain["ir"]
@@ -94,7 +95,7 @@ HEADERS = ("model", "precision", "top-1 %", "top-5 %", "difference (95 %)", "sam
 
 
 def text_table(reports: Sequence[QuantizationReport]) -> str:
-    """All rows of ``reports``; differences are in points of top-1."""
+    """Format the rows of ``reports`` as one table. Differences are in points of top-1."""
     from tabulate import tabulate
 
     rows = [
@@ -106,7 +107,7 @@ def text_table(reports: Sequence[QuantizationReport]) -> str:
 
 
 def describe(report: QuantizationReport) -> str:
-    """What the figures stand on and what became of the layers, in a few lines for people."""
+    """Describe in a few lines, for people, what the figures stand on and what became of the layers."""
     calibration, counts = report.calibration, report.layers
     lines = [
         f"{report.model}: {report.ir.xml}",

@@ -1,4 +1,4 @@
-"""A bounded search: settings are tried in order until one keeps the accuracy. What a trial does is the caller's."""
+"""Searches for settings that keep the accuracy: variants are tried in order, until the first one is good enough."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.values import Comparison
 
+Attempt = Callable[[QuantizationSettings], tuple[float, Comparison | None]]
+"""Quantizes with these settings. Returns the seconds that took, and the comparison with the float model."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One variant: how it was quantized, how long that took, and how it compares with the float model.
+    """One variant: its settings, the seconds that quantizing took, and its comparison with the float model.
 
-    ``comparison`` is None where nothing was measured; ``kept`` whether top-1 stayed within the allowed drop.
+    ``comparison`` is None where nothing was measured. ``kept`` says whether top-1 stayed within the allowed drop, None
+    where no drop was given.
     """
 
     settings: QuantizationSettings
@@ -23,35 +27,32 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
-    """All trials in their order, and the index of the one to take: the first that was kept, else the best."""
+class SearchResult:
+    """All trials in their order, and the index of the one to take: the first one that was kept, or else the best."""
 
     trials: tuple[Trial, ...]
     chosen: int
 
 
 def keeps(comparison: Comparison, max_drop: float) -> bool:
-    """Whether top-1 lies at most ``max_drop`` points below the other model's (counted, not estimated)."""
+    """Whether top-1 lies at most ``max_drop`` points below the other model's. It is counted, not estimated."""
     return comparison.lost - comparison.gained <= max_drop * comparison.images / 100 + 1e-9
 
 
-def search(
-    variants: Iterable[QuantizationSettings],
-    attempt: Callable[[QuantizationSettings], tuple[float, Comparison]],
-    max_drop: float,
-) -> Found:
-    """Call ``attempt``, which returns (seconds of quantizing, the comparison), for each variant until one is kept.
+def search(variants: Iterable[QuantizationSettings], attempt: Attempt, max_drop: float | None) -> SearchResult:
+    """Attempt each of ``variants`` until one keeps top-1 within ``max_drop`` points.
 
-    The best of those that were not is the one with the most right top-1 answers; of equal ones the one with more top-5
-    answers, and then the earlier.
+    Without ``max_drop``, only the first is attempted. Where none is kept, the best one has the most right top-1
+    answers; of equal ones it has more right top-5 answers, and of these it is the earliest.
     """
     trials: list[Trial] = []
     for settings in variants:
         seconds, comparison = attempt(settings)
-        trials.append(Trial(settings, seconds, comparison, keeps(comparison, max_drop)))
-        if trials[-1].kept:
-            break
-    return Found(tuple(trials), len(trials) - 1 if trials[-1].kept else _best(trials))
+        kept = keeps(comparison, max_drop) if comparison and max_drop is not None else None
+        trials.append(Trial(settings, seconds, comparison, kept))
+        if kept or max_drop is None:
+            return SearchResult(tuple(trials), len(trials) - 1)
+    return SearchResult(tuple(trials), _best(trials))
 
 
 def _best(trials: list[Trial]) -> int:

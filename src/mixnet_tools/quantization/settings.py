@@ -1,15 +1,15 @@
-"""How a model is quantized, as a value; and the variants that a search tries, cheap ones first. No NNCF here.
+"""The settings of a quantization, and the variants of them that a search tries, the cheap ones first.
 
-Defaults are those that keep networks with depthwise convolutions and squeeze-and-excitation gates (MixNet,
-MobileNetV3): fast bias correction costs such networks up to 15 points (mobilenetv3_small_050: 57.91 to 42.16, and 56.70
-without it).
+The defaults keep the accuracy of networks with depthwise convolutions and squeeze-and-excitation gates (MixNet,
+MobileNetV3). Fast bias correction costs such a network up to 15 points: mobilenetv3_small_050 falls from 57.91 to 42.16
+with it, and to 56.70 without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from mixnet_tools.errors import UsageError
 
@@ -26,11 +26,12 @@ SUBSET_SIZE = 300
 class QuantizationSettings:
     """Everything that decides the bytes of the quantized IR, beside the model and the images.
 
-    ``preset``: activations asymmetric (``mixed``) or symmetric (``performance``, quicker on some devices).
-    ``fast_bias_correction``: the cheaper of NNCF's two corrections. ``range_estimator``: how ranges of activations are
-    found (``default``: NNCF's own). ``overflow_fix``: half the range for the weights of the first layer, of all layers,
-    or of none, against saturation on processors without VNNI; it does not depend on the machine at hand. ``ignore``:
-    names or shell patterns of layers to leave in float. ``subset_size`` images are chosen by ``seed``.
+    ``preset`` quantizes activations asymmetrically (``mixed``) or symmetrically (``performance``, quicker on some
+    devices). ``fast_bias_correction`` takes the cheaper of NNCF's two corrections. ``range_estimator`` finds the ranges
+    of activations (``default``: NNCF's own choice). ``overflow_fix`` uses half the range for the weights of the first
+    layer (``first_layer``), of all layers (``enable``) or of none (``disable``): on processors without VNNI, sums of
+    products saturate otherwise. It does not depend on the machine at hand. ``ignore`` has names or shell patterns of
+    layers to leave in float. ``subset_size`` is the number of images to calibrate with, and ``seed`` chooses them.
     """
 
     preset: Preset = "mixed"
@@ -42,19 +43,19 @@ class QuantizationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises :class:`UsageError` for values that the command line would not have let through."""
+        """Raise :class:`UsageError` for a value that is not allowed."""
         for name, known in (
             ("preset", get_args(Preset)),
             ("range_estimator", get_args(RangeEstimator)),
             ("overflow_fix", get_args(OverflowFix)),
         ):
             if getattr(self, name) not in known:
-                raise UsageError(f"{name}: expected {' or '.join(known)}, got {getattr(self, name)!r}")
+                raise UsageError(f"`{name}`: expected {' or '.join(known)}, got {getattr(self, name)!r}")
         if self.subset_size < 1:
-            raise UsageError(f"subset_size: expected at least 1, got {self.subset_size}")
+            raise UsageError(f"`subset_size`: expected at least 1, got {self.subset_size}")
 
     def describe(self) -> str:
-        """In one line, for people."""
+        """Describe the settings in one line, for people."""
         bias = "fast" if self.fast_bias_correction else "accurate"
         parts = [f"preset {self.preset}", f"{bias} bias correction", f"{self.range_estimator} ranges"]
         parts += [f"overflow fix {self.overflow_fix}"]
@@ -71,33 +72,31 @@ class Layer:
     kind: str
 
 
-def trials(
+def variants(
     settings: QuantizationSettings, fixed: frozenset[str], layers: Sequence[Layer], *, vnni: bool = True
 ) -> Iterator[QuantizationSettings]:
-    """Variants of ``settings`` to try, the cheapest first; at most seven, each different from those before it.
+    """List variants of ``settings`` to try, the cheapest first: at most seven, all different.
 
-    Fields named in ``fixed`` were chosen by the user and stay; ``layers`` are those that could be quantized; ``vnni``
-    says whether the processor that measures them adds products of eight bits without saturation.
+    The settings named in ``fixed`` were chosen by the user and stay as they are. ``layers`` are those that can be
+    quantized. ``vnni`` says whether the processor at hand adds products of eight bits without saturation. Raises
+    :class:`UsageError` where ``fixed`` names no setting.
     """
     unknown = fixed - {field.name for field in fields(QuantizationSettings)}
     if unknown:
-        raise UsageError(f"no such setting: {', '.join(sorted(unknown))}")
+        raise UsageError(f"`fixed`: no such setting: {', '.join(sorted(unknown))}")
     ends = tuple(layer.name for layer in (layers[0], layers[-1])) if layers else ()
     depthwise = tuple(layer.name for layer in layers if layer.kind == "GroupConvolution")
-    accurate: dict[str, Any] = {"fast_bias_correction": False}
-    histogram = {**accurate, "range_estimator": "histogram"}
-    steps: tuple[dict[str, Any], ...] = (
-        {"fast_bias_correction": True},
+    ignored = (*settings.ignore, *ends)
+    accurate = replace(settings, fast_bias_correction=False)
+    histogram = replace(accurate, range_estimator="histogram")
+    steps = (
+        replace(settings, fast_bias_correction=True),
         accurate,
-        *([] if vnni else [{**accurate, "overflow_fix": "enable"}]),
+        *([] if vnni else [replace(accurate, overflow_fix="enable")]),
         histogram,
-        {**accurate, "ignore": (*settings.ignore, *ends)},
-        {**histogram, "ignore": (*settings.ignore, *ends)},
-        {**histogram, "ignore": (*settings.ignore, *ends, *depthwise)},
+        replace(accurate, ignore=ignored),
+        replace(histogram, ignore=ignored),
+        replace(histogram, ignore=(*ignored, *depthwise)),
     )
-    seen = set()
-    for step in steps:
-        one = replace(settings, **{name: value for name, value in step.items() if name not in fixed})
-        if one not in seen:
-            seen.add(one)
-            yield one
+    chosen_by_user = {name: getattr(settings, name) for name in fixed}
+    yield from dict.fromkeys(replace(step, **chosen_by_user) for step in steps)

@@ -9,8 +9,7 @@ from mixnet_tools.errors import QuantizationError
 from mixnet_tools.ir.image_input import ImageInput, read_image_input, set_batch
 from mixnet_tools.ir.inspect import NARROW_TYPES
 from mixnet_tools.ir.read import read_ir
-from mixnet_tools.optimization.kernels import forget, is_tuned
-from mixnet_tools.optimization.tuning import SECTION
+from mixnet_tools.optimization.tuning import remove_tuning
 from mixnet_tools.quantization.settings import Layer
 from mixnet_tools.values import IRModel
 
@@ -42,7 +41,7 @@ def read_source(ir: IRModel) -> SourceModel:
     """
     model = read_ir(ir.xml)
     _refuse_quantized(model, ir)
-    _forget_tuning(model)
+    remove_tuning(model)  # some kernels that are right for floats add products of eight bits with saturation
     if not layers(model):
         raise QuantizationError(f"{ir.xml}: has no convolution and no matrix product: there is nothing to quantize")
     image = read_image_input(model, ir.xml)
@@ -84,13 +83,3 @@ def _refuse_quantized(model: openvino.Model, ir: IRModel) -> None:
             raise QuantizationError(
                 f"{ir.xml}: is quantized already (the weights of {operation.get_friendly_name()})", hint=hint
             )
-
-
-def _forget_tuning(model: openvino.Model) -> None:
-    """Remove the kernels that were chosen for float layers: some of them add products of eight bits with saturation."""
-    if not is_tuned(model):
-        return
-    forget(model)
-    if model.has_rt_info([SECTION]):
-        said = {key: model.get_rt_info([SECTION, key]).astype(str) for key in model.get_rt_info()[SECTION]}
-        model.set_rt_info({key: value for key, value in said.items() if not key.startswith("tuned_")}, [SECTION])

@@ -465,4 +465,4 @@ def test_mixnet_nano_is_as_good_as_its_card_says(nano_dir: Path) -> None:
 def test_a_model_without_images_of_its_own_asks_for_some() -> None:
     error = run_failing("check", "--name", "mixnet-l", code=2)
     assert "mixnet-l brings no images of its own" in error
-    assert "try: --source" in error
+    assert "try: -s/--source" in error

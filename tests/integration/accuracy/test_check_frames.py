@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
-import mixnet_tools
 from mixnet_tools.cli.main import run
+from tests.support.frames import own_frames
 
-PACKAGE = Path(mixnet_tools.__file__).parent
 MOST = 9
-
-
-def own_frames(frame: FrameType | None) -> list[str]:
-    """The functions of mixnet_tools on the stack, the outermost first."""
-    found: list[str] = []
-    while frame is not None:
-        if Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
-            found.insert(0, f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
-        frame = frame.f_back
-    return found
 
 
 def test_few_frames_from_the_command_to_the_inference(

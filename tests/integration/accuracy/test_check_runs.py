@@ -24,7 +24,7 @@ from mixnet_tools.accuracy.launchers.base import Array, RunnerInfo, Synchronous
 from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter, read_records
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
 from mixnet_tools.accuracy.predictions.merge import merge
 from mixnet_tools.accuracy.predictions.values import BadImage, Shard
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_put_in_order_costs_no_figure(
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", lambda _: os.open(tmp_path / "gone" / "x", os.O_RDONLY))
         resumed = go(config, images, predictions=path, resume=True).report
-    assert any("cannot be put in order" in note and "--resume" in note for note in resumed.notes)
+    assert any("cannot be put in order" in note and "resuming this run" in note for note in resumed.notes)
     assert resumed.results == whole.report.results
     go(config, images, predictions=path, resume=True)
     assert path.read_bytes().splitlines(keepends=True) == [header, *lines]
@@ -247,15 +247,15 @@ def test_a_file_that_says_more_than_it_should_is_refused(
 def test_two_runs_do_not_write_to_one_file(config: AccuracyConfig, images: ImageDataset, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     setup = go(config, images, predictions=path).setup
-    read = read_records(path)
+    read = read_predictions(path)
     assert read is not None
-    first = RecordWriter(path, setup, resumed=read)
+    first = PredictionsWriter(path, setup, resumed=read)
     with pytest.raises(UsageError, match="another run writes to it"):
-        RecordWriter(path, setup, resumed=read)
+        PredictionsWriter(path, setup, resumed=read)
     first.bad(BadImage("late", "came after the other had read the file"))
     first.close()
     with pytest.raises(UsageError, match="another run wrote to it just now"):
-        RecordWriter(path, setup, resumed=read)
+        PredictionsWriter(path, setup, resumed=read)
 
 
 def with_bad(images: ImageDataset, tmp_path: Path) -> ImageDataset:
@@ -281,13 +281,13 @@ def test_bad_images_are_counted_named_and_in_no_figure(
     )
     assert figures(merge([path]).report) == figures(report)
     with pytest.raises(
-        DatasetError, match=r"more than the 2 bad images that --max_bad allows; the first was image_0005"
+        DatasetError, match=r"more than the 2 bad images that `max_bad` allows; the first was image_0005"
     ):
         go(config, damaged, max_bad=2)
     with pytest.raises(DatasetError, match=r"broken\.jpg: cannot be decoded") as caught:
         go(config, damaged)
     assert caught.value.hint is not None
-    assert "--max_bad" in caught.value.hint
+    assert "`max_bad`" in caught.value.hint
 
 
 def test_odd_images_are_decoded_counted_and_named(config: AccuracyConfig, tmp_path: Path) -> None:

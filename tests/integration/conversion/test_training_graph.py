@@ -15,8 +15,7 @@ import yaml
 from PIL import Image
 
 from tests.support.standin import StandIn, build_mixnet_archive, synthetic_images
-from training import mixnet_tf1 as mixnet
-from training import render, train_nano
+from training import mixnet, mixnet_tf1, render, train_nano
 
 NANO = Path(__file__).parents[3] / "models" / "public" / "mixnet-nano"
 
@@ -27,7 +26,7 @@ def _ops(graph: tf.Graph) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def graph_l() -> tf.Graph:
-    return mixnet.build_eval_graph(mixnet.MIXNET_L)
+    return mixnet_tf1.build_eval_graph(mixnet.MIXNET_L)
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +40,20 @@ def validation() -> tuple[train_nano.Images, train_nano.Labels]:
 
 
 def test_mixnet_l_has_the_published_size(graph_l: tf.Graph) -> None:
-    assert mixnet.count_parameters(graph_l) == 7_329_252
+    assert mixnet_tf1.count_parameters(graph_l) == 7_329_252
     with graph_l.as_default():
         assert len(tf.trainable_variables()) == 305
         assert len(tf.global_variables()) == 843
-    assert 0.55e9 < mixnet.count_macs(graph_l) < 0.57e9
+    assert 0.55e9 < mixnet_tf1.count_macs(graph_l) < 0.57e9
 
 
 @pytest.mark.parametrize(
     ("variant", "parameters", "gigamacs"), [("s", 4_134_606, 0.24), ("m", 5_014_382, 0.34), ("nano", 108_554, 0.005)]
 )
 def test_other_variants_have_sane_sizes(variant: str, parameters: int, gigamacs: float) -> None:
-    graph = mixnet.build_eval_graph(mixnet.VARIANTS[variant])
-    assert mixnet.count_parameters(graph) == parameters
-    assert mixnet.count_macs(graph) / 1e9 == pytest.approx(gigamacs, rel=0.05)
+    graph = mixnet_tf1.build_eval_graph(mixnet.VARIANTS[variant])
+    assert mixnet_tf1.count_parameters(graph) == parameters
+    assert mixnet_tf1.count_macs(graph) / 1e9 == pytest.approx(gigamacs, rel=0.05)
 
 
 def test_graph_has_the_published_names_and_shapes(graph_l: tf.Graph) -> None:
@@ -109,16 +108,18 @@ def _variables(archive: Path, folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_standin_is_a_published_style_archive(nano_standin: StandIn, tmp_path: Path) -> None:
-    assert [m.name for m in _members(nano_standin.path)] == [f"mixnet-nano/{n}" for n in mixnet.CHECKPOINT_FILES]
+    assert [m.name for m in _members(nano_standin.path)] == [f"mixnet-nano/{n}" for n in mixnet_tf1.CHECKPOINT_FILES]
     data = nano_standin.path.read_bytes()
     assert (nano_standin.size, nano_standin.sha384) == (len(data), hashlib.sha384(data).hexdigest())
     values = _variables(nano_standin.path, tmp_path)
-    averages = {name for name in values if name.endswith(mixnet.EMA_SUFFIX)}
+    averages = {name for name in values if name.endswith(mixnet_tf1.EMA_SUFFIX)}
     raw = set(values) - averages - {"global_step"}
-    assert {name + mixnet.EMA_SUFFIX for name in raw} == averages
+    assert {name + mixnet_tf1.EMA_SUFFIX for name in raw} == averages
     for name in raw:
         assert np.any(values[name] != 0), name
-        assert np.abs(values[name] - values[name + mixnet.EMA_SUFFIX]).max() > 1e-3 * np.abs(values[name]).max(), name
+        assert np.abs(values[name] - values[name + mixnet_tf1.EMA_SUFFIX]).max() > 1e-3 * np.abs(values[name]).max(), (
+            name
+        )
 
 
 def test_standin_is_the_same_for_the_same_seed(nano_standin: StandIn, tmp_path: Path) -> None:
@@ -147,11 +148,11 @@ def test_training_gives_every_value_that_the_export_needs(tmp_path: Path) -> Non
     images, labels = train_nano.training_set(2 * train_nano.BATCH, seed=5)
     values = train_nano.train(images, labels, epochs=1, seed=5, threads=2)
     assert values["global_step"] == 2
-    folder = mixnet.export_checkpoint(train_nano.SPEC, values, tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == list(mixnet.CHECKPOINT_FILES)
+    folder = mixnet_tf1.export_checkpoint(train_nano.SPEC, values, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == list(mixnet_tf1.CHECKPOINT_FILES)
     archives = [tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"]
     for archive in archives:
-        mixnet.pack_archive(folder, archive)
+        mixnet_tf1.pack_archive(folder, archive)
     assert archives[0].read_bytes() == archives[1].read_bytes()
     moved = [name for name in values if name.endswith("moving_mean")]
     assert all(np.any(values[name] != 0) for name in moved)
@@ -168,17 +169,17 @@ def test_nano_descriptor_states_its_archive() -> None:
 
 def test_nano_archive_is_packed_reproducibly() -> None:
     members = _members(NANO / "mixnet-nano.tar.gz")
-    assert [member.name for member in members] == [f"mixnet-nano/{name}" for name in mixnet.CHECKPOINT_FILES]
+    assert [member.name for member in members] == [f"mixnet-nano/{name}" for name in mixnet_tf1.CHECKPOINT_FILES]
     assert all(member.isreg() and member.mtime == 0 and member.uid == 0 for member in members)
 
 
 def test_nano_holds_trained_values_twice(tmp_path: Path) -> None:
     values = _variables(NANO / "mixnet-nano.tar.gz", tmp_path)
-    raw = [name for name in values if name + mixnet.EMA_SUFFIX in values]
+    raw = [name for name in values if name + mixnet_tf1.EMA_SUFFIX in values]
     assert 2 * len(raw) + 1 == len(values) == 387
     assert values["global_step"] > 1000
     assert all(np.any(values[name] != 0) for name in raw)
-    assert sum(np.any(values[name] != values[name + mixnet.EMA_SUFFIX]) for name in raw) == len(raw)
+    assert sum(np.any(values[name] != values[name + mixnet_tf1.EMA_SUFFIX]) for name in raw) == len(raw)
 
 
 def test_nano_fits_into_the_repository() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,8 @@ PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>" + b" " * 100_000
 
 
 @pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as running:
-        yield running
-
-
-@pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty zoo; pauses between attempts are short."""
     delay = failures.delay_before_retry
     monkeypatch.setattr("mixnet_tools.downloading.fetch.delay_before_retry", lambda *given: delay(*given) / 20)
     return tmp_path / "zoo"

@@ -11,11 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.archived_model import ARCHIVE, FINISHED, STEPS
 from tests.support.downloads import (
     add_model,
     delivered,
@@ -29,37 +29,6 @@ from tests.support.downloads import (
 from tests.support.harsh import NOT_POSSIBLE, run_harshly
 from tests.support.http_server import Answer, FaultyServer
 from tests.support.waiting import PATIENCE, wait_for
-
-WEIGHTS = noise(1_500_000, "weights")
-ARCHIVE = tar_gz({"net/model.ckpt": WEIGHTS, "net/checkpoint": b"model.ckpt\n", "net/a/b": b"deep"})
-SCRIPT = b"import old_name\n"
-STEPS = [
-    {"$type": "unpack_archive", "format": "gztar", "file": "net.tar.gz"},
-    {"$type": "regex_replace", "file": "run.py", "pattern": "old", "replacement": "new_old"},
-]
-FINISHED = {
-    "public/net/net.tar.gz": ARCHIVE,
-    "public/net/net/model.ckpt": WEIGHTS,
-    "public/net/net/checkpoint": b"model.ckpt\n",
-    "public/net/net/a/b": b"deep",
-    "public/net/run.py": b"import new_old_name\n",
-}
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as running:
-        yield running
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, server: FaultyServer) -> Path:
-    files = [
-        file_entry("net.tar.gz", ARCHIVE, server.put("/net.tar.gz", ARCHIVE)),
-        file_entry("run.py", SCRIPT, server.put("/run.py", SCRIPT)),
-    ]
-    add_model(tmp_path / "zoo", "net", files, STEPS)
-    return tmp_path / "zoo"
 
 
 def command(zoo: Path, out: Path, *options: str | Path) -> list[str]:
@@ -312,7 +281,7 @@ def test_a_file_where_a_folder_should_be_is_named(zoo: Path, tmp_path: Path, pla
     assert (tmp_path / place).read_text() == "in the way"
 
 
-@pytest.mark.parametrize("name", ["net.tar.gz", "net", "run.py", "net/checkpoint"])
+@pytest.mark.parametrize("name", ["net.tar.gz", "net", "code/run.py", "net/checkpoint"])
 def test_something_else_in_the_way_is_named_and_not_touched(zoo: Path, tmp_path: Path, name: str) -> None:
     place = tmp_path / "out/public/net" / name
     if name == "net":

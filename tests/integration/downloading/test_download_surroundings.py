@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -24,21 +23,12 @@ from tests.support.downloads import add_model, delivered, download_failing, down
 from tests.support.http_server import Answer, FaultyServer
 
 BODY = noise(300_000)
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 EXPECTED = {"public/net/net.bin": BODY}
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    for name in PROXIES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    with FaultyServer() as running:
-        yield running
-
-
-@pytest.fixture
 def zoo(tmp_path: Path, server: FaultyServer) -> Path:
+    """A zoo with a model of one plain file."""
     add_model(tmp_path / "zoo", "net", [file_entry("net.bin", BODY, server.put("/net.bin", BODY))])
     return tmp_path / "zoo"
 

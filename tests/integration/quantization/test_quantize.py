@@ -15,7 +15,7 @@ import mixnet_tools
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.ir.inspect import describe
 from mixnet_tools.ir.locate import ir_model
-from mixnet_tools.optimization.kernels import is_tuned, kind_of, wish
+from mixnet_tools.optimization.kernels import is_tuned, kind_of, request_kernels
 from mixnet_tools.quantization.stage import has_vnni
 from mixnet_tools.values import IRModel
 from tests.support.commands import Outcome, run, run_failing, run_ok
@@ -215,7 +215,7 @@ def test_kernels_that_were_tuned_for_floats_are_forgotten(quantized: Quantized, 
     import openvino
 
     source = openvino.Core().read_model(ir_of(nano_dir, "FP16").xml)
-    wish(source, {node.get_friendly_name(): "jit_avx2" for node in source.get_ops() if kind_of(node)})
+    request_kernels(source, {node.get_friendly_name(): "jit_avx2" for node in source.get_ops() if kind_of(node)})
     source.set_rt_info({"rewrites": "none", "tuned_on": "a processor"}, ["optimization"])
     tuned = ir_of(tmp_path, "FP16")
     tuned.xml.parent.mkdir(parents=True)

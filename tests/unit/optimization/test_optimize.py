@@ -18,10 +18,10 @@ from mixnet_tools.errors import IRError, OutputError, UsageError
 from mixnet_tools.inference.throughput import Speedup, measure_speedup
 from mixnet_tools.optimization import rewrites
 from mixnet_tools.optimization.ir_file import optimize_ir
-from mixnet_tools.optimization.kernels import kind_of, reread, wish
+from mixnet_tools.optimization.kernels import kind_of, request_kernels, reread
 from mixnet_tools.optimization.nodes import constant_value
 from mixnet_tools.optimization.optimize import Optimized, optimize
-from mixnet_tools.optimization.proof import objection
+from mixnet_tools.optimization.proof import find_mismatch
 from mixnet_tools.optimization.rewrites import REWRITES, rewrite
 from tests.support.mixconv import NAMES, build, outputs
 
@@ -173,7 +173,7 @@ def test_quantized_models_and_others_are_left_alone(obstacle: str, words: str) -
 
 def test_a_tuned_model_is_left_alone() -> None:
     model = build((6, 6))
-    wish(model, {node.get_friendly_name(): "jit_avx2" for node in model.get_ops() if kind_of(node)})
+    request_kernels(model, {node.get_friendly_name(): "jit_avx2" for node in model.get_ops() if kind_of(node)})
     done = optimize(reread(model), tuning=True, measure=lambda base, other: FASTER)
     assert done.notes == ("not optimized: the model was tuned already; convert it anew",)
     assert not done.describe()
@@ -227,17 +227,17 @@ def test_the_proof() -> None:
     def times(factor: float) -> Any:
         return classifier(lambda image: ops.multiply(image, np.float32(factor)))
 
-    assert objection(times(2), times(2)) is None
-    assert "differ by" in str(objection(times(2), times(2.001)))
-    assert objection(times(2), times(2.001), tolerance=0.01) is None
+    assert find_mismatch(times(2), times(2)) is None
+    assert "differ by" in str(find_mismatch(times(2), times(2.001)))
+    assert find_mismatch(times(2), times(2.001), tolerance=0.01) is None
     nan = classifier(lambda image: ops.log(ops.negative(image)))
-    assert "NaN or infinite" in str(objection(times(1), nan))
-    assert "nothing can be proved" in str(objection(nan, nan))
+    assert "NaN or infinite" in str(find_mismatch(times(1), nan))
+    assert "nothing can be proved" in str(find_mismatch(nan, nan))
     flat = classifier(lambda image: ops.multiply(image, np.float32(0)))
-    assert "nothing can be proved" in str(objection(flat, flat))
+    assert "nothing can be proved" in str(find_mismatch(flat, flat))
     open_shape = classifier(lambda image: ops.non_zero(ops.floor_mod(ops.floor(image), np.float32(2))))
-    assert objection(open_shape, open_shape) is None
-    assert "shape" in str(objection(times(1), classifier(lambda image: ops.reduce_sum(image, np.array([1])))))
+    assert find_mismatch(open_shape, open_shape) is None
+    assert "shape" in str(find_mismatch(times(1), classifier(lambda image: ops.reduce_sum(image, np.array([1])))))
 
 
 def test_an_open_shape_is_left_alone() -> None:
@@ -365,7 +365,7 @@ def test_a_rewrite_with_a_fault_is_not_believed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_measuring_is_paired_and_in_turn() -> None:
-    paired = measure_speedup(build(), build(), rounds=3, seconds=0.001)
-    assert len(paired.base) == len(paired.other) == 3
-    assert min(paired.base + paired.other) > 0
+    speedup = measure_speedup(build(), build(), rounds=3, seconds=0.001)
+    assert len(speedup.base) == len(speedup.other) == 3
+    assert min(speedup.base + speedup.other) > 0
     assert SLOWER.ratio == pytest.approx(0.99)

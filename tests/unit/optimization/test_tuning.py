@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mixnet_tools.inference.throughput import Speedup
-from mixnet_tools.optimization.kernels import FAMILIES, granted, is_tuned, kind_of, priority, slow
+from mixnet_tools.optimization.kernels import FAMILIES, applied_kernels, is_tuned, kind_of, priority, slow_convolutions
 from mixnet_tools.optimization.optimize import optimize
-from mixnet_tools.optimization.tuning import Layers, choose, trials, tune
+from mixnet_tools.optimization.tuning import Layers, choose, run_trials, tune
 from tests.support.mixconv import build, outputs
 
 FASTER, SLOWER = Speedup((10.0,), (11.0,)), Speedup((10.0,), (9.0,))
@@ -40,17 +40,17 @@ def test_kinds_of_convolution() -> None:
     assert set(map(kind_of, build((6, 6), groups=2, kernel=3).get_ops())) == {None, "depthwise"}
 
 
-def test_a_wish_names_the_other_kernels_after_its_own() -> None:
+def test_a_request_names_the_other_kernels_after_its_own() -> None:
     assert priority("depthwise", "jit_avx2").split(",") == [
         "cpu:jit_avx2_dw", "cpu:brgconv_avx512_dw", "cpu:jit_avx512_dw", "cpu:brgconv_avx2_dw",
     ]  # fmt: skip
 
 
 def test_reference_kernels_are_seen() -> None:
-    assert slow({"a": "jit_gemm", "b": "ref_any", "c": "brgconv_avx2", "d": "ref"}) == {"a", "b", "d"}
+    assert slow_convolutions({"a": "jit_gemm", "b": "ref_any", "c": "brgconv_avx2", "d": "ref"}) == {"a", "b", "d"}
 
 
-def test_the_faster_kernels_are_wished_for_and_computed_with() -> None:
+def test_the_faster_kernels_are_requested_and_applied() -> None:
     import numpy as np
 
     model = build((6, 6))
@@ -107,18 +107,18 @@ def test_what_is_not_faster_is_left_alone() -> None:
 
 def test_a_reference_kernel_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([{"a": "ref_any", "b": "jit_gemm"}, {"a": "brgconv_avx2", "b": "jit_gemm"}])  # tuned, and as it was
-    monkeypatch.setattr("mixnet_tools.optimization.tuning.granted", lambda compiled: next(found))
+    monkeypatch.setattr("mixnet_tools.optimization.tuning.applied_kernels", lambda compiled: next(found))
     tuned = tune(build(), trial=one_better, measure=never)
     assert "reference kernel" in tuned.note
     assert not tuned.families
 
 
-def test_trials_time_every_convolution_and_count_only_what_was_granted() -> None:
+def test_trials_time_every_convolution_and_count_only_what_was_applied() -> None:
     import openvino
 
     model = build((6, 6))
-    tried = trials(model, rounds=1)
-    own = granted(openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
+    tried = run_trials(model, rounds=1)
+    own = applied_kernels(openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
     assert len(tried[""]) == 3
     assert set(tried) <= {"", *FAMILIES}
     for family, layers in tried.items():

@@ -9,7 +9,7 @@ import pytest
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.quantization.search import keeps, search
-from mixnet_tools.quantization.settings import Layer, QuantizationSettings, trials
+from mixnet_tools.quantization.settings import Layer, QuantizationSettings, variants
 from mixnet_tools.values import Comparison
 
 LAYERS = (Layer("stem", "Convolution"), Layer("depthwise", "GroupConvolution"), Layer("dense", "MatMul"))
@@ -33,10 +33,10 @@ def test_defaults_are_those_that_keep_depthwise_networks() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"preset": "best"}, "preset: expected mixed or performance, got 'best'"),
-        ({"range_estimator": "median"}, "range_estimator: expected default or minmax"),
-        ({"overflow_fix": None}, "overflow_fix: expected first_layer or enable or disable, got None"),
-        ({"subset_size": 0}, "subset_size: expected at least 1, got 0"),
+        ({"preset": "best"}, "`preset`: expected mixed or performance, got 'best'"),
+        ({"range_estimator": "median"}, "`range_estimator`: expected default or minmax"),
+        ({"overflow_fix": None}, "`overflow_fix`: expected first_layer or enable or disable, got None"),
+        ({"subset_size": 0}, "`subset_size`: expected at least 1, got 0"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
@@ -51,7 +51,7 @@ def test_a_setting_is_described_with_what_it_ignores() -> None:
 
 
 def test_trials_begin_cheap_and_end_with_more_layers_in_float() -> None:
-    found = list(trials(DEFAULT, frozenset(), LAYERS))
+    found = list(variants(DEFAULT, frozenset(), LAYERS))
     assert found[0] == replace(DEFAULT, fast_bias_correction=True)
     assert found[1] == DEFAULT
     assert found[2] == replace(DEFAULT, range_estimator="histogram")
@@ -65,7 +65,7 @@ def test_trials_begin_cheap_and_end_with_more_layers_in_float() -> None:
 
 def test_what_the_user_chose_stays() -> None:
     own = replace(DEFAULT, fast_bias_correction=True, range_estimator="minmax", preset="performance", ignore=("x",))
-    found = list(trials(own, frozenset({"fast_bias_correction", "range_estimator", "preset"}), LAYERS))
+    found = list(variants(own, frozenset({"fast_bias_correction", "range_estimator", "preset"}), LAYERS))
     assert {(one.fast_bias_correction, one.range_estimator, one.preset) for one in found} == {
         (True, "minmax", "performance")
     }
@@ -73,14 +73,14 @@ def test_what_the_user_chose_stays() -> None:
 
 
 def test_saturating_processors_get_a_trial_more() -> None:
-    found = list(trials(DEFAULT, frozenset(), LAYERS, vnni=False))
+    found = list(variants(DEFAULT, frozenset(), LAYERS, vnni=False))
     assert found[2] == replace(DEFAULT, overflow_fix="enable")
     assert len(found) == 7
 
 
 def test_a_fixed_setting_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UsageError, match="no such setting: presets"):
-        list(trials(DEFAULT, frozenset({"presets"}), LAYERS))
+        list(variants(DEFAULT, frozenset({"presets"}), LAYERS))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_third_of_a_point_of_300_images_is_one_image() -> None:
 
 def test_the_search_stops_at_the_first_that_is_kept() -> None:
     answers = iter([compared(-5), compared(-1), compared(4)])
-    found = search(trials(DEFAULT, frozenset(), LAYERS), lambda _: (1.0, next(answers)), 1.0)
+    found = search(variants(DEFAULT, frozenset(), LAYERS), lambda _: (1.0, next(answers)), 1.0)
     assert [trial.kept for trial in found.trials] == [False, True]
     assert found.chosen == 1
     assert found.trials[1].settings == DEFAULT
@@ -110,7 +110,7 @@ def test_where_none_is_kept_the_best_is_taken_and_of_equals_the_first() -> None:
         top1, top5 = next(tops)
         return 1.0, compared(-9, top1=top1, top5=top5)
 
-    found = search(trials(DEFAULT, frozenset(), LAYERS), attempt, 1.0)
+    found = search(variants(DEFAULT, frozenset(), LAYERS), attempt, 1.0)
     assert len(found.trials) == 6
     assert not any(trial.kept for trial in found.trials)
     assert found.chosen == 2

@@ -1,4 +1,4 @@
-"""training.render: pictures are a function of their seed, and a class is a form and a colour."""
+"""Pictures depend on label and seed alone, and a class is a form and a colour."""
 
 from __future__ import annotations
 

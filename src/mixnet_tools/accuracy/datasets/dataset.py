@@ -1,44 +1,28 @@
-"""Labelled images on disk: which files, which labels. Nothing is decoded or copied here.
+"""A labelled data set in any form: which images in which order, opened from a path or a URL.
 
-Folders are read here: images with an annotation file (``relative/name.jpg label`` lines, OMZ's and Caffe's form), and
-class folders. Files that hold many images are :mod:`.tars`', :mod:`.tfrecord`'s and :mod:`.parquet`'s subject. Labels
-count from 0. What a label means to a model is the evaluation's subject.
+Nothing is decoded or copied here. Labels count from 0.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE
+from mixnet_tools.accuracy.datasets.folder import Folder, open_folder
+from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.image_folder import EXPECTED, has_listed_labels, read_folder
+from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles, find_packed_files, packed_file
 from mixnet_tools.accuracy.datasets.image import LabelledImage, with_unique_names
-from mixnet_tools.accuracy.datasets.image_folder import (
-    ANNOTATION_FILE,
-    FORMS,
-    find_annotations,
-    images_below,
-    listed_labels,
-    read_annotations,
-    read_class_folders,
-    sorted_into_classes,
-)
-from mixnet_tools.accuracy.datasets.imagenet_devkit import devkit_labels, find_devkit, is_devkit, validation_number
-from mixnet_tools.accuracy.datasets.packed_files import Shards, choose_shards, find_shards, is_shard
-from mixnet_tools.accuracy.datasets.parquet import parquet_images
-from mixnet_tools.accuracy.datasets.remote import (
-    has_file,
-    names_below,
-)
-from mixnet_tools.accuracy.datasets.tar import Member, imagenet_tar, is_image, is_webdataset, members, webdataset
-from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
 from mixnet_tools.accuracy.predictions.values import DatasetForm, Shard
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
 BUNDLED_FOLDER = "validation"
-"""Folder beside a model's model.yml with images and :data:`ANNOTATION_FILE`, where a model brings its own."""
+"""The folder beside a model's model.yml with images of its own and :data:`ANNOTATION_FILE`."""
 
 SUBSET_SALT = "mixnet_tools subset 1"
 
@@ -47,10 +31,9 @@ SUBSET_SALT = "mixnet_tools subset 1"
 class ImageDataset:
     """Images in the order in which they are evaluated.
 
-    ``form`` says how labels were found, ``annotations`` the file they came from (``annotations`` form only),
-    ``class_names`` the folders by label (``class_folders`` form only). ``total`` counts the images before a subset
-    was taken; ``images`` are those to evaluate. ``excluded`` images were left out of both on request, ``labels`` says
-    whose labels these are, and ``fingerprint`` is the SHA-256 of all names and labels, in order.
+    For ``form``, ``annotations`` and ``class_names`` see :class:`FoundImages`. ``images`` are those to evaluate, and
+    ``total`` counts the images before a subset was taken. ``excluded`` images were left out of both on request.
+    ``labels`` says whose labels these are. ``fingerprint`` is the SHA-256 of all names and labels, in order.
     """
 
     source: Location
@@ -64,174 +47,72 @@ class ImageDataset:
     fingerprint: str = ""
     shard: Shard | None = None
     whole: tuple[LabelledImage, ...] | None = None
-    """The images of which ``images`` are a shard; None where they are no shard."""
+    """All the images of which ``images`` are one shard. None where they are no shard."""
 
     def subset(self, count: int) -> ImageDataset:
-        """``count`` of the images (all, where there are no more), in the order of the whole.
+        """``count`` of the images (all, where there are no more), in their order.
 
-        The choice depends on the images' names only: those whose names have the smallest SHA-256 (after
-        :data:`SUBSET_SALT`). It is the same everywhere, and a smaller subset is part of every larger one.
+        Those are taken whose bare names have the smallest SHA-256 (after :data:`SUBSET_SALT`). The choice is the same
+        everywhere, and a smaller subset is part of every larger one.
         """
         chosen = {image.name for image in sorted(self.images, key=_subset_key)[:count]}
         return replace(self, images=tuple(image for image in self.images if image.name in chosen))
 
     def take_shard(self, shard: Shard) -> ImageDataset:
-        """One of ``shard.count`` consecutive parts of the images, as equal in size as they can be."""
+        """One of ``shard.count`` consecutive parts of the images, as equal in size as possible."""
         count = len(self.images)
         first, last = ((number * count) // shard.count for number in (shard.number - 1, shard.number))
         return replace(self, images=self.images[first:last], shard=shard, whole=self.images)
 
 
 def open_dataset(source: Location, annotations: Location | None = None, first_label: int | None = None) -> ImageDataset:
-    """Find out what ``source`` is, and list its images; ``annotations`` overrides the search for a file of labels.
+    """Find out what ``source`` is, and list its images.
 
-    ``first_label`` is the number by which the data set calls its first class (default: 1 for the feature
-    ``image/class/label`` of TFRecords, else 0).
+    For ``annotations`` and ``first_label`` see :class:`GivenLabels`. Raises :class:`DatasetError` where the source is
+    missing, empty or in no known form, and where labels are missing, malformed or do not fit the images;
+    :class:`MissingDependency` where a package that the form needs is not installed, :class:`UsageError` for a URL that
+    no package knows.
+    """
+    labels = GivenLabels(annotations, first_label)
+    found = recognize(source, labels)
+    listed = found.read(labels) if isinstance(found, PackedFiles) else read_folder(found, labels)
+    images = with_unique_names(listed.images)
+    return ImageDataset(
+        source,
+        listed.form,
+        listed.annotations,
+        listed.class_names,
+        images,
+        total=len(images),
+        fingerprint=fingerprint_of(images),
+    )
 
-    Raises :class:`DatasetError` where the source is missing, empty or in no known form, where the annotation file is
-    malformed, and where it names an image twice or one that does not exist; :class:`MissingDependency` where a form
-    needs a package that is not installed.
+
+def recognize(source: Location, labels: GivenLabels) -> PackedFiles | Folder:
+    """What ``source`` is: files that hold many images each, or a folder of image files.
+
+    Raises :class:`DatasetError` where it is neither, or where ``source`` or annotations are missing.
     """
     if not source.is_remote and not source.path.exists():
-        raise DatasetError(f"{source}: no such file or folder: {FORMS}", hint="give the images to -s/--source")
-    if annotations is not None and not annotations.is_remote and not annotations.path.is_file():
-        raise DatasetError(f"{annotations}: no such annotation file", hint="give a file of 'name label' lines")
-    if source.is_remote:
-        return _open_remote(source, annotations, first_label)
-    # A folder whose labels are listed is one of images, whatever else lies in it.
-    listed = source.path.is_dir() and (
-        (source / ANNOTATION_FILE).path.is_file() or bool(annotations and not is_devkit(annotations))
-    )
-    shards = None if listed else find_shards(source)
-    if shards is not None:
-        return _shards(source, shards, annotations, first_label)
-    if not source.path.is_dir():
-        raise DatasetError(f"{source}: not a folder, and no known file: {FORMS}")
-    if annotations is None:
-        annotations = find_annotations(source)
-    if annotations is not None and is_devkit(annotations):
-        label_of = _labels_by_number(annotations)
-        found = sorted(path.relative_to(source.path).as_posix() for path in images_below(source.path))
-        images = tuple(LabelledImage(name, source / name, label_of(name)) for name in found)
-        return _dataset(source, "annotations", annotations, None, images)
-    if annotations is not None:
-        images = read_annotations(source, annotations, first_label or 0)
-        return _dataset(source, "annotations", annotations, None, images)
-    if first_label:
-        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
-    names, images = read_class_folders(source)
-    return _dataset(source, "class_folders", None, names, images)
-
-
-def _open_remote(source: Location, annotations: Location | None, first_label: int | None) -> ImageDataset:
-    """:func:`open_dataset` for what is behind a URL. Servers need not have lists of their files, so what can be known
-    without one is: what a name says, and what an annotation file says of its folder.
-    """
-    if is_shard(source.name):
-        shards = choose_shards(source, [source])
-        assert shards is not None, source
-        return _shards(source, shards, annotations, first_label)
+        raise DatasetError(f"{source}: no such file or folder: {EXPECTED}", hint="give the images as `source`")
+    given = labels.annotations
+    if given is not None and not given.is_remote and not given.path.is_file():
+        raise DatasetError(f"{given}: no such annotation file", hint="give a file of 'name label' lines")
+    # A server need not say what is a file: its name does.
+    one = packed_file(source) if source.is_remote or source.path.is_file() else None
+    if one is not None:
+        return one
+    if not source.is_remote and not source.path.is_dir():
+        raise DatasetError(f"{source}: not a folder, and no known file: {EXPECTED}")
     if source.has_query:
         raise DatasetError(
             f"{source}: a URL with a query (?...) must be that of a tar or Parquet file: a query is for "
             "one file, and a folder has many",
-            hint="give the folder without a query, or the URL of a shard",
+            hint="give the folder without a query, or the URL of a single file",
         )
-    listed = annotations is not None and not is_devkit(annotations)
-    if annotations is None and has_file(source / ANNOTATION_FILE):
-        annotations, listed = source / ANNOTATION_FILE, True
-    if listed and annotations is not None:
-        # An image that is not there is found when it is its turn, as one that cannot be read.
-        labels = listed_labels(source, annotations, first_label or 0, lambda name: True)
-        images = tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
-        return _dataset(source, "annotations", annotations, None, images)
-    names = names_below(source)
-    shards = choose_shards(source, [source / name for name in names if "/" not in name])
-    if shards is not None:
-        return _shards(source, shards, annotations, first_label)
-    if annotations is not None:
-        label_of = _labels_by_number(annotations)
-        images = tuple(LabelledImage(name, source / name, label_of(name)) for name in filter(is_image, names))
-        return _dataset(source, "annotations", annotations, None, images)
-    if first_label:
-        raise DatasetError(f"{source}: class folders have no numbers that could count from {first_label}")
-    folders, images = sorted_into_classes(source, names)
-    return _dataset(source, "class_folders", None, folders, images)
-
-
-def _shards(source: Location, shards: Shards, annotations: Location | None, first_label: int | None) -> ImageDataset:
-    if shards.form == "tfrecord":
-        images = tfrecords(shards.paths, first_label)
-    elif shards.form == "parquet":
-        images = parquet_images(shards.paths, first_label or 0)
-    else:
-        found = {path: members(path) for path in shards.paths}
-        if any(is_webdataset(one) for one in found.values()):
-            images = webdataset(found, first_label or 0)
-            shards = Shards("webdataset", shards.paths)
-        else:
-            if annotations is None and not shards.paths[0].is_remote:
-                annotations = _labels_beside(shards.paths[0].path)
-            if annotations is None or len(shards.paths) != 1:
-                raise DatasetError(
-                    f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's "
-                    f"devkit or {ANNOTATION_FILE} beside it",
-                    hint="--annotations ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines",
-                )
-            tar = shards.paths[0]
-            label_of = _label_function(tar, found[tar], annotations, first_label or 0)
-            images = imagenet_tar(tar, found[tar], label_of)
-            return _dataset(source, "imagenet_tar", annotations, None, images)
-    if annotations is not None:
-        raise DatasetError(f"{annotations}: {source} has labels of its own: --annotations has no place here")
-    return _dataset(source, shards.form, None, None, images)
-
-
-def _labels_beside(tar: Path) -> Location | None:
-    listed = tar.resolve().with_name(ANNOTATION_FILE)
-    file = find_devkit(tar) or (listed if listed.is_file() else None)
-    return None if file is None else Location(file)
-
-
-def _labels_by_number(devkit: Location) -> Callable[[str], int]:
-    labels = devkit_labels(devkit)
-
-    def label_of(name: str) -> int:
-        number = validation_number(name)
-        if number is None or not 1 <= number <= len(labels):
-            raise DatasetError(
-                f"{devkit}: knows nothing of {name}: expected names such as ILSVRC2012_val_00000001.JPEG"
-            )
-        return labels[number - 1]
-
-    return label_of
-
-
-def _label_function(
-    tar: Location, found: Sequence[Member], annotations: Location, first_label: int
-) -> Callable[[str], int]:
-    if is_devkit(annotations):
-        return _labels_by_number(annotations)
-    names = frozenset(member.name for member in found)
-    labels = listed_labels(tar, annotations, first_label, names.__contains__)
-
-    def label_of(name: str) -> int:
-        if name not in labels:
-            raise DatasetError(f"{annotations}: has no line for {name}, which is in {tar}")
-        return labels[name]
-
-    return label_of
-
-
-def _dataset(
-    source: Location,
-    form: DatasetForm,
-    annotations: Location | None,
-    names: tuple[str, ...] | None,
-    images: tuple[LabelledImage, ...],
-) -> ImageDataset:
-    images = with_unique_names(images)
-    return ImageDataset(source, form, annotations, names, images, len(images), fingerprint=fingerprint_of(images))
+    folder = open_folder(source)
+    packed = None if has_listed_labels(folder, labels) else find_packed_files(folder)
+    return packed or folder
 
 
 def fingerprint_of(images: Sequence[LabelledImage]) -> str:

@@ -1,14 +1,24 @@
-"""One labelled image of a data set: what it is called, what it shows, and where its bytes are.
+"""One labelled image of a data set: its name, its label, and where its bytes are.
 
-An image is a file, or a part of one (a member of a tar, a record, a row of a table), and is read from there each time
-it is needed (:mod:`.reading`): nothing is unpacked or copied. How the parts are found is :mod:`.dataset`'s subject.
+An image is a file, or a part of one: a member of a tar, a record, a row of a table. It is read from there each time it
+is needed (:mod:`.image_bytes`). Nothing is unpacked or copied.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from mixnet_tools.files.location import Location
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+"""What counts as an image by its name, in folders and tars. An annotation file may name any file."""
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is an image that is not hidden."""
+    path = PurePosixPath(name)
+    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,12 @@ class LabelledImage:
 
     @property
     def bare_name(self) -> str:
-        """The name without folders: the same however a data set is packed."""
+        """The name without folders. It is the same in every form of a data set."""
         return self.name.rpartition("/")[2]
 
 
 def with_unique_names(images: tuple[LabelledImage, ...]) -> tuple[LabelledImage, ...]:
-    """``images``, where a name that comes again (tables may call all images alike) gets its count: ``a.jpg#2``."""
+    """``images`` with unique names: the second ``a.jpg`` becomes ``a.jpg#2``. Tables may call all images alike."""
     counts: dict[str, int] = {}
     unique = []
     for image in images:

@@ -7,8 +7,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from mixnet_tools.accuracy.datasets.forms.parquet import read_cell
 from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
-from mixnet_tools.accuracy.datasets.parquet import read_cell
 from mixnet_tools.accuracy.datasets.remote import read, size_of
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location

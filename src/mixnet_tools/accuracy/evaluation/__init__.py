@@ -1,1 +1,1 @@
-"""Models over labelled images: the plan, the loop, the collector of answers, and the stage that ties them together."""
+"""Measures models on labelled images: what to measure, the loop over batches, and the collector of the answers."""

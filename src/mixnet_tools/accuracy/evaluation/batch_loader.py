@@ -1,7 +1,7 @@
-"""Images on their way to the models: decoded and prepared by threads, a bounded number ahead, in the data set's order.
+"""Decodes and preprocesses images in threads, and loads them into batches in the data set's order.
 
-Pillow lets go of Python's lock while it decodes and scales, so threads are enough. An image that cannot be decoded is
-handed on as such; what that means is the evaluation's subject.
+A bounded number of images is prepared ahead. Threads suffice: Pillow releases Python's lock while it decodes and
+scales. An image that cannot be decoded is handed on with its error.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ from mixnet_tools.threads import DaemonThreads
 
 BATCH = 32
 AHEAD = 2 * BATCH
-"""Images that may be prepared before a model has asked for them: 10 MB at 224x224, however long the data set."""
+"""How many images are prepared ahead of the models: 10 MB at 224x224 pixels, however long the data set."""
 
 PATIENCE = 2.0
-"""Seconds for which a run that ends early waits for threads: decoding takes less, a silent server any time."""
+"""Seconds to wait for the threads where an evaluation ends early: enough to decode, not for a silent server."""
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image in every way that is asked for, or the ``problem`` with it."""
+    """An image, preprocessed in each distinct way, or the ``problem`` with it.
+
+    ``arrays`` are [height, width, 3] in RGB. ``image_notes`` say what is unusual about the image.
+    """
 
     image: LabelledImage
     arrays: Mapping[Operations, Pixels]
@@ -49,7 +52,11 @@ class PreparedImage:
 
 @dataclass(frozen=True)
 class Batch:
-    """Up to :data:`BATCH` images. ``arrays`` [N, height, width, 3] in RGB holds the ``good`` ones, in order."""
+    """Up to :data:`BATCH` images.
+
+    ``good`` are those without a problem. ``arrays`` [N, height, width, 3] in RGB hold these, in order, preprocessed in
+    each distinct way.
+    """
 
     images: tuple[PreparedImage, ...]
     good: tuple[LabelledImage, ...]
@@ -57,13 +64,14 @@ class Batch:
 
 
 def batches(
-    images: Sequence[LabelledImage], sizes: Mapping[Operations, RunnerInfo], workers: int, clock: Clock
+    images: Sequence[LabelledImage], sizes: Mapping[Operations, RunnerInfo], threads: int, clock: Clock
 ) -> Generator[Batch, None, None]:
-    """``images`` in batches. ``sizes`` names for each distinct preprocessing a model that takes its result.
+    """Prepare ``images`` with so many ``threads``, and yield them in batches.
 
-    Raises :class:`EvaluationError` where a prepared image does not have the size that the model takes.
+    ``sizes`` names for each distinct preprocessing a model that takes its result. ``clock`` is told the time that was
+    spent. Raises :class:`EvaluationError` where a prepared image has not the size that the model takes.
     """
-    with closing(_prepared(images, sizes, workers, clock)) as prepared:
+    with closing(_prepared(images, sizes, threads, clock)) as prepared:
         while group := tuple(islice(prepared, BATCH)):
             good = [one for one in group if one.problem is None]
             stacked = {operations: np.stack([one.arrays[operations] for one in good]) for operations in sizes if good}
@@ -71,7 +79,10 @@ def batches(
 
 
 def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> PreparedImage:
-    """Decode ``image`` once for each way of orienting it, and prepare it for every model."""
+    """Decode ``image`` (twice, where only some ways turn it as EXIF says), and preprocess it in each distinct way.
+
+    Raises :class:`EvaluationError` where the result has not the size that the model takes.
+    """
     arrays: dict[Operations, Pixels] = {}
     image_notes: tuple[str, ...] = ()
     decode_seconds = resize_seconds = 0.0
@@ -103,14 +114,14 @@ def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> Pre
 
 
 def processors() -> int:
-    """Processors this process may use, which in a container are fewer than the machine has."""
+    """How many processors this process may use: in a container, fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prepared(
-    images: Sequence[LabelledImage], sizes: Mapping[Operations, RunnerInfo], workers: int, clock: Clock
+    images: Sequence[LabelledImage], sizes: Mapping[Operations, RunnerInfo], threads: int, clock: Clock
 ) -> Generator[PreparedImage, None, None]:
-    pool = DaemonThreads(workers, "decode")
+    pool = DaemonThreads(threads, "decode")
     try:
         pending: deque[Future[PreparedImage]] = deque()
         waiting = iter(images)

@@ -1,6 +1,7 @@
-"""What has been answered so far of one evaluation: in memory, in its file, and as running figures.
+"""Collects the answers of an evaluation as they come: in memory, in the predictions file, and as running figures.
 
-Answers may come in any order (the workers of a cluster are not equally quick); figures are computed in the data set's.
+Answers may come in any order, since the workers of a cluster are not equally quick. At the end they are put into the
+data set's order, so that the figures do not depend on it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ from collections.abc import Iterable
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import BadImage, Predictions, PredictionsBuilder
 from mixnet_tools.errors import DatasetError
 
 
 class Collector:
-    """Gathers the answers to the images of ``plan``, and appends them to ``writer``'s file as they come."""
+    """Collects the answers to the images of ``plan``, and appends them to the file of ``writer``, where there is one.
 
-    def __init__(self, plan: EvaluationPlan, max_bad: int, writer: RecordWriter | None) -> None:
-        """Begin with what an earlier run left. Raises :class:`DatasetError` where that has more than ``max_bad`` bad
-        images.
+    ``measured`` counts the images that this run has measured, without bad ones.
+    """
+
+    def __init__(self, plan: EvaluationPlan, max_bad: int, writer: PredictionsWriter | None) -> None:
+        """Begin with the answers of the earlier run that ``plan`` goes on with.
+
+        Raises :class:`DatasetError` where that run found more than ``max_bad`` bad images.
         """
         self.measured = 0
         self._plan, self._max_bad, self._writer = plan, max_bad, writer
@@ -37,22 +42,24 @@ class Collector:
         if len(self._bad) > max_bad:
             raise DatasetError(
                 f"the run to go on with has {len(self._bad)} bad images ({self._bad[0]} is the first), "
-                f"and --max_bad allows {max_bad}",
-                hint="mend the data set, or allow more with --max_bad",
+                f"and `max_bad` allows {max_bad}",
+                hint="mend the data set, or allow more: `max_bad`",
             )
 
     def __len__(self) -> int:
-        """Images that are done, bad ones and those of an earlier run among them."""
+        """How many images are done, with bad ones and those of an earlier run."""
         return len(self._builder)
 
     @property
     def figures(self) -> dict[str, str]:
-        """Running values for people: top-1 of the first model so far."""
+        """Running figures for people: top-1 of the first model, in percent."""
         return {"top-1": f"{100 * self._right / self._seen:.2f} %"} if self._seen else {}
 
     def meet(self, images: Iterable[SeenImage]) -> None:
-        """Images that are about to be measured. Raises where there are more bad ones than allowed: their own error
-        where none is, else :class:`DatasetError`; the first ones are named.
+        """Count the bad images among those that are about to be measured.
+
+        Raises the error of the first one where no bad image is allowed, and :class:`DatasetError` where there are more
+        than allowed.
         """
         for one in images:
             if one.problem is None:
@@ -61,16 +68,16 @@ class Collector:
             if len(self._bad) <= self._max_bad:
                 continue
             if self._max_bad == 0:
-                hint = one.problem.hint or "--max_bad N goes on without up to N such images"
+                hint = one.problem.hint or "`max_bad` N goes on without up to N such images"
                 raise type(one.problem)(str(one.problem), hint=hint)
             raise DatasetError(
-                f"{one.problem}\nthis is more than the {self._max_bad} bad images that --max_bad allows; the first was "
+                f"{one.problem}\nthis is more than the {self._max_bad} bad images that `max_bad` allows; the first was "
                 f"{self._bad[0]}",
-                hint="mend the data set, or allow more with --max_bad",
+                hint="mend the data set, or allow more: `max_bad`",
             )
 
     def take(self, batch: MeasuredBatch) -> None:
-        """Images that were measured. When this returns, their answers are with the operating system."""
+        """Add a batch that was measured. When this returns, the operating system has its lines of the file."""
         row = 0
         for one in batch.images:
             name, accepted = one.image.name, _accepted(one.image, self._offset)
@@ -93,11 +100,11 @@ class Collector:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What :meth:`finish` could not do with the file."""
+        """Remarks for the report: what :meth:`finish` could not do with the file."""
         return (self._writer.disorder,) if self._writer and self._writer.disorder else ()
 
     def finish(self) -> Predictions:
-        """All answers in the data set's order, and the file in this order too. Call it when every image is done."""
+        """Put answers and file into the data set's order, and return the answers. Call it when every image is done."""
         names = [image.name for image in self._plan.dataset.images]
         if self._writer:
             self._writer.put_in_order(names)

@@ -1,4 +1,4 @@
-"""IRs of one model compared on the same labelled images, for tables: differences with their intervals."""
+"""Compares IRs of one model on the same labelled images: differences of top-1, with their intervals."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mixnet_tools.values import Comparison, IRModel
 
 
 class Comparer:
-    """Measures IRs beside ``references``, which are measured once, all on ``dataset`` under ``profile``.
+    """Compares IRs with the IRs ``references``, which are measured once; all on ``dataset`` under ``profile``.
 
-    ``calibrated`` are names of images that a model was calibrated with.
+    ``calibrated`` are the names of images that an IR was calibrated with when it was quantized.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Comparer:
         self._known: Predictions | None = None
 
     def prepare(self) -> None:
-        """Measure the references, so that what is wrong with the images shows before anything else is done.
+        """Measure the references now, so that a fault of the images shows before anything else is done.
 
         Raises what :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate` raises.
         """
@@ -46,8 +46,9 @@ class Comparer:
             self._known = self._measured(self._references)
 
     def __call__(self, ir: IRModel) -> tuple[Comparison, ...]:
-        """Comparisons of the references and, last, of ``ir``, each with the first reference (or with itself, where
-        there is none). Raises what :meth:`prepare` raises.
+        """Compare each reference and, last, ``ir`` with the first reference; ``ir`` with itself where there is none.
+
+        Raises what :meth:`prepare` raises.
         """
         self.prepare()
         measured = self._measured((ir,))

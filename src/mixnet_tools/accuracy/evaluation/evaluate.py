@@ -1,8 +1,6 @@
-"""The stage: models, preprocessing and labelled images -> :class:`AccuracyReport`.
+"""Evaluates loaded models on labelled images: plans, measures, collects the answers, and computes the figures.
 
-What is to be measured is checked first (:mod:`.planning`), then measured on this machine (:mod:`.measuring`); answers
-are builder and written to a file as they come (:mod:`.collector`), and figures computed from them at the end
-(:mod:`.summary`). The same on the workers of a cluster is :mod:`.cluster`'s subject, judging figures :mod:`.gate`'s.
+It runs on this machine; :mod:`mixnet_tools.accuracy.cluster.evaluate` does the same on the workers of a cluster.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.metrics.topk import TOP
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
@@ -123,7 +121,7 @@ def evaluate(
         resume=resume,
     )
     clock, images = Clock(), plan.images_left()
-    writer = RecordWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
+    writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
     try:
         collector = Collector(plan, max_bad, writer)
         with (
@@ -144,7 +142,10 @@ def evaluate(
 
 
 def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: str) -> Evaluation:
-    """The evaluation of which ``found`` are all answers. Raises :class:`DatasetError` where no image was measured."""
+    """Make the evaluation of ``plan`` whose answers are ``found``; ``notes`` are remarks for its report.
+
+    Raises :class:`DatasetError` where no image was measured.
+    """
     remarks = (f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks)
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))

@@ -1,8 +1,7 @@
-"""The measuring loop: images and loaded models -> each model's answers, batch by batch, in the images' order.
+"""The measuring loop: feeds batches of images to loaded models, and yields the answers in the images' order.
 
-Each image is decoded once, and what models share of the preprocessing is done once as well (:mod:`.feed`). All models
-see the same batches. A run on this machine and a worker of a cluster (:mod:`.cluster`) both measure with this loop;
-what becomes of the answers is :mod:`.collector`'s subject.
+All models see the same batches. Each image is decoded once, and preprocessing that models share is done once. A run on
+this machine and a worker of a cluster both measure with this loop.
 """
 
 from __future__ import annotations
@@ -17,21 +16,22 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.batch_loader import Batch, batches
-from mixnet_tools.accuracy.evaluation.model_checks import ModelUnderTest, input_sizes
+from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
+from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo
-from mixnet_tools.accuracy.metrics import topk as metrics
+from mixnet_tools.accuracy.metrics.topk import top_classes
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.pipeline import ordered
 from mixnet_tools.errors import DatasetError, EvaluationError
 
 IN_FLIGHT = 2
-"""Batches that a model has been given while the answers to an earlier one are read: it never waits for us."""
+"""How many batches the models hold while the answers to an earlier one are read, so that they never stand idle."""
 
 
 @dataclass(frozen=True)
 class SeenImage:
-    """An image that was decoded (what is odd about it: ``image_notes``), or the ``problem`` with it."""
+    """An image that was decoded, with notes on what is unusual about it (CMYK, ...); or the ``problem`` with it."""
 
     image: LabelledImage
     image_notes: tuple[str, ...]
@@ -40,7 +40,10 @@ class SeenImage:
 
 @dataclass(frozen=True)
 class MeasuredBatch:
-    """Images with the answers of all models, one entry a model; rows are the images without a problem, in order."""
+    """Images with the answers of all models.
+
+    ``answers`` has one entry for each model; its rows are the images without a problem, in order.
+    """
 
     images: tuple[SeenImage, ...]
     answers: tuple[Answers, ...]
@@ -54,24 +57,24 @@ def measured(
     clock: Clock,
     arriving: Callable[[tuple[SeenImage, ...]], None] | None = None,
 ) -> Generator[MeasuredBatch, None, None]:
-    """Measure ``images`` on ``runners``, one for each of ``models``, with ``threads`` that decode.
+    """Measure ``images`` on ``runners``, one for each of ``models``; so many ``threads`` decode.
 
-    ``arriving`` is called for each batch before models are given it. Raises :class:`EvaluationError` where
-    preprocessing and model do not fit each other, and where a model answers with anything but one finite number per
-    class. Close the generator where it is not read to its end: that waits for what models have in flight.
+    ``arriving`` is called with each batch before the models get it, and may raise. Raises :class:`EvaluationError`
+    where preprocessing and model do not fit each other, or where a model's answer is not one finite number for each
+    class. A caller that does not read to the end must close the generator: it then waits for the models.
     """
     waiting: deque[tuple[Batch, tuple[SeenImage, ...], list[Callable[[], Array]]]] = deque()
     try:
-        with closing(batches(images, input_sizes(models), threads, clock)) as feed:
-            for batch in feed:
+        with closing(batches(images, input_sizes(models), threads, clock)) as loaded:
+            for batch in loaded:
                 seen = tuple(SeenImage(one.image, one.image_notes, one.problem) for one in batch.images)
                 if arriving:
                     arriving(seen)
                 begun = time.perf_counter()
                 pairs = zip(models, runners, strict=True) if batch.good else ()
                 started = [
-                    runner.start(ordered(batch.arrays[tested.plan.operations], tested.plan.order))
-                    for tested, runner in pairs
+                    runner.start(ordered(batch.arrays[model.plan.operations], model.plan.order))
+                    for model, runner in pairs
                 ]
                 clock.inference += time.perf_counter() - begun
                 waiting.append((batch, seen, started))
@@ -93,8 +96,8 @@ def _answered(
 ) -> MeasuredBatch:
     begun = time.perf_counter()
     answers = []
-    for tested, result in zip(models, pending, strict=False):
-        answers.append(Answers(*metrics.top_classes(_checked(result(), tested.info, batch.good))))
+    for model, result in zip(models, pending, strict=False):  # nothing is pending where all images are bad
+        answers.append(Answers(*top_classes(_checked(result(), model.info, batch.good))))
     clock.inference += time.perf_counter() - begun
     clock.answered()
     return MeasuredBatch(seen, tuple(answers))

@@ -1,6 +1,6 @@
-"""What an evaluation is going to measure, checked before the first image: models, images, and what is done already.
+"""Plans an evaluation: models and images that fit each other, and the images that an earlier run has measured.
 
-Nothing here needs a loaded model, only what is known of it (:class:`.runner.RunnerInfo`).
+No loaded model is needed, only what is known of it (:class:`mixnet_tools.accuracy.launchers.base.RunnerInfo`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,11 @@ from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.evaluation.model_checks import (
-    ModelUnderTest,
-    check,
-    input_sizes,
-    make_setup,
-    model_under_test,
-    named_apart,
-)
+from mixnet_tools.accuracy.evaluation.evaluation_setup import make_setup
+from mixnet_tools.accuracy.evaluation.model_checks import check, input_sizes
+from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest, model_under_test, named_apart
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, RecordFile, read_records, same_setup
+from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, PredictionsFile, read_predictions, same_setup
 from mixnet_tools.accuracy.predictions.values import Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.errors import EvaluationError
@@ -29,20 +24,20 @@ from mixnet_tools.errors import EvaluationError
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """Models and the images for them; ``resumed`` holds the answers of an earlier run, None without one."""
+    """What to measure. ``resumed`` is the predictions file of an earlier run that this one goes on with, or None."""
 
     setup: Setup
     models: tuple[ModelUnderTest, ...]
     dataset: ImageDataset
-    resumed: RecordFile | None
+    resumed: PredictionsFile | None
 
     @property
     def done(self) -> int:
-        """Images that an earlier run has done."""
+        """How many images an earlier run has measured or found bad."""
         return self.resumed.images if self.resumed else 0
 
     def images_left(self) -> tuple[LabelledImage, ...]:
-        """The images that are to be measured still, in the data set's order."""
+        """The images that no earlier run has done, in the data set's order."""
         if not self.resumed:
             return self.dataset.images
         done = frozenset(self.resumed.order)
@@ -60,9 +55,9 @@ def plan_evaluation(
     predictions: Path | None = None,
     resume: bool = False,
 ) -> EvaluationPlan:
-    """Check the models ``infos``, their preprocessing and ``dataset`` against each other.
+    """Check the models ``infos``, their preprocessing and ``dataset`` against each other, and read what is done.
 
-    For the arguments and errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    For the parameters and errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     models = tuple(model_under_test(info, config, profile) for info in named_apart(infos))
     check(models, dataset)
@@ -72,23 +67,23 @@ def plan_evaluation(
     return EvaluationPlan(setup, models, dataset, resumed)
 
 
-def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> RecordFile | None:
-    found = read_records(path) if path.exists() else None
+def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> PredictionsFile | None:
+    found = read_predictions(path) if path.exists() else None
     if found is None:
         if path.exists():
             begun = path.read_bytes()[:64]
             if not (begun.startswith(HEADER_START) or HEADER_START.startswith(begun)):
                 raise EvaluationError(f"{path}: is no predictions file, and is not overwritten")
-            os.truncate(path, 0)  # the torn first line of ours, or nothing
+            os.truncate(path, 0)  # it is empty, or has only the torn first line of an evaluation
         return None
     difference = same_setup(setup, found.setup)
     if difference is None and setup.shard != found.setup.shard:
         difference = f"shard {setup.shard} and {found.setup.shard}"
-    # Any of the images may be done, in any order: those of a cluster come as its workers have them.
+    # The images may be done in any order: a cluster measures them as its workers have time.
     if difference is None and not {image.name for image in dataset.images}.issuperset(found.order):
         difference = "other images"
     if difference:
         raise EvaluationError(
-            f"{path}: is of another evaluation: {difference}", hint="name another file to --predictions"
+            f"{path}: is of another evaluation: {difference}", hint="name another file: `predictions`"
         )
     return found

@@ -1,4 +1,4 @@
-"""Images to calibrate a quantization with: a seeded choice out of a folder or data set, prepared as for a measurement.
+"""Makes the quantization calibration set: a seeded choice of images, preprocessed as for a measurement.
 
 Labels are not needed: a folder of images is enough.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
-from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
-from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.datasets.image_folder import ANNOTATION_FILE, find_annotations, images_below
-from mixnet_tools.accuracy.datasets.packed_files import find_shards, is_shard
-from mixnet_tools.accuracy.datasets.remote import has_file, names_below
-from mixnet_tools.accuracy.datasets.tar import is_image
+from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, recognize
+from mixnet_tools.accuracy.datasets.folder import Folder
+from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
+from mixnet_tools.accuracy.datasets.forms.image_folder import find_annotations
+from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
+from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
 from mixnet_tools.accuracy.evaluation.batch_loader import batches, processors
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
@@ -30,65 +32,50 @@ from mixnet_tools.values import CalibrationSet
 SALT = "mixnet_tools calibration 1"
 
 
-def has_labels(source: Location, annotations: Location | None = None, classes: int | None = None) -> bool:
-    """Whether ``source`` says what its images show: anything but a folder of loose images without a file of labels.
+@dataclass(frozen=True)
+class CalibrationImages:
+    """The ``images`` of a source. ``dataset`` is the data set that they are, None where they have no labels."""
 
-    Folders in it are classes where there are as many of them as the model has ``classes`` (or one less: background), or
-    that number is not known. A folder whose labels are broken has labels;
-    :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` says what is wrong.
-    """
-    if annotations is not None:
-        return True
-    if source.is_remote:
-        if is_shard(source.name) or has_file(source / ANNOTATION_FILE):
-            return True
-        names = names_below(source)
-        if any(is_shard(name) for name in names if "/" not in name):
-            return True
-        loose = any(is_image(name) for name in names if "/" not in name)
-        folders = len({name.partition("/")[0] for name in names if "/" in name and not name.startswith(".")})
-    else:
-        if not source.path.is_dir() or find_shards(source) is not None or find_annotations(source) is not None:
-            return True
-        entries = list(source.path.iterdir())
-        loose = any(is_image(path.name) for path in entries if path.is_file())
-        folders = sum(path.is_dir() and not path.name.startswith(".") for path in entries)
-    return not loose and (classes is None or folders in (classes, classes - 1))
+    images: tuple[LabelledImage, ...]
+    dataset: ImageDataset | None
 
 
 def calibration_images(
     source: Location, annotations: Location | None = None, classes: int | None = None
-) -> tuple[LabelledImage, ...]:
-    """The images of ``source``, labelled (in any form that mixnet-check takes) or not (a folder, and those below it):
-    see :func:`has_labels`.
+) -> CalibrationImages:
+    """The images of ``source``: a labelled data set in any form, or a folder of images without labels.
 
-    Raises :class:`DatasetError` where there are none.
+    A folder without a file of labels has none, unless its images lie in as many subfolders as the model has ``classes``
+    (or one less: background), or in any number where ``classes`` is None. Labels that are broken are labels.
+
+    Raises :class:`DatasetError` where there are no images, and what opening a data set raises.
     """
-    if not source.is_remote and not source.path.exists():
-        raise DatasetError(f"{source}: no such file or folder", hint="give images of the model's kind to -s/--source")
-    if has_labels(source, annotations, classes):
-        return open_dataset(source, annotations).images
-    if source.is_remote:
-        images = tuple(LabelledImage(name, source / name, 0) for name in names_below(source) if is_image(name))
-    else:
-        images = tuple(
-            LabelledImage(path.relative_to(source.path).as_posix(), Location(path), 0)
-            for path in sorted(images_below(source.path))
-        )
-    if not images:
-        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind to -s/--source")
-    return images
+    found = recognize(source, GivenLabels(annotations))
+    if annotations is not None or isinstance(found, PackedFiles) or _has_labels(found, classes):
+        dataset = open_dataset(source, annotations)
+        return CalibrationImages(dataset.images, dataset)
+    names = sorted(found.images(), key=PurePosixPath)
+    if not names:
+        raise DatasetError(f"{source}: no images here", hint="give images of the model's kind as `source`")
+    return CalibrationImages(tuple(LabelledImage(name, source / name, 0) for name in names), None)
+
+
+def _has_labels(folder: Folder, classes: int | None) -> bool:
+    if find_annotations(folder) is not None:
+        return True
+    loose = any(map(is_image, folder.files()))
+    return not loose and (classes is None or len(folder.subfolders()) in (classes, classes - 1))
 
 
 def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:
-    """``count`` of ``images``, in their order; which ones depends on their bare names and ``seed`` only.
+    """Choose ``count`` of ``images``, in their order. Only ``seed`` and the names without folders decide which ones.
 
-    Raises :class:`DatasetError` where there are fewer.
+    Raises :class:`DatasetError` where there are fewer; ``where`` names them in its message.
     """
     if len(images) < count:
         raise DatasetError(
             f"{where}: too few images to calibrate with: {count} are asked for, and here are {len(images)}",
-            hint=f"give more images, or take all of these: --subset_size {max(1, len(images))}",
+            hint=f"give more images, or take all of these: `subset_size={max(1, len(images))}`",
         )
 
     def key(index: int) -> tuple[bytes, str]:
@@ -105,20 +92,19 @@ def calibration_set(
     profile: str,
     progress: Progress | None = None,
 ) -> CalibrationSet:
-    """``images`` out of ``dataset`` (its place, and how many it has), as an IR with an input of ``size`` (height,
-    width) takes them.
+    """Prepare ``images`` for an IR with an input of ``size``, (height, width) in pixels.
 
-    Raises :class:`DatasetError` where one cannot be decoded, :class:`EvaluationError` where preprocessing and ``size``
-    do not fit each other.
+    ``dataset`` is the place they come from, and how many images that has. Raises :class:`DatasetError` where an image
+    cannot be decoded, :class:`EvaluationError` where the result of the preprocessing has another size.
     """
     plan = make_plan(config.measurement("openvino", profile))
     info = RunnerInfo("openvino", None, "CPU", *size, 0, ())
     arrays = []
     with (
         (progress or Progress()).counting("calibration images", len(images), "image") as counter,
-        closing(batches(images, {plan.operations: info}, processors(), Clock())) as feed,
+        closing(batches(images, {plan.operations: info}, processors(), Clock())) as loaded,
     ):
-        for batch in feed:
+        for batch in loaded:
             problem = next((one.problem for one in batch.images if one.problem is not None), None)
             if problem is not None:
                 raise problem
@@ -138,6 +124,6 @@ def calibration_set(
 
 
 def among(dataset: ImageDataset, images: Sequence[LabelledImage]) -> frozenset[str]:
-    """The names of those images of ``dataset`` that are in ``images``: the same part of the same file."""
+    """The names of the images of ``dataset`` that are among ``images``: the same file, or the same part of one."""
     known = {(image.location.resolve(), image.part) for image in images}
     return frozenset(image.name for image in dataset.images if (image.location.resolve(), image.part) in known)

@@ -1,1 +1,1 @@
-"""Is a measured accuracy what it should be: references, tolerances and baselines turn a report into a verdict."""
+"""Judges measured accuracies: against references with tolerances, and against the answers of an earlier run."""

@@ -1,8 +1,8 @@
-"""An earlier run's answers, kept to compare later runs with, image by image.
+"""Writes the answers of a run to a baseline file, and compares the answers of later runs with it, image by image.
 
-A baseline is a small JSON file with one line per image, made to be committed: what was right and what each model said,
-with what it was made from (digests, versions), and without paths. Flips between it and a run are paired, so their test
-does not depend on how hard the images are: a subset finds a drop that its share of right answers would hide.
+A baseline is a small JSON file, made to be committed. It has a line for each image, with the right classes and each
+model's first answer; digests and versions; and no paths. The comparison is paired: it does not depend on how hard the
+images are, so a subset shows a drop that its share of right answers would hide.
 """
 
 from __future__ import annotations
@@ -14,24 +14,29 @@ from pathlib import Path
 
 import numpy as np
 
+from mixnet_tools.accuracy.launchers.base import label_of
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
-from mixnet_tools.accuracy.predictions.values import Predictions, Setup
-from mixnet_tools.errors import EvaluationError
+from mixnet_tools.accuracy.metrics.topk import Integers
+from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Setup
+from mixnet_tools.errors import EvaluationError, OutputError
 from mixnet_tools.files import atomic
 
 SCHEMA = 1
 _KIND = "mixnet_tools baseline"
 
 ALPHA = 0.01
-"""A model fails where flips against it would be so uneven with at most this probability, were it no worse."""
+"""A model fails where a model that is no worse would have so uneven flips with at most this probability."""
 
 SHOWN = 100
-"""How many flipped images of each kind a judgement names."""
+"""How many flipped images of each kind a judgement holds."""
+
+NAMED = 10
+"""How many of them Markdown and JUnit name."""
 
 
 @dataclass(frozen=True)
 class BaselineImage:
-    """What was right, and what each of the baseline's models answered first."""
+    """The right classes of an image, and the first answer of each of the baseline's models."""
 
     accepted: tuple[int, ...]
     predicted: tuple[int, ...]
@@ -39,7 +44,7 @@ class BaselineImage:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline that was read. ``labels`` are its models' names, in the order of :attr:`BaselineImage.predicted`."""
+    """A baseline that was read. ``labels`` name its models, in the order of :attr:`BaselineImage.predicted`."""
 
     path: Path
     model: str
@@ -61,7 +66,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class BaselineJudgement:
-    """One model against its baseline. ``lost`` and ``gained`` name the first :data:`SHOWN` flips of each kind."""
+    """One model compared with its baseline. ``lost`` and ``gained`` are the first :data:`SHOWN` flips of each kind."""
 
     launcher: str
     precision: str | None
@@ -74,10 +79,19 @@ class BaselineJudgement:
     @property
     def label(self) -> str:
         """A short name for messages: ``openvino FP16``, ``tf``."""
-        return f"{self.launcher} {self.precision}" if self.precision else self.launcher
+        return label_of(self.launcher, self.precision, None)
+
+    def flips(self) -> list[str]:
+        """Name the first :data:`NAMED` images of each kind, a line for each."""
+        kinds = (("lost", self.lost), ("gained", self.gained))
+        return [
+            f"{kind}: {one.name}: class {one.right}, was {one.baseline}, is {one.now}"
+            for kind, flips in kinds
+            for one in flips[:NAMED]
+        ]
 
     def summary(self) -> str:
-        """In one line, for people."""
+        """Describe the comparison in one line, for people."""
         return (
             f"{self.label}: {self.test.lost} of {self.test.images} images lost and {self.test.gained} gained since the "
             f"baseline (p = {self.test.p_drop:.2g} if it were no worse)"
@@ -85,7 +99,10 @@ class BaselineJudgement:
 
 
 def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
-    """Write the baseline of a finished run to ``path``, whole or not at all."""
+    """Write the answers ``predictions`` of the evaluation ``setup`` to ``path``, whole or not at all.
+
+    Raises :class:`OutputError` where it cannot be written.
+    """
     data = setup.dataset
     header = {
         "kind": _KIND,
@@ -116,11 +133,14 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
         for name, accepted, row in zip(predictions.names, predictions.accepted, firsts, strict=True)
     ]
     text = json.dumps(header, indent=1)[:-2] + ',\n "images": {\n' + ",\n".join(lines) + "\n }\n}\n"
-    atomic.write_text(path, text)
+    try:
+        atomic.write_text(path, text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read ``path``. Raises :class:`EvaluationError` where it is missing or no baseline."""
+    """Read the baseline ``path``. Raises :class:`EvaluationError` where it is missing or is no baseline."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["kind"] != _KIND or document["schema"] != SCHEMA:
@@ -137,22 +157,21 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise EvaluationError(
             f"{path}: cannot be read: {error.strerror or error}",
-            hint="make the baseline first: the same command with --update_baseline",
+            hint="make the baseline first: `update_baseline`",
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise EvaluationError(
-            f"{path}: no baseline: {reason}", hint="make one with --baseline FILE --update_baseline"
-        ) from error
+        raise EvaluationError(f"{path}: no baseline: {reason}", hint="make one first: `update_baseline`") from error
 
 
 def compare(
-    baseline: Baseline, setup: Setup, predictions: Predictions, alpha: float = ALPHA
+    baseline: Baseline, setup: Setup, predictions: Predictions
 ) -> tuple[tuple[BaselineJudgement, ...], tuple[str, ...]]:
-    """(a judgement for each model that the baseline knows, remarks): the run's images against the same ones then.
+    """Compare the answers of a run with those of ``baseline`` to the same images.
 
-    Raises :class:`EvaluationError` where the baseline is of another model or profile, prepared its images otherwise,
-    knows none of the models or less than half of the images, or counts other classes right.
+    Returns (a judgement for each model that both have, remarks for people). Raises :class:`EvaluationError` where the
+    baseline is of another model or profile, where its images were prepared otherwise or have other right classes, and
+    where it has none of the models, less than half of the images, or too few.
     """
     pairs = (("model", baseline.model, setup.model), ("profile", baseline.profile, setup.profile))
     for what, theirs, ours in pairs:
@@ -163,54 +182,63 @@ def compare(
     if 2 * len(rows) < len(predictions.names):
         raise EvaluationError(
             f"{baseline.path}: knows only {len(rows)} of the {len(predictions.names)} images",
-            hint="a drop among the others would not be seen: write it anew with --update_baseline",
+            hint="a drop among the others would not be seen: write it anew (`update_baseline`)",
         )
     if len(rows) < len(predictions.names):
         notes.append(f"{len(predictions.names) - len(rows)} of the images are not in the baseline {baseline.path}")
-    if 0.5 ** len(rows) > alpha:  # not even all of them lost would be significant
+    if 0.5 ** len(rows) > ALPHA:  # not even all of them lost would be significant
         raise EvaluationError(
             f"{baseline.path}: knows {len(rows)} of the images, too few for any loss to be seen",
-            hint="measure more of the baseline's images, or write it anew with --update_baseline",
+            hint="measure more of the baseline's images, or write it anew (`update_baseline`)",
         )
     judgements = []
-    for index, tested in enumerate(setup.models):
-        if tested.label not in baseline.labels:
-            notes.append(f"{tested.label} is not in the baseline {baseline.path}, and not judged by it")
+    for index, model in enumerate(setup.models):
+        if model.label not in baseline.labels:
+            notes.append(f"{model.label} is not in the baseline {baseline.path}, and not judged by it")
             continue
-        place = baseline.labels.index(tested.label)
-        if baseline.preprocessing[place] != tested.preprocessing:
+        place = baseline.labels.index(model.label)
+        if baseline.preprocessing[place] != model.preprocessing:
             raise EvaluationError(
-                f"{baseline.path}: {tested.label}: its images were prepared otherwise: "
-                f"{', '.join(baseline.preprocessing[place])}; and in this run: {', '.join(tested.preprocessing)}",
-                hint="if that is meant, write it anew with --update_baseline",
+                f"{baseline.path}: {model.label}: its images were prepared otherwise: "
+                f"{', '.join(baseline.preprocessing[place])}; and in this run: {', '.join(model.preprocessing)}",
+                hint="if that is meant, write it anew (`update_baseline`)",
             )
         then = np.array([image.predicted[place] for image in known])
-        accepted = [predictions.accepted[row] for row in rows]
-        now = predictions.answers[index].first[rows]
-        right_now = np.array([int(one) in classes for one, classes in zip(now, accepted, strict=True)])
-        right_then = np.array([int(one) in classes for one, classes in zip(then, accepted, strict=True)])
-        test = mcnemar(right_now, right_then)
-        flips = [
-            Flip(predictions.names[row], accepted[spot][0], int(then[spot]), int(now[spot]))
-            for spot, row in enumerate(rows)
-        ]
-        lost, gained = (
-            tuple(flips[spot] for spot in np.flatnonzero(mask)[:SHOWN])
-            for mask in (right_then & ~right_now, right_now & ~right_then)
-        )
-        passed = test.p_drop > alpha
-        judgements.append(BaselineJudgement(tested.launcher, tested.precision, test, alpha, passed, lost, gained))
-    measured = {tested.label for tested in setup.models}
+        judgements.append(_judgement(model, predictions, index, rows, then))
+    measured = {model.label for model in setup.models}
     unmeasured = [label for label in baseline.labels if label not in measured]
     notes += [f"{label} is in the baseline {baseline.path}, and was not measured" for label in unmeasured]
     if not judgements:
-        found = ", ".join(tested.label for tested in setup.models)
+        found = ", ".join(model.label for model in setup.models)
         raise EvaluationError(f"{baseline.path}: knows {', '.join(baseline.labels)}, but measured were {found}")
     return tuple(judgements), tuple(notes)
 
 
+def _judgement(
+    model: ModelSetup, predictions: Predictions, index: int, rows: Sequence[int], then: Integers
+) -> BaselineJudgement:
+    """Judge model number ``index`` by its answers to the images ``rows`` and the baseline's (``then``)."""
+    accepted = [predictions.accepted[row] for row in rows]
+    now = predictions.answers[index].first[rows]
+    right_now = np.array([int(one) in classes for one, classes in zip(now, accepted, strict=True)])
+    right_then = np.array([int(one) in classes for one, classes in zip(then, accepted, strict=True)])
+    test = mcnemar(right_now, right_then)
+    flips = [
+        Flip(predictions.names[row], accepted[spot][0], int(then[spot]), int(now[spot]))
+        for spot, row in enumerate(rows)
+    ]
+    lost, gained = (
+        tuple(flips[spot] for spot in np.flatnonzero(mask)[:SHOWN])
+        for mask in (right_then & ~right_now, right_now & ~right_then)
+    )
+    return BaselineJudgement(model.launcher, model.precision, test, ALPHA, test.p_drop > ALPHA, lost, gained)
+
+
 def _matched(baseline: Baseline, predictions: Predictions) -> tuple[list[int], list[BaselineImage]]:
-    """(rows of the run's images that the baseline knows, the baseline's images to them)."""
+    """Find the images of the run in the baseline, by their names or by their names without folders.
+
+    Returns (rows of ``predictions``, the baseline's images to them).
+    """
     bare: dict[str, BaselineImage | None] = {}
     for name, image in baseline.images.items():
         short = name.rpartition("/")[2]
@@ -225,7 +253,7 @@ def _matched(baseline: Baseline, predictions: Predictions) -> tuple[list[int], l
             raise EvaluationError(
                 f"{baseline.path}: {name}: the baseline counts {_classes(found.accepted)} right, and this run "
                 f"{_classes(predictions.accepted[row])}",
-                hint="it was made with other labels: make it again with --update_baseline",
+                hint="it was made with other labels: write it anew (`update_baseline`)",
             )
         rows.append(row)
         known.append(found)

@@ -1,1 +1,1 @@
-"""What models answered, image by image: the values, their file, and the merging of several files."""
+"""The answers of models to each image: as values, in a file, and merged from several files."""

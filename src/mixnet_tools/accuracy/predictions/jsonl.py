@@ -1,8 +1,8 @@
-"""The file of per-image answers, ``predictions.jsonl``: written as they come, read back to go on or to merge.
+"""The predictions file (JSON lines): writes the answers to each image as they come, and reads them back.
 
-The first line says what was measured (a :class:`Setup`); each further line is an image: its name, its right classes
-and each model's five best classes with their scores, or why it could not be measured. A file whose writer was killed
-may end in a torn line, which is dropped. Images may come in any order; a finished file is put into the data set's.
+The first line says what was measured (a :class:`Setup`). Each further line is an image: its name, its right classes,
+and each model's five best classes with their scores; or why it could not be measured. When the writer was killed, the
+last line may be torn: it is dropped. Images may come in any order; a finished file is put into the data set's order.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from mixnet_tools.files.lock import try_lock
 SCHEMA = 1
 _KIND = "mixnet_tools predictions"
 HEADER_START = json.dumps({"kind": _KIND}, separators=(",", ":"))[:-1].encode()
-"""How every predictions file begins."""
+"""The first bytes of every predictions file."""
 _SETUP = TypeAdapter(Setup)
 
 
 @dataclass(frozen=True)
-class RecordFile:
-    """A file that was read: ``size`` bytes, of which the first ``whole_bytes`` are whole lines.
+class PredictionsFile:
+    """A predictions file that was read: ``size`` bytes, of which the first ``whole_bytes`` are whole lines.
 
-    ``order`` are the names of all images, the bad ones among them, as they stand in the file; ``accepted`` are the
-    classes that are right for each (empty for bad ones in files of earlier versions).
+    ``order`` has the names of all images as they stand in the file, bad ones among them. ``accepted`` has the classes
+    that are right for each (none for bad images in files of earlier versions).
     """
 
     path: Path
@@ -50,36 +50,40 @@ class RecordFile:
 
     @property
     def images(self) -> int:
-        """Images that were measured or found bad."""
+        """How many images were measured or found bad."""
         return len(self.order)
 
 
-class RecordWriter:
-    """Appends images to a file. Every batch is handed to the operating system as it comes."""
+class PredictionsWriter:
+    """Appends images to a predictions file, which is locked against other writers until it is closed."""
 
-    def __init__(self, path: Path, setup: Setup, *, resumed: RecordFile | None = None) -> None:
-        """Begin ``path`` anew, or go on behind what was read of it.
+    def __init__(self, path: Path, setup: Setup, *, resumed: PredictionsFile | None = None) -> None:
+        """Begin a new file ``path``, or go on behind the last whole line of the file that was read (``resumed``).
 
-        Raises :class:`UsageError` where it exists, where another run writes to it, and where it grew since it was read;
-        :class:`EvaluationError` where it cannot be written.
+        Raises :class:`UsageError` where a new file exists already, where another run writes to the file, or where it
+        has grown since it was read; :class:`OutputError` where it cannot be written.
         """
         self._path, self._labels = path, [tested.label for tested in setup.models]
         self._order = list(resumed.order) if resumed else []
         self.disorder: str | None = None
-        """Why the images could not be put in order, for people; None where nothing went wrong."""
+        """Why :meth:`put_in_order` failed, for people; None where it did not."""
         expected = resumed.size if resumed else 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape")
         except OSError as error:
-            raise EvaluationError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         try:
             _lock(self._stream, path)
             opened = os.fstat(self._stream.fileno())
             if opened.st_size != expected or not os.path.samestat(opened, path.stat()):
                 if resumed is None:
-                    raise UsageError(f"{path} exists already", hint="--resume goes on with it; or name another file")
-                raise UsageError(f"{path}: another run wrote to it just now", hint="the same command again goes on")
+                    raise UsageError(
+                        f"{path} exists already", hint="`resume=True` goes on with it; or name another file"
+                    )
+                raise UsageError(
+                    f"{path}: another run wrote to it just now", hint="resume it again, when that run has ended"
+                )
             if resumed is None:
                 self._write({"kind": _KIND, "schema": SCHEMA, **_SETUP.dump_python(setup, mode="json")})
             else:
@@ -89,29 +93,31 @@ class RecordWriter:
             raise
 
     def image(
-        self, name: str, accepted: tuple[int, ...], answers: Sequence[Answers], row: int, odd: tuple[str, ...]
+        self, name: str, accepted: tuple[int, ...], answers: Sequence[Answers], row: int, image_notes: tuple[str, ...]
     ) -> None:
-        """One image: see :meth:`PredictionsBuilder.add`."""
+        """Append an image: see :meth:`PredictionsBuilder.add`."""
         found = {
             label: [[int(one), float(score)] for one, score in zip(a.classes[row], a.scores[row], strict=True)]
             for label, a in zip(self._labels, answers, strict=True)
         }
-        self._write({"image": name, "label": list(accepted), "answers": found, **({"odd": list(odd)} if odd else {})})
+        notes = {"odd": list(image_notes)} if image_notes else {}
+        self._write({"image": name, "label": list(accepted), "answers": found, **notes})
         self._order.append(name)
 
     def bad(self, image: BadImage, accepted: tuple[int, ...] = ()) -> None:
-        """One image that could not be measured."""
+        """Append an image that could not be measured."""
         self._write({"image": image.name, **({"label": list(accepted)} if accepted else {}), "error": image.reason})
         self._order.append(image.name)
 
     def flush(self) -> None:
-        """Hand everything to the operating system, so that a killed process loses nothing of it."""
+        """Hand all lines to the operating system, so that they survive the end of this process."""
         self._stream.flush()
 
     def put_in_order(self, names: Sequence[str]) -> None:
-        """Put the images into the order of ``names``, which are all of the file's; at once, or not at all.
+        """Put the images into the order of ``names``, which are all images of the file: whole, or not at all.
 
-        Where the file cannot be written, it stands as it was, and :attr:`disorder` says so: no figure depends on it.
+        Where the new file cannot be written, the old one stays, and :attr:`disorder` says why. No figure depends on the
+        order.
         """
         if self._order == list(names):
             return
@@ -120,14 +126,14 @@ class RecordWriter:
             self._rewrite(names)
         except OSError as error:
             self.disorder = (
-                f"{self._path}: cannot be put in order: {error.strerror or error}; all answers are in it, and the same "
-                "command with --resume puts it in order"
+                f"{self._path}: cannot be put in order: {error.strerror or error}; all answers are in it, and "
+                "resuming this run puts it in order"
             )
             return
         self._order = list(names)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file, and unlock it."""
         self._stream.close()
 
     def _rewrite(self, names: Sequence[str]) -> None:
@@ -143,10 +149,10 @@ class RecordWriter:
         self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def read_records(path: Path) -> RecordFile | None:
-    """Read ``path``; None where it is empty or only begins with a torn first line.
+def read_predictions(path: Path) -> PredictionsFile | None:
+    """Read the predictions file ``path``. Returns None where it is empty or has only a torn first line.
 
-    Raises :class:`EvaluationError` that names the line where it is no such file.
+    Raises :class:`EvaluationError`, which names the line, where it is no such file.
     """
     try:
         data = path.read_bytes()
@@ -172,12 +178,13 @@ def read_records(path: Path) -> RecordFile | None:
     if len(order) > planned:
         raise EvaluationError(f"{path}: holds {len(order)} images, but {planned} were to be measured")
     found = builder.predictions()
-    return RecordFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data))
+    return PredictionsFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data))
 
 
 def same_setup(one: Setup, other: Setup) -> str | None:
-    """None where both measure the same, else the first difference. Where the images lie, versions, and which shard it
-    is, do not matter.
+    """Name the first difference in what two evaluations measure; None where there is none.
+
+    Places of images, versions of software and the shard may differ.
     """
 
     def plain(setup: Setup) -> Setup:
@@ -209,12 +216,12 @@ def _header(path: Path, line: bytes) -> Setup:
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise EvaluationError(
-            f"{path}: no file of predictions: {reason}", hint="expected what mixnet-check --predictions FILE wrote"
+            f"{path}: no file of predictions: {reason}", hint="expected a file that an evaluation wrote (`predictions`)"
         ) from error
 
 
 def _line_places(stream: IO[bytes]) -> Iterator[int]:
-    """Where each of the lines that are left begins."""
+    """The offset at which each of the lines that are left begins."""
     place = stream.tell()
     for line in stream:
         yield place
@@ -222,14 +229,14 @@ def _line_places(stream: IO[bytes]) -> Iterator[int]:
 
 
 def _lock(stream: IO[Any], path: Path) -> None:
-    """Keep other runs away until ``stream`` is closed. A file system without locks goes without."""
+    """Lock ``stream`` against other runs until it is closed. Do without where the file system has no locks."""
     with contextlib.suppress(OutputError):
         if not try_lock(stream.fileno(), path):
             raise UsageError(f"{path}: another run writes to it", hint="wait for it, or name another file")
 
 
 def _add(builder: PredictionsBuilder, record: dict[str, Any], setup: Setup) -> tuple[str, tuple[int, ...]]:
-    """Add what a line says; returns the image's name and right classes. ValueError and the like where it is none."""
+    """Add the image of a line; returns its name and right classes. Raises ValueError and the like where it is none."""
     name = str(record["image"])
     if "error" in record:
         builder.add_bad(BadImage(name, str(record["error"])))

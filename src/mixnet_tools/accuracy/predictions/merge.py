@@ -1,4 +1,4 @@
-"""The files of several shards -> the evaluation that one run over all images would have been."""
+"""Merges the predictions files of all shards into the evaluation that one run over all images would have been."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
-from mixnet_tools.accuracy.predictions.jsonl import RecordFile, read_records, same_setup
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsFile, read_predictions, same_setup
 from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Setup
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
 
 
 def merge(paths: Sequence[Path]) -> Evaluation:
-    """Read the predictions in ``paths``, in any order. A single file without a shard is a whole evaluation already.
+    """Merge the predictions files ``paths``, in any order. A single file that is of no shard is taken as it is.
 
-    Raises :class:`EvaluationError` where a file is no such file or unfinished, where two measured something different,
-    or where a shard is missing or there twice.
+    Raises :class:`EvaluationError` where one is no predictions file or is unfinished, where two are of different
+    evaluations, or where a shard is missing or given twice.
     """
     files = [_read(path) for path in paths]
     first = files[0]
@@ -46,44 +46,44 @@ def merge(paths: Sequence[Path]) -> Evaluation:
     return Evaluation(setup, found, summarize(setup, found, timing))
 
 
-def _check_order(setup: Setup, files: Sequence[RecordFile]) -> None:
-    """That the files hold the images in the data set's order, which shows in the fingerprint of names and labels.
+def _check_order(setup: Setup, files: Sequence[PredictionsFile]) -> None:
+    """Check by the fingerprint of names and labels that the images stand in the data set's order.
 
-    A run on a cluster that was killed before it put its file in order leaves it in another.
+    They do not where a run on a cluster was killed before it put its file in order.
     """
     named = [pair for file in files for pair in zip(file.order, file.accepted, strict=True)]
     if not all(accepted for _, accepted in named):
-        return  # labels of bad images are not in files of earlier versions
+        return  # files of earlier versions have no labels of bad images
     offset = setup.dataset.label_offset
     found = fingerprint((name, [label - offset for label in accepted]) for name, accepted in named)
     if found != setup.dataset.chosen_fingerprint:
         raise EvaluationError(
             f"{', '.join(str(file.path) for file in files)}: the images do not stand in the data set's order",
-            hint="the same commands with --resume, which measure nothing anew, put them in order",
+            hint="resume the runs that wrote them: they measure nothing anew, and put the images in order",
         )
 
 
-def _read(path: Path) -> RecordFile:
-    file = read_records(path)
+def _read(path: Path) -> PredictionsFile:
+    file = read_predictions(path)
     if file is None:
         raise EvaluationError(f"{path}: holds nothing yet")
     planned = file.setup.dataset.evaluated
     if file.images < planned:
         raise EvaluationError(
             f"{path}: holds {file.images} of {planned} images: its run was interrupted",
-            hint="finish it first: the same command with --resume",
+            hint="resume that run first",
         )
     return file
 
 
-def _in_order(files: Sequence[RecordFile]) -> list[RecordFile]:
+def _in_order(files: Sequence[PredictionsFile]) -> list[PredictionsFile]:
     shards = [file.setup.shard for file in files]
     if len(files) == 1 and shards[0] is None:
         return list(files)
-    numbered: dict[int, RecordFile] = {}
+    numbered: dict[int, PredictionsFile] = {}
     for file, shard in zip(files, shards, strict=True):
         if shard is None:
-            raise EvaluationError(f"{file.path}: is no shard", hint="each run needs --shard i/n")
+            raise EvaluationError(f"{file.path}: is no shard", hint="each run needs its `shard`")
         if shard.number in numbered:
             raise EvaluationError(f"{file.path} and {numbered[shard.number].path} are the same shard, {shard.number}")
         numbered[shard.number] = file

@@ -1,8 +1,7 @@
-"""What models answered, image by image: the value that every figure of a report is computed from.
+"""The answers of models to each image, and what was measured, as values. All figures are computed from them.
 
-Answers are kept as they are written to files (five classes, scores rounded to six digits), so that a run that was
-interrupted and resumed, or measured in shards and merged, has exactly the figures of one run. The file is
-:mod:`.records`' subject, the figures are :mod:`.summary`'s.
+Answers are kept as files hold them: the five best classes, scores rounded to six digits. So a run that was interrupted
+and resumed, or measured in shards and merged, has exactly the figures of one run.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ DatasetForm = Literal["annotations", "class_folders", "imagenet_tar", "tfrecord"
 class DatasetSummary:
     """The images that were evaluated.
 
-    ``source`` and ``annotations`` are paths as they were given; ``name`` is what accuracy-check.yml calls the data
-    set; ``total`` counts the data set's images, ``evaluated`` those measured; ``label_offset`` was added to each label.
-    ``reference_images`` is the size of the set on which the references were measured, None where it is not known.
-    ``excluded`` counts images that were left out on request, ``labels`` says whose labels count, and ``fingerprint``
-    is the SHA-256 of all names and labels in order. ``chosen`` counts the images of which a shard is a part, and
-    ``chosen_fingerprint`` is theirs.
+    ``name`` is what accuracy-check.yml calls the data set. ``source`` and ``annotations`` are its places, as they were
+    given and without secrets. ``total`` counts the data set's images, ``evaluated`` the measured ones.
+    ``label_offset`` was added to each label to get the model's class. ``reference_images`` is the size of the set on
+    which the references were measured, None where it is not known. ``excluded`` counts images that were left out on
+    request. ``labels`` says whose labels count. ``fingerprint`` is the SHA-256 of all names and labels in order, in
+    lower-case hex. ``chosen`` counts the images of a subset before a shard was taken from it, and
+    ``chosen_fingerprint`` is the fingerprint of these.
     """
 
     name: str
@@ -48,7 +48,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class Versions:
-    """Software that had a part in the figures; None where a package was not used."""
+    """The versions of the software that made the figures; None where a package was not used."""
 
     mixnet_tools: str
     openvino: str | None
@@ -62,7 +62,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class ModelSetup:
-    """One model that is measured: see :class:`mixnet_tools.accuracy.reports.accuracy_report.ModelResult`."""
+    """One model before it is measured: see :class:`mixnet_tools.accuracy.reports.accuracy_report.ModelResult`."""
 
     launcher: str
     precision: str | None
@@ -81,7 +81,7 @@ class ModelSetup:
 
 @dataclass(frozen=True)
 class Shard:
-    """Part ``number`` of ``count``, counted from 1."""
+    """Part ``number`` (from 1) of the ``count`` parts of the image list."""
 
     number: int
     count: int
@@ -89,7 +89,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that is known of an evaluation before its first image. ``dataset.evaluated`` counts planned images."""
+    """All that is known of an evaluation before its first image. ``dataset.evaluated`` counts the planned images."""
 
     model: str
     profile: str
@@ -110,7 +110,11 @@ class BadImage:
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers: ``classes`` [N, 5], best first (-1: none), and their probabilities ``scores`` [N, 5]."""
+    """One model's answers to N images.
+
+    ``classes`` [N, 5] are its five best, best first; -1 where the model has fewer. ``scores`` [N, 5] are their
+    probabilities, 0 to 1.
+    """
 
     classes: Integers
     scores: Floats
@@ -123,24 +127,29 @@ class Answers:
 
 @dataclass(frozen=True)
 class Predictions:
-    """All answers to N images, in the data set's order (while they come in: in the order in which they come).
+    """All answers to N images, in the data set's order.
 
-    ``accepted`` are the model's classes that count as right for each image; ``answers`` has one entry per model, in the
-    order of :attr:`Setup.models`. ``bad`` images are in none of these. ``odd`` maps what was odd about images to names.
+    ``names`` are the images. ``accepted`` are the classes that count as right for each, as the model counts them.
+    ``answers`` has one entry for each model, in the order of :attr:`Setup.models`. ``bad`` images could not be measured
+    and are in none of these. ``image_notes`` says what was unusual about images (CMYK, 16-bit, ...), and the names of
+    the images of each kind.
     """
 
     names: tuple[str, ...]
     accepted: tuple[tuple[int, ...], ...]
     answers: tuple[Answers, ...]
     bad: tuple[BadImage, ...] = ()
-    odd: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    image_notes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def ranks(self, tested: int) -> Integers:
-        """See :func:`mixnet_tools.accuracy.metrics.topk.ranks`; for the model at index ``tested``."""
-        return ranks(self.answers[tested].classes, self.accepted)
+    def ranks(self, index: int) -> Integers:
+        """At which place of its answers model number ``index`` has the first right class, [N]: 0 to 4, and 5 for none.
+
+        See :func:`mixnet_tools.accuracy.metrics.topk.ranks`.
+        """
+        return ranks(self.answers[index].classes, self.accepted)
 
     def in_order(self, names: Sequence[str]) -> Predictions:
-        """The same, in the order of ``names``, which has every image."""
+        """The same answers in the order of ``names``, which are all images, bad ones among them."""
         place = {name: index for index, name in enumerate(names)}
         rows = sorted(range(len(self.names)), key=lambda row: place[self.names[row]])
         if rows != list(range(len(rows))):
@@ -153,59 +162,54 @@ class Predictions:
             accepted=tuple(self.accepted[row] for row in rows),
             answers=answers,
             bad=tuple(sorted(self.bad, key=lambda one: place[one.name])),
-            odd=tuple((kind, tuple(sorted(found, key=place.__getitem__))) for kind, found in self.odd),
+            image_notes=tuple((kind, tuple(sorted(found, key=place.__getitem__))) for kind, found in self.image_notes),
         )
 
 
 class PredictionsBuilder:
-    """Answers as they come in, in arrays of a size that is known beforehand."""
+    """Puts answers together image by image, in arrays for at most ``images`` images."""
 
     def __init__(self, images: int, models: int) -> None:
         self._names: list[str] = []
         self._accepted: list[tuple[int, ...]] = []
         self._bad: list[BadImage] = []
-        self._odd: dict[str, list[str]] = {}
+        self._image_notes: dict[str, list[str]] = {}
         self._classes = [np.full((images, TOP), -1, dtype=np.int64) for _ in range(models)]
         self._scores = [np.zeros((images, TOP)) for _ in range(models)]
 
     def __len__(self) -> int:
         return len(self._names) + len(self._bad)
 
-    @property
-    def bad(self) -> Sequence[BadImage]:
-        """The bad images so far."""
-        return self._bad
-
     def add(self, name: str, accepted: tuple[int, ...], answers: Sequence[Answers], row: int) -> None:
-        """The next image; its answers stand in row ``row`` of each of ``answers``."""
+        """Add an image. Its answers stand in row ``row`` of each model's ``answers``."""
         place = len(self._names)
         self._names.append(name)
         self._accepted.append(accepted)
-        for tested, answer in enumerate(answers):
-            self._classes[tested][place] = answer.classes[row]
-            self._scores[tested][place] = answer.scores[row]
+        for index, answer in enumerate(answers):
+            self._classes[index][place] = answer.classes[row]
+            self._scores[index][place] = answer.scores[row]
 
     def add_bad(self, image: BadImage) -> None:
-        """The next image is one that could not be measured."""
+        """Add an image that could not be measured."""
         self._bad.append(image)
 
     def add_notes(self, name: str, image_notes: Sequence[str]) -> None:
-        """What was odd about an image."""
+        """Add what was unusual about the image ``name``."""
         for image_note in image_notes:
-            self._odd.setdefault(image_note, []).append(name)
+            self._image_notes.setdefault(image_note, []).append(name)
 
     def extend(self, earlier: Predictions) -> None:
-        """The images of an earlier run, or of another shard, come next."""
+        """Add all images of an earlier run, or of another shard."""
         for row, name in enumerate(earlier.names):
             self.add(name, earlier.accepted[row], earlier.answers, row)
         self._bad.extend(earlier.bad)
-        for kind, names in earlier.odd:
-            self._odd.setdefault(kind, []).extend(names)
+        for kind, names in earlier.image_notes:
+            self._image_notes.setdefault(kind, []).extend(names)
 
     def predictions(self) -> Predictions:
-        """All of it so far."""
+        """All answers so far."""
         count = len(self._names)
         pairs = zip(self._classes, self._scores, strict=True)
         answers = tuple(Answers(classes[:count], scores[:count]) for classes, scores in pairs)
-        odd = tuple((kind, tuple(names)) for kind, names in sorted(self._odd.items()))
-        return Predictions(tuple(self._names), tuple(self._accepted), answers, tuple(self._bad), odd)
+        notes = tuple((kind, tuple(names)) for kind, names in sorted(self._image_notes.items()))
+        return Predictions(tuple(self._names), tuple(self._accepted), answers, tuple(self._bad), notes)

@@ -1,1 +1,1 @@
-"""The result of an evaluation as a value, a table, JUnit XML, Markdown and an HTML page."""
+"""The figures of an evaluation: computed from the answers, and written as a table, JSON, JUnit XML, Markdown, HTML."""

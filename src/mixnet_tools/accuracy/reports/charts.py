@@ -1,4 +1,4 @@
-"""The charts of the HTML report, drawn by matplotlib: values in, SVG text out. No display is needed."""
+"""Draws the charts of the HTML page with matplotlib, as SVG text. No display is needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _lock = threading.Lock()
 
 
 def intervals(results: Sequence[ModelResult]) -> str:
-    """Top-1 of every model with its 95 % interval, and its reference as a tick."""
+    """Draw top-1 of each model with its 95 % interval, and its reference as a tick."""
     figure, axes = _figure(7.2, 0.55 + 0.42 * len(results))
     for place, result in enumerate(results):
         low, high = result.top1.interval95
@@ -43,7 +43,7 @@ def intervals(results: Sequence[ModelResult]) -> str:
 
 
 def classes(shares: Sequence[float]) -> str:
-    """How many classes reach which accuracy."""
+    """Draw how many classes reach which accuracy. ``shares`` are fractions of right answers, one for each class."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(4.4, 2.7)
@@ -56,7 +56,7 @@ def classes(shares: Sequence[float]) -> str:
 
 
 def reliability(calibration: CalibrationError) -> str:
-    """Share of right answers by score; the size of a point is the number of images."""
+    """Draw the share of right answers by score. The size of a point is the number of images."""
     figure, axes = _figure(4.4, 2.7)
     most = max(one.images for one in calibration.bins)
     axes.plot([0, 100], [0, 100], color=_GREY, linewidth=1, linestyle="--")
@@ -80,7 +80,7 @@ def reliability(calibration: CalibrationError) -> str:
 
 
 def speed(timing: Timing) -> str:
-    """Where the main thread's time went; and what decoding threads worked beside it."""
+    """Draw where the time of the main thread went, and how long the decoding threads worked beside it."""
     figure, axes = _figure(7.2, 1.5)
     other = max(0.0, timing.seconds - timing.wait - timing.inference)
     main = (("inference", timing.inference, _BLUE), ("wait for images", timing.wait, _ORANGE), ("other", other, _GREY))
@@ -106,7 +106,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
         return figure, figure.subplots()
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Figure) -> str:
     import matplotlib
 
     buffer = io.StringIO()

@@ -1,6 +1,6 @@
-"""A judged evaluation as one self-contained HTML page: no script, no network, figures and thumbnails inside.
+"""Evaluations as one HTML page with all figures and pictures in it: no scripts, nothing from the network.
 
-Jinja2 fills ``html_page.html.j2``, :mod:`.charts` draws with matplotlib; both come with the extra ``report``.
+Jinja2 fills ``html_page.html.j2``, and matplotlib draws the charts. Both come with the extra ``report``.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,19 +21,29 @@ from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate.verdict import Verdict
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.accuracy.reports.accuracy_report import ModelResult
+from mixnet_tools.accuracy.reports.table import interval
+from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.errors import DatasetError, MissingDependency
 
 TEMPLATE = "html_page.html.j2"
 MISTAKES = 24
-"""How many of the surest mistakes are shown as pictures."""
+"""How many mistakes are shown as pictures: those with the highest scores."""
 
 WORST_CLASSES = 25
 THUMBNAIL = 112
+"""The longer side of a picture, in pixels."""
+
+Names = Callable[[int], str]
+"""Gives the name of a class by its number in the model."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One model of the page. ``dataset`` gives the pictures (None: none are shown), ``labels`` the classes' names."""
+    """One model of the page.
+
+    ``dataset`` has the images for pictures; with None, there are no pictures. ``labels`` is the file with the names of
+    the classes, one a line.
+    """
 
     evaluation: Evaluation
     verdict: Verdict
@@ -49,12 +58,12 @@ def require() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            f"--html needs Jinja2 and matplotlib ({error})", hint="pip install 'mixnet-tools[report]'"
+            f"an HTML report needs Jinja2 and matplotlib ({error})", hint="pip install 'mixnet-tools[report]'"
         ) from error
 
 
 def render(sections: Sequence[Section]) -> str:
-    """The page. Raises :class:`MissingDependency`."""
+    """Write the page. Raises :class:`MissingDependency` where Jinja2 or matplotlib is not installed."""
     require()
     import jinja2
 
@@ -67,17 +76,17 @@ def render(sections: Sequence[Section]) -> str:
     return template.render(sections=[_context(section) for section in sections], version=__version__)
 
 
-def _context(section: Section) -> dict[str, Any]:
+def _context(section: Section) -> dict[str, object]:
     from mixnet_tools.accuracy.reports import charts
 
     report, names = section.evaluation.report, _names(section)
-    shown = report.results[-1] if len(report.results) == 1 else report.results[_converted(report.results)]
-    index = report.results.index(shown)
+    index = _first_ir(report.results)
+    shown = report.results[index]
     return {
         "report": report,
         "verdict": section.verdict,
         "shown": shown,
-        "results": [{"result": one, "top1": _interval(one, 1), "top5": _interval(one, 5)} for one in report.results],
+        "results": [{"result": one, "top1": interval(one.top1), "top5": interval(one.top5)} for one in report.results],
         "intervals": charts.intervals(report.results),
         "classes_chart": charts.classes([one.correct / one.total for one in shown.per_class]),
         "reliability": charts.reliability(shown.calibration) if shown.calibration else None,
@@ -92,48 +101,42 @@ def _context(section: Section) -> dict[str, Any]:
     }
 
 
-def _converted(results: Sequence[ModelResult]) -> int:
-    """The model whose details are shown: the first converted one, which is what people deploy."""
+def _first_ir(results: Sequence[ModelResult]) -> int:
+    """The index of the model whose details are shown: the first IR, because IRs are deployed."""
     return next((index for index, one in enumerate(results) if one.launcher == "openvino"), 0)
 
 
-def _names(section: Section) -> Any:
+def _names(section: Section) -> Callable[[int], str]:
     """A function from a class to its name; classes before the first label (a background class) have none."""
-    lines = section.labels.read_text(encoding="utf-8").splitlines() if section.labels else []
+    labels = read_labels(section.labels) if section.labels else ()
     offset = section.evaluation.setup.dataset.label_offset
 
     def name(label: int) -> str:
         place = label - offset
-        return lines[place].partition(",")[0].strip() if 0 <= place < len(lines) else f"class {label}"
+        return short_label(labels[place]) if 0 <= place < len(labels) else f"class {label}"
 
     return name
 
 
-def _interval(result: ModelResult, k: int) -> str:
-    value = result.top1 if k == 1 else result.top5
-    low, high = value.interval95
-    return f"{100 * low:.2f} to {100 * high:.2f}"
-
-
-def _worst(result: ModelResult, names: Any) -> list[tuple[str, int, int, float]]:
+def _worst(result: ModelResult, names: Names) -> list[tuple[str, int, int, float]]:
     ordered = sorted(result.per_class, key=lambda one: (one.correct / one.total, one.label))
     return [
         (names(one.label), one.correct, one.total, 100 * one.correct / one.total) for one in ordered[:WORST_CLASSES]
     ]
 
 
-def _mistakes(section: Section, tested: int, names: Any) -> list[dict[str, Any]]:
-    """The wrong answers with the highest scores, with pictures where the images are at hand."""
+def _mistakes(section: Section, index: int, names: Names) -> list[dict[str, object]]:
+    """The wrong answers with the highest scores, with pictures where the images are there."""
     found = section.evaluation.predictions
-    wrong = np.flatnonzero(found.ranks(tested) != 0)
-    scores = found.answers[tested].scores[:, 0]
+    wrong = np.flatnonzero(found.ranks(index) != 0)
+    scores = found.answers[index].scores[:, 0]
     surest = wrong[np.argsort(-scores[wrong], kind="stable")][:MISTAKES]
     images = {image.name: image for image in section.dataset.images} if section.dataset else {}
     return [
         {
             "name": found.names[row],
             "right": names(found.accepted[row][0]),
-            "said": names(int(found.answers[tested].first[row])),
+            "said": names(int(found.answers[index].first[row])),
             "score": f"{100 * scores[row]:.1f}\u00a0%",
             "picture": _thumbnail(images.get(found.names[row])),
         }

@@ -1,4 +1,4 @@
-"""Answers to images -> the figures of an :class:`AccuracyReport`. Pure: the same answers give the same report."""
+"""Computes the figures of an accuracy report from the answers. The same answers give the same report."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageN
 from mixnet_tools.errors import DatasetError
 
 ORIGINALS = ("tf", "onnx")
-"""Launchers that run the model as it was published; agreement is counted against the first of them that ran."""
+"""Launchers that run the original. IRs are compared with the first of them that ran."""
 
 EXAMPLES = 5
+"""How many bad images, and unusual images of one kind, are named."""
+
 DIFFERING = 50
-"""How many images are named on which a converted model answers otherwise than the original."""
+"""How many images are named to which an IR gives another first answer than the original."""
 
 
 def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = ()) -> AccuracyReport:
-    """The report on ``predictions``. Raises :class:`DatasetError` where no image was measured."""
+    """Compute the report on ``predictions``; ``notes`` are further remarks for it.
+
+    Raises :class:`DatasetError` where no image was measured.
+    """
     if not predictions.names:
         raise DatasetError(f"{setup.dataset.source}: none of the images could be measured")
     results = tuple(_result(setup, predictions, index) for index in range(len(setup.models)))
@@ -39,13 +44,13 @@ def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tup
         seconds=timing.seconds,
         notes=(*notes, *_notes(setup, predictions), *(note for one in results for note in _chance(one, setup.classes))),
         bad_images=predictions.bad,
-        odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.odd),
+        odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.image_notes),
         timing=timing,
     )
 
 
 def original_index(setup: Setup) -> int | None:
-    """Index of the model that the others are compared with, None where only converted ones run."""
+    """The index of the original, with which IRs are compared; None where only IRs ran."""
     return next((index for index, tested in enumerate(setup.models) if tested.launcher in ORIGINALS), None)
 
 

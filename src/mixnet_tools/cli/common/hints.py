@@ -1,7 +1,8 @@
-"""Messages and hints of errors in the words of the command line: the user's own command, with the user's own options.
+"""Writes messages and hints of errors with the options and commands that the user can type.
 
-Stages name parameters of the Python API in backquotes, and stages that have to run first as a ``NextStep``. Here they
-become options of the command that ran, and a command that can be typed.
+Stages name parameters of the Python API in backquotes, and the function to call first as a
+:class:`~mixnet_tools.errors.NextStep`. Here a parameter becomes the option of the same name of the command that ran,
+and a function becomes a command.
 """
 
 from __future__ import annotations
@@ -16,44 +17,56 @@ from mixnet_tools.errors import MixnetToolsError, NextStep
 from mixnet_tools.files.location import redact_within
 
 _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
+_COMMANDS = {"list_models": ("info", "--print_all")}
+"""The command and its options for each function of the Python API that is not called like its command."""
 
 
 def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
-    """What went wrong, with the options of the command that ``args`` were parsed by, and without secrets of URLs."""
-    return redact_within(_with_options(str(error), args.parser))
+    """What went wrong, without secrets of URLs. ``args`` were parsed by the command that ran."""
+    return redact_within(with_options(str(error), args.parser))
 
 
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
         return _command(error.hint, args)
-    return None if error.hint is None else redact_within(_with_options(error.hint, args.parser))
+    return None if error.hint is None else redact_within(with_options(error.hint, args.parser))
 
 
 def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:
-    """Both in one line, for lists of several failures."""
+    """Message and hint in one piece, for a list of failures."""
     advice = hint(error, args)
     return f"{message(error, args)}{f' (try: {advice})' if advice else ''}"
 
 
-def _with_options(text: str, parser: Parser) -> str:
-    """``text`` with each parameter in backquotes that ``parser`` has an option for written as that option."""
+def system_message(error: OSError) -> str:
+    """What the operating system says, with the file that it is about."""
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}"
+
+
+def with_options(text: str, parser: Parser) -> str:
+    """Replace each parameter in backquotes by its option, where ``parser`` has one."""
     return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
 
 
 def _command(step: NextStep, args: argparse.Namespace) -> str:
+    """``step`` as a command: ``mixnet download ...`` where the user typed ``mixnet``, else ``mixnet-download ...``."""
+    command, *words = _COMMANDS.get(step.stage, (step.stage,))
     parser = Parser("", "")
-    importlib.import_module(f"mixnet_tools.cli.{step.stage}").add_arguments(parser)
-    prog = f"mixnet {step.stage}" if args.parser.prog.startswith("mixnet ") else f"mixnet-{step.stage}"
-    fields: dict[str, str | bool] = {"name": step.model, **step.fields}
-    words = [_option(parser, name, str(value)) for name, value in fields.items()]
-    roots = [f"--models_dir {shlex.quote(str(root))}" for root in getattr(args, "models_dir", None) or ()]
-    return " ".join([prog, *filter(None, words), *roots])
+    importlib.import_module(f"mixnet_tools.cli.{command}").add_arguments(parser)
+    fields = {"name": step.model, **step.fields} if step.model is not None else step.fields
+    words += filter(None, (_option(parser, name, str(value)) for name, value in fields.items()))
+    words += [f"--models_dir {shlex.quote(str(root))}" for root in getattr(args, "models_dir", None) or ()]
+    prefix = "mixnet " if args.parser.prog.startswith("mixnet ") else "mixnet-"
+    return " ".join([prefix + command, *words])
 
 
 def _option(parser: Parser, name: str, value: str | None) -> str | None:
-    """The option that sets the parameter ``name`` (to ``value``), or None where ``parser`` has none."""
-    options = {action.dest: action.option_strings for action in parser._actions if action.option_strings}
+    """The option that sets the parameter ``name`` to ``value`` (None: the option alone).
+
+    ``True`` is the option alone as well, and ``False`` the option ``no_<name>``. None: ``parser`` has no such option.
+    """
+    options = _options(parser)
     if value == "False":
         name, value = f"no_{name}", None
     elif value == "True":
@@ -62,3 +75,8 @@ def _option(parser: Parser, name: str, value: str | None) -> str | None:
         return None
     longest = max(options[name], key=len)
     return longest if value is None else f"{longest} {shlex.quote(value)}"
+
+
+def _options(parser: Parser) -> dict[str, list[str]]:
+    """The spellings of each option, by the parameter that it sets."""
+    return {action.dest: list(action.option_strings) for action in parser._actions if action.option_strings}

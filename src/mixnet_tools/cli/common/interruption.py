@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as exceptions that clean up on their way, and that get lost nowhere."""
+"""Turns Ctrl-C and SIGTERM into exceptions that clean up on their way, and makes sure that none gets lost."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 _PAUSE = 0.05
-"""Seconds until a signal that got lost is sent again: time to leave what it got lost in."""
+"""Seconds until a lost signal is sent again, so that Python has left the place that dropped it."""
 
 _received: list[signal.Signals] = []
 
 
 class Terminated(SystemExit):
-    """SIGTERM came."""
+    """The process received SIGTERM."""
 
 
 def listen() -> None:
-    """From now on Ctrl-C raises :class:`KeyboardInterrupt` in the main thread, SIGTERM :class:`Terminated`.
+    """Let Ctrl-C raise :class:`KeyboardInterrupt` in the main thread from now on, and SIGTERM :class:`Terminated`.
 
-    Where the caller's shell has this process ignore Ctrl-C, as for a job in the background, it stays ignored.
+    A shell starts jobs in the background so that they ignore Ctrl-C. They still ignore it then.
     """
     _received.clear()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -32,7 +32,7 @@ def listen() -> None:
 
 
 def received() -> signal.Signals | None:
-    """What came last since :func:`listen`."""
+    """The last signal since :func:`listen`, or None."""
     return _received[-1] if _received else None
 
 
@@ -43,8 +43,8 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(128 + number)
 
 
-def _lost(unraisable: Any) -> None:
-    """Python drops what is raised while it throws an object away, such as one of Dask's futures."""
+def _lost(unraisable: sys.UnraisableHookArgs) -> None:
+    """Send the signal again whose exception Python dropped, as it does while it deletes an object (Dask's futures)."""
     if _received and isinstance(unraisable.exc_value, KeyboardInterrupt | Terminated):
         again = threading.Timer(_PAUSE, os.kill, (os.getpid(), _received[-1]))
         again.daemon = True

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the parser that accepts each in snake_case and in kebab-case."""
+"""Options that several commands share, and a parser that takes each in snake_case and in kebab-case."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import DescriptorError, UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.descriptors.zoo import ZooEntry
-    from mixnet_tools.errors import DescriptorError
     from mixnet_tools.progress import Progress
+
+    Models = tuple[ModelDescriptor, ...]
+    Broken = tuple[tuple[str, DescriptorError], ...]
+    """The name of each broken model, and what is wrong with its descriptor."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Open Model Zoo's option names (``--output_dir``), which may also be written with dashes (``--output-dir``)."""
+    """A parser of options like Open Model Zoo's (``--output_dir``). Dashes are fine as well (``--output-dir``)."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(
@@ -30,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """Parse after each ``--kebab-case`` option that this parser knows in snake_case was rewritten."""
+        """Rewrite each ``--kebab-case`` option to the snake_case one that this parser knows, then parse."""
         if args is not None:
             args = [self._snake_case(argument) for argument in args]
         return super().parse_known_args(args, namespace)
@@ -44,12 +47,12 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Wrong usage: the message, where to read more, exit code 2."""
+        """Print the message and where to read more, and exit with 2."""
         self.exit(2, f"{self.prog}: error: {message}\ntry: {self.prog} --help\n")
 
 
 def add_model_selection(parser: Parser, *, verb: str) -> None:
-    """``--name``, ``--list``, ``--all``, ``--print_all`` and ``--models_dir``, as every OMZ command has them."""
+    """Add ``--name``, ``--list``, ``--all``, ``--print_all`` and ``--models_dir``, as in Open Model Zoo's commands."""
     group = parser.add_argument_group("models")
     group.add_argument(
         "--name",
@@ -64,7 +67,7 @@ def add_model_selection(parser: Parser, *, verb: str) -> None:
 
 
 def add_models_dir(group: argparse._ActionsContainer) -> None:
-    """``--models_dir``, for commands that choose models in their own way."""
+    """Add ``--models_dir`` alone, for commands that choose models in another way."""
     group.add_argument(
         "--models_dir",
         type=Path,
@@ -75,21 +78,21 @@ def add_models_dir(group: argparse._ActionsContainer) -> None:
 
 
 def add_download_dir(group: argparse._ActionsContainer) -> None:
-    """``-d``, for commands that begin where mixnet-download ended."""
+    """Add ``--download_dir``, for commands that read what mixnet-download wrote."""
     group.add_argument(
         "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
     )
 
 
 def find_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
-    """Every model of the roots that ``args`` or the environment name."""
+    """Find every model below the roots that ``--models_dir`` or the environment names."""
     from mixnet_tools.descriptors import zoo
 
     return zoo.find_models(args.models_dir or zoo.default_roots())
 
 
 def selected_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
-    """The models that ``--name``, ``--list`` or ``--all`` choose; exactly one of the three must be given."""
+    """Find the models that ``--name``, ``--list`` or ``--all`` chooses. Exactly one of the three must be given."""
     from mixnet_tools.descriptors import zoo
 
     given = [option for option in ("name", "list", "all") if getattr(args, option) not in (None, False)]
@@ -108,24 +111,22 @@ def _names(given: Sequence[str]) -> list[str]:
     return [part.strip() for patterns in given for part in patterns.split(",") if part.strip()]
 
 
-def selected_models(args: argparse.Namespace) -> tuple[ModelDescriptor, ...]:
-    """The descriptors of :func:`selected_entries`, all read and checked; every broken one is in the error."""
+def selected_models(args: argparse.Namespace) -> Models:
+    """Read the descriptors of :func:`selected_entries`. The error names every one that is broken."""
     return _all_or_none(*_load(selected_entries(args)))
 
 
-def readable_models(
-    args: argparse.Namespace,
-) -> tuple[tuple[ModelDescriptor, ...], tuple[tuple[str, DescriptorError], ...]]:
-    """The descriptors of :func:`selected_entries` that can be read, and (name, error) of each that cannot.
+def readable_models(args: argparse.Namespace) -> tuple[Models, Broken]:
+    """Read the descriptors of :func:`selected_entries` that are not broken, for commands that go on with these.
 
-    For commands in which one model's failure does not stop the others. Raises where not a single one can be read.
+    Raises :class:`DescriptorError` if all are broken.
     """
     models, broken = _load(selected_entries(args))
     return (models, broken) if models else (_all_or_none(models, broken), ())
 
 
 def print_all_models(args: argparse.Namespace) -> int:
-    """``--print_all``: a name a line. Each descriptor is checked on the way, and a broken one is an error."""
+    """Print the name of every model, one a line; returns the exit code. A broken descriptor is an error."""
     entries = find_entries(args)
     for entry in entries:
         print(entry.name)
@@ -133,11 +134,7 @@ def print_all_models(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(
-    entries: Sequence[ZooEntry],
-) -> tuple[tuple[ModelDescriptor, ...], tuple[tuple[str, DescriptorError], ...]]:
-    from mixnet_tools.errors import DescriptorError
-
+def _load(entries: Sequence[ZooEntry]) -> tuple[Models, Broken]:
     models, broken = [], []
     for entry in entries:
         try:
@@ -147,18 +144,14 @@ def _load(
     return tuple(models), tuple(broken)
 
 
-def _all_or_none(
-    models: tuple[ModelDescriptor, ...], broken: tuple[tuple[str, DescriptorError], ...]
-) -> tuple[ModelDescriptor, ...]:
-    from mixnet_tools.errors import DescriptorError
-
+def _all_or_none(models: Models, broken: Broken) -> Models:
     if broken:
         raise DescriptorError("\n".join(str(error) for _, error in broken))
     return models
 
 
 def add_progress(parser: Parser) -> None:
-    """``--progress_format`` and ``--quiet``."""
+    """Add ``--progress_format`` and ``--quiet``."""
     parser.add_argument(
         "--progress_format",
         choices=("text", "json"),
@@ -169,7 +162,7 @@ def add_progress(parser: Parser) -> None:
 
 
 def make_progress(args: argparse.Namespace) -> Progress:
-    """The progress that the options and the terminal ask for."""
+    """Create the progress display that suits the options and the terminal."""
     import sys
 
     from mixnet_tools.progress import BarProgress, JsonProgress, LineProgress, Progress
@@ -182,25 +175,25 @@ def make_progress(args: argparse.Namespace) -> Progress:
 
 
 def positive_int(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
+    """Parse a whole number of at least 1, for argparse."""
     if not re.fullmatch(r"[0-9]+", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
 
 
 def points(text: str) -> float:
-    """An argparse type: points of accuracy, from 0 to 100."""
+    """Parse points of accuracy, from 0 to 100, for argparse."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 100:  # which NaN is not either
+    if not 0 <= value <= 100:  # also NaN
         raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
     return value
 
 
 def choice_list(*choices: str):  # type: ignore[no-untyped-def]
-    """An argparse type: names out of ``choices``, separated by commas, each once, in the order given."""
+    """A parser for argparse: names from ``choices``, separated by commas. The result has each once, in this order."""
 
     def parse(text: str) -> tuple[str, ...]:
         names = [name.strip() for name in text.split(",")]

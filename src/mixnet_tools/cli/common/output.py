@@ -1,4 +1,4 @@
-"""What results look like on stdout: one JSON document, or a table for people."""
+"""Prints results on stdout, as one JSON document or as a table, and defines the exit code of a missed accuracy."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 import sys
 from collections.abc import Sequence
 
+MISSED = 3
+"""Exit code: the work was done, and its accuracy is below a reference, a baseline, or the drop that is allowed."""
+
 
 def print_json(document: object) -> None:
-    """``document`` as the one JSON document of this run."""
+    """Print ``document``, the one JSON document of this run."""
     json.dump(document, sys.stdout, indent=2, allow_nan=False)
     print()
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows under headers, numbers as they are given (format them first)."""
+    """Lay out ``rows`` under ``headers`` as text. Numbers are not formatted: give them as text."""
     from tabulate import tabulate
 
     return str(tabulate(rows, headers=headers, disable_numparse=True))

@@ -11,9 +11,8 @@ import queue
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -120,19 +119,29 @@ class HttpClient:
         server = f"{parts.scheme}://{parts.netloc}"
         known = self._environment.get(server)
         if known is None:
-            settings = session.merge_environment_settings(url, {}, True, None, None)
-            known = self._environment[server] = _Environment(dict(settings), requests.utils.get_netrc_auth(url))
+            found = session.merge_environment_settings(url, {}, True, None, None)
+            auth = requests.utils.get_netrc_auth(url)
+            known = self._environment[server] = _Environment(found["proxies"], found["verify"], found["cert"], auth)
         request = requests.PreparedRequest()
         request.prepare("GET", url, {**session.headers, **headers}, auth=known.auth, cookies=session.cookies)
-        timeout = (self.timeout, self.timeout)
-        return session.send(request, timeout=timeout, allow_redirects=False, **known.settings)
+        return session.send(
+            request,
+            stream=True,
+            timeout=(self.timeout, self.timeout),
+            allow_redirects=False,
+            proxies=known.proxies,
+            verify=known.verify,
+            cert=known.cert,
+        )
 
 
 @dataclass(frozen=True)
 class _Environment:
-    """What the environment says about one server: proxies, CA bundle, credentials from .netrc."""
+    """What the environment says about one server: proxies, CA bundle, client certificate, credentials from .netrc."""
 
-    settings: dict[str, Any]
+    proxies: MutableMapping[str, str]
+    verify: bool | str | None
+    cert: str | tuple[str, str] | None
     auth: tuple[str, str] | None
 
 

@@ -15,7 +15,6 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     calibration_images,
     calibration_set,
     choose,
-    has_labels,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.errors import DatasetError, EvaluationError
@@ -47,24 +46,35 @@ def test_too_few_images_are_an_error_that_says_how_to_take_all() -> None:
     with pytest.raises(DatasetError, match="here: too few images to calibrate with: 300 are asked for") as caught:
         choose(pictures(12), 300, 0, "here")
     assert caught.value.hint is not None
-    assert "--subset_size 12" in caught.value.hint
+    assert "`subset_size=12`" in caught.value.hint
 
 
 def test_images_without_labels_are_enough_to_calibrate(tmp_path: Path) -> None:
     for name in ("b.png", "a.png", "below/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         save(tmp_path / name, plain((10, 20, 30), 20, 20))
-    assert not has_labels(Location(tmp_path))
-    assert [image.name for image in calibration_images(Location(tmp_path))] == ["a.png", "b.png", "below/c.png"]
+    found = calibration_images(Location(tmp_path))
+    assert found.dataset is None
+    assert [image.name for image in found.images] == ["a.png", "b.png", "below/c.png"]
 
 
 def test_labelled_sets_are_read_as_for_a_measurement(tmp_path: Path) -> None:
     write_flat_set(tmp_path / "flat", LABELS)
     write_class_folders(tmp_path / "classes", [0, 1, 1], ["red", "rose"])
-    assert has_labels(Location(tmp_path / "flat"))
-    assert has_labels(Location(tmp_path / "classes"))
-    assert calibration_images(Location(tmp_path / "flat")) == open_at(tmp_path / "flat").images
-    assert calibration_images(Location(tmp_path / "classes")) == open_at(tmp_path / "classes").images
+    for form in ("flat", "classes"):
+        found = calibration_images(Location(tmp_path / form))
+        assert found.dataset == open_at(tmp_path / form)
+        assert found.images == found.dataset.images
+
+
+@pytest.mark.parametrize(("classes", "labelled"), [(None, True), (2, True), (3, True), (1, False), (4, False)])
+def test_folders_are_classes_where_there_are_as_many_as_the_model_has(
+    tmp_path: Path, classes: int | None, labelled: bool
+) -> None:
+    write_class_folders(tmp_path, [0, 1, 1], ["red", "rose"])
+    found = calibration_images(Location(tmp_path), classes=classes)
+    assert (found.dataset is not None) == labelled
+    assert len(found.images) == 3
 
 
 def test_no_images_are_an_error(tmp_path: Path) -> None:
@@ -83,7 +93,7 @@ def config_path(tmp_path: Path) -> Path:
 
 def test_pixels_are_prepared_as_the_ir_takes_them(tmp_path: Path, config_path: Path) -> None:
     save(tmp_path / "images" / "red.png", plain((200, 100, 50), 40, 40))
-    images = calibration_images(Location(tmp_path / "images"))
+    images = calibration_images(Location(tmp_path / "images")).images
     config = load_accuracy_config(config_path)
     found = calibration_set(config, images, (Location(tmp_path / "images"), 1), (SIDE, SIDE), "omz")
     assert found.images.shape == (1, SIDE, SIDE, 3)
@@ -97,7 +107,7 @@ def test_pixels_are_prepared_as_the_ir_takes_them(tmp_path: Path, config_path: P
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, config_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "bad.jpg").write_bytes(b"no image")
-    images = calibration_images(Location(tmp_path / "images"))
+    images = calibration_images(Location(tmp_path / "images")).images
     with pytest.raises(DatasetError, match=r"bad\.jpg"):
         calibration_set(load_accuracy_config(config_path), images, (Location(tmp_path), 1), (SIDE, SIDE), "omz")
 

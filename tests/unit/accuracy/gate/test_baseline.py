@@ -15,7 +15,8 @@ from mixnet_tools.accuracy.gate.baseline import ALPHA, compare, read_baseline, w
 from mixnet_tools.accuracy.gate.verdict import judge
 from mixnet_tools.accuracy.launchers.base import Digest
 from mixnet_tools.accuracy.predictions.values import Answers, DatasetSummary, ModelSetup, Predictions, Setup, Versions
-from mixnet_tools.accuracy.reports.outputs import junit, markdown
+from mixnet_tools.accuracy.reports.junit import junit
+from mixnet_tools.accuracy.reports.markdown import markdown
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
 
@@ -171,7 +172,7 @@ def test_what_is_no_baseline_is_named(tmp_path: Path, text: str | None, message:
         read_baseline(path)
     assert str(caught.value).startswith(str(path))
     assert caught.value.hint is not None
-    assert "--update_baseline" in caught.value.hint
+    assert "`update_baseline`" in caught.value.hint
 
 
 def test_junit_and_markdown_say_what_failed_and_what_flipped(written: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.metrics.topk import top_classes
-from mixnet_tools.accuracy.predictions.jsonl import RecordWriter, read_records
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
 from mixnet_tools.accuracy.predictions.merge import merge
 from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, ModelSetup, Setup, Versions
 from mixnet_tools.errors import EvaluationError, UsageError
@@ -32,13 +32,13 @@ def setup(*models: ModelSetup) -> Setup:
 
 def write(path: Path, names: list[str]) -> Path:
     """A file as a run writes it that saw the images in the order of ``names``."""
-    writer = RecordWriter(path, setup())
+    writer = PredictionsWriter(path, setup())
     add(writer, names)
     writer.close()
     return path
 
 
-def add(writer: RecordWriter, names: list[str]) -> None:
+def add(writer: PredictionsWriter, names: list[str]) -> None:
     for name in names:
         number = NAMES.index(name)
         logits = np.random.default_rng(number).normal(size=(1, 6)).astype(np.float32)
@@ -58,9 +58,9 @@ def shuffled(seed: int) -> list[str]:
 def test_a_file_is_put_in_order_to_the_byte(tmp_path: Path, seed: int) -> None:
     plain = write(tmp_path / "plain.jsonl", NAMES).read_bytes()
     path = write(tmp_path / "other.jsonl", shuffled(seed)[:25])
-    read = read_records(path)
+    read = read_predictions(path)
     assert read is not None
-    writer = RecordWriter(path, setup(), resumed=read)
+    writer = PredictionsWriter(path, setup(), resumed=read)
     add(writer, shuffled(seed)[25:])
     inode = path.stat().st_ino
     writer.put_in_order(NAMES)
@@ -73,7 +73,7 @@ def test_a_file_is_put_in_order_to_the_byte(tmp_path: Path, seed: int) -> None:
 def test_putting_in_order_keeps_the_mode_and_works_for_the_longest_names(tmp_path: Path) -> None:
     path = write(tmp_path / f"{'x' * 247}.jsonl", shuffled(2))
     path.chmod(0o640)
-    writer = RecordWriter(path, setup(), resumed=read_records(path))
+    writer = PredictionsWriter(path, setup(), resumed=read_predictions(path))
     writer.put_in_order(NAMES)
     writer.close()
     assert writer.disorder is None
@@ -84,7 +84,7 @@ def test_putting_in_order_keeps_the_mode_and_works_for_the_longest_names(tmp_pat
 def test_a_file_that_cannot_be_put_in_order_stands_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "other.jsonl", shuffled(2))
     before = path.read_bytes()
-    writer = RecordWriter(path, setup(), resumed=read_records(path))
+    writer = PredictionsWriter(path, setup(), resumed=read_predictions(path))
 
     def full(number: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -100,9 +100,9 @@ def test_a_file_that_cannot_be_put_in_order_stands_as_it_was(tmp_path: Path, mon
 
 def test_a_file_in_order_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "plain.jsonl", NAMES)
-    read = read_records(path)
+    read = read_predictions(path)
     inode = path.stat().st_ino
-    writer = RecordWriter(path, setup(), resumed=read)
+    writer = PredictionsWriter(path, setup(), resumed=read)
     writer.put_in_order(NAMES)
     writer.close()
     assert path.stat().st_ino == inode
@@ -112,8 +112,8 @@ def test_a_run_that_opened_the_file_before_it_was_put_in_order_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "other.jsonl", shuffled(1))
-    read = read_records(path)
-    first = RecordWriter(path, setup(), resumed=read)
+    read = read_predictions(path)
+    first = PredictionsWriter(path, setup(), resumed=read)
     taken: list[int] = []
 
     def late(stream: object, place: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_run_that_opened_the_file_before_it_was_put_in_order_is_told(
 
     monkeypatch.setattr("mixnet_tools.accuracy.predictions.jsonl._lock", late)
     with pytest.raises(UsageError, match="another run wrote to it just now"):
-        RecordWriter(path, setup(), resumed=read)
+        PredictionsWriter(path, setup(), resumed=read)
 
 
 def test_a_file_in_another_order_is_not_merged(tmp_path: Path) -> None:
@@ -133,14 +133,14 @@ def test_a_file_in_another_order_is_not_merged(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="do not stand in the data set's order") as caught:
         merge([write(tmp_path / "other.jsonl", shuffled(3))])
     assert caught.value.hint is not None
-    assert "--resume" in caught.value.hint
+    assert "resume the runs" in caught.value.hint
 
 
 def test_figures_are_computed_in_the_order_of_the_data_set(tmp_path: Path) -> None:
-    read = [read_records(write(tmp_path / f"{seed}.jsonl", shuffled(seed))) for seed in (1, 2)]
+    read = [read_predictions(write(tmp_path / f"{seed}.jsonl", shuffled(seed))) for seed in (1, 2)]
     found = [one.predictions.in_order(NAMES) for one in read if one]
     assert found[0].names == found[1].names
-    assert found[0].odd == found[1].odd != ()
+    assert found[0].image_notes == found[1].image_notes != ()
     assert (found[0].answers[0].scores == found[1].answers[0].scores).all()
     assert found[0].accepted == found[1].accepted
     assert found[0].bad == found[1].bad

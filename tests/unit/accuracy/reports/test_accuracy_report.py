@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA, provenance, text_table
+from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA
+from mixnet_tools.accuracy.reports.table import provenance, text_table
 from tests.support.reports import report, result
 
 REPORT = report(

@@ -1,7 +1,7 @@
-"""Labelled images in TFRecord shards, without TensorFlow: a walk over the records that leaves the images' bytes alone.
+"""TFRecord files of labelled images, read without TensorFlow: a walk over the records that skips the images' bytes.
 
-A record is its length (8 bytes, little-endian), a checksum of that (masked CRC-32C), its data, and a checksum of the
-data, which is not verified here: a damaged image does not decode. The data is a tf.train.Example; of its features,
+A record is its length (8 bytes, little-endian), a checksum of the length (masked CRC-32C), its data, and a checksum of
+the data. The last is not verified here: a damaged image does not decode. The data is a tf.train.Example. The features
 ``image/encoded`` and ``image/class/label`` (TensorFlow's ImageNet scripts) or ``image`` and ``label`` (TensorFlow
 Datasets) are used, and the file name where there is one. Only the few pages that hold them are read.
 """
@@ -9,49 +9,65 @@ Datasets) are used, and the file name where there is one. Only the few pages tha
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
 _IMAGE = ("image/encoded", "image")
 _FIRST_LABEL = {"image/class/label": 1, "label": 0}
-"""The features that may hold the label, each with the number of the first class: TensorFlow's ImageNet scripts keep 0
-for the background, TensorFlow Datasets counts from 0.
+"""The features that may hold the label, with the number of the first class: TensorFlow's ImageNet scripts keep 0 for
+the background, TensorFlow Datasets counts from 0.
 """
 _NAME = ("image/filename", "file_name")
+_NUMBERED = re.compile(r".+-\d{5}-of-\d{5}")
 _LENGTH_DELIMITED, _VARINT = 2, 0
 _FIXED = {1: 8, 5: 4}
+_AGAIN = "fetch the file again"
 
 
-def tfrecords(paths: Sequence[Location], first_label: int | None) -> tuple[LabelledImage, ...]:
-    """The images of the shards ``paths``, in order.
+class TfRecordFiles:
+    """TFRecord files, called ``*.tfrecord*`` or ``NAME-00000-of-00004``."""
+
+    def matches(self, name: str) -> bool:
+        """See :class:`PackedForm`."""
+        return ".tfrecord" in name or bool(_NUMBERED.fullmatch(name))
+
+    def read(self, source: Location, files: Sequence[Location], labels: GivenLabels) -> FoundImages:
+        """See :class:`PackedForm`. Files behind a URL are refused: they are mapped into memory."""
+        labels.refuse_annotations(source)
+        if files[0].is_remote:
+            raise DatasetError(
+                f"{files[0]}: TFRecords are read from files only, not through URLs",
+                hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
+            )
+        return FoundImages("tfrecord", tfrecords(files, labels.first_label))
+
+
+def tfrecords(files: Sequence[Location], first_label: int | None) -> tuple[LabelledImage, ...]:
+    """The images of ``files``, in order.
 
     ``first_label`` is the number of the first class, 0 or 1; None stands for what the writers of the feature do: 1 for
     ``image/class/label``, 0 for ``label``.
 
-    Raises :class:`DatasetError` that names shard and record where one is broken or holds no labelled image, or both
-    features and so two labels.
+    Raises :class:`DatasetError` that names file and record where a record is broken, has no image or no label, or has
+    both features and so two labels.
     """
-    remote = next((path for path in paths if path.is_remote), None)
-    if remote is not None:
-        raise DatasetError(
-            f"{remote}: TFRecords are read from files only, not through URLs",
-            hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
-        )
     images: list[LabelledImage] = []
-    for path in paths:
-        for number, record in enumerate(_records(path)):
+    for file in files:
+        for number, record in enumerate(_records(file)):
             found = _features(record)
             if found.image is None or not found.labels:
                 lacking = "image/encoded" if found.image is None else "image/class/label"
-                raise DatasetError(f"{path}: record {number} has no feature {lacking!r}")
+                raise DatasetError(f"{file}: record {number} has no feature {lacking!r}")
             if len(found.labels) > 1:
                 raise DatasetError(
-                    f"{path}: record {number} has the features {' and '.join(map(repr, sorted(found.labels)))}: "
+                    f"{file}: record {number} has the features {' and '.join(map(repr, sorted(found.labels)))}: "
                     "one of them must hold the label",
                     hint="write the records anew with one of the two",
                 )
@@ -59,11 +75,11 @@ def tfrecords(paths: Sequence[Location], first_label: int | None) -> tuple[Label
             first = _FIRST_LABEL[feature] if first_label is None else first_label
             if label < first:
                 raise DatasetError(
-                    f"{path}: record {number} has label {label}, but the classes of {feature!r} count from {first}",
-                    hint="--first_label 0, where these labels count from 0" if label == 0 else None,
+                    f"{file}: record {number} has label {label}, but the classes of {feature!r} count from {first}",
+                    hint="`first_label=0` where these labels count from 0" if label == 0 else None,
                 )
-            name = f"{path.name}/{found.name or f'{number:06}'}"
-            images.append(LabelledImage(name, path, label - first, found.image))
+            name = f"{file.name}/{found.name or f'{number:06}'}"
+            images.append(LabelledImage(name, file, label - first, found.image))
     return tuple(images)
 
 
@@ -76,7 +92,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Bytes:
-    """Bytes ``start`` to ``stop`` of a mapped file; ``where`` is for messages."""
+    """Bytes ``start`` to ``stop`` of a mapped file. ``where`` names the record in messages."""
 
     data: mmap.mmap
     start: int
@@ -84,22 +100,22 @@ class _Bytes:
     where: str
 
 
-def _records(path: Location) -> Iterator[_Bytes]:
-    size = path.path.stat().st_size
+def _records(file: Location) -> Iterator[_Bytes]:
+    size = file.path.stat().st_size
     if size == 0:
-        raise DatasetError(f"{path}: is empty", hint="fetch the shard again")
-    with path.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        raise DatasetError(f"{file}: is empty", hint=_AGAIN)
+    with file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         place = number = 0
         while place < size:
-            where = f"{path}: record {number}"
+            where = f"{file}: record {number}"
             if place + 12 > size:
-                raise DatasetError(f"{where}: the file ends in its header", hint="fetch the shard again")
+                raise DatasetError(f"{where}: the file ends in its header", hint=_AGAIN)
             header = data[place : place + 8]
             length, checksum = struct.unpack("<QI", data[place : place + 12])
             if _masked_crc32c(header) != checksum:
                 raise DatasetError(f"{where}: no TFRecord (the checksum of its length is wrong)")
             if place + 16 + length > size:
-                raise DatasetError(f"{where}: the file ends in its data", hint="fetch the shard again")
+                raise DatasetError(f"{where}: the file ends in its data", hint=_AGAIN)
             yield _Bytes(data, place + 12, place + 12 + length, where)
             place += 16 + length
             number += 1

@@ -14,9 +14,9 @@ from PIL import Image
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
+from mixnet_tools.accuracy.datasets.forms.parquet import read_cell
 from mixnet_tools.accuracy.datasets.image import Cell
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.parquet import read_cell
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.errors import DatasetError
@@ -114,7 +114,7 @@ def test_tfrecords_count_as_their_writers_do(tmp_path: Path) -> None:
     ) as caught:
         forms.open_at(other)
     assert caught.value.hint is not None
-    assert "--first_label 0" in caught.value.hint
+    assert "`first_label=0`" in caught.value.hint
     both = forms.write_tfrecords(tmp_path / "both", IMAGES, {"image/class/label": 1, "label": 0})
     with pytest.raises(DatasetError, match="record 0 has the features 'image/class/label' and 'label'"):
         forms.open_at(both)
@@ -198,7 +198,7 @@ def test_broken_and_compressed_tars_are_refused(tmp_path: Path) -> None:
 def test_several_forms_in_one_folder_are_refused(tmp_path: Path) -> None:
     for name in ("a.tar", "b.parquet"):
         (tmp_path / name).touch()
-    with pytest.raises(DatasetError, match=r"shards of several forms: b\.parquet, a\.tar"):
+    with pytest.raises(DatasetError, match=r"files of several forms: b\.parquet, a\.tar"):
         forms.open_at(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Shards that are cut, empty or missing are an error: nothing may end early in silence."""
+"""Packed files that are cut, empty or missing are an error: nothing may end early in silence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
+from mixnet_tools.accuracy.datasets.folder import LocalFolder
+from mixnet_tools.accuracy.datasets.forms.packed_files import find_packed_files, packed_file
+from mixnet_tools.accuracy.datasets.forms.parquet import parquet_images
+from mixnet_tools.accuracy.datasets.forms.tar import members
+from mixnet_tools.accuracy.datasets.forms.tfrecord import tfrecords
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.packed_files import find_shards
-from mixnet_tools.accuracy.datasets.parquet import parquet_images
-from mixnet_tools.accuracy.datasets.tar import members
-from mixnet_tools.accuracy.datasets.tfrecord import tfrecords
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support import forms
@@ -57,21 +58,21 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
         members(Location(path))
 
 
-def test_a_missing_shard_is_noticed_by_its_number(tmp_path: Path) -> None:
+def test_a_missing_file_is_noticed_by_its_number(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"validation-{number:05}-of-00003").write_bytes(b"x")
-    with pytest.raises(DatasetError, match="1 of 3 shards of 'validation' are missing, the first is number 1"):
-        find_shards(Location(tmp_path))
+    with pytest.raises(DatasetError, match="1 of 3 files of 'validation' are missing, the first is number 1"):
+        find_packed_files(LocalFolder(Location(tmp_path)))
     (tmp_path / "validation-00001-of-00003").write_bytes(b"x")
-    found = find_shards(Location(tmp_path))
+    found = find_packed_files(LocalFolder(Location(tmp_path)))
     assert found is not None
-    assert len(found.paths) == 3
-    single = find_shards(Location(tmp_path / "validation-00001-of-00003"))
+    assert len(found.files) == 3
+    single = packed_file(Location(tmp_path / "validation-00001-of-00003"))
     assert single is not None
-    assert len(single.paths) == 1
+    assert len(single.files) == 1
 
 
-def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "validation-00000-of-00001").touch()
     with pytest.raises(DatasetError, match="is empty"):
         tfrecords([Location(tmp_path / "validation-00000-of-00001")], 1)

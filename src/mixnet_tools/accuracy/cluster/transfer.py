@@ -1,0 +1,77 @@
+"""Get models to the workers of a cluster: packed as a value here, loaded from it there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mixnet_tools.accuracy.launchers.base import Runner, RunnerInfo
+from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
+from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
+from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
+from mixnet_tools.errors import EvaluationError
+from mixnet_tools.values import FrozenGraph, IRModel
+
+
+@dataclass(frozen=True)
+class ModelTransfer:
+    """A model with all its bytes.
+
+    ``files`` are the names of its files, relative to its folder, and their contents; the first is the one to open. An
+    original of TensorFlow has a ``graph`` instead.
+    """
+
+    name: str
+    info: RunnerInfo
+    files: tuple[tuple[str, bytes], ...] = ()
+    graph: FrozenGraph | None = None
+
+
+def pack_ir(ir: IRModel, device: str) -> ModelTransfer:
+    """Pack an IR for ``device``, which this machine need not have. Raises what reading the IR raises."""
+    # Remarks are about this machine, and need not hold on a worker.
+    return ModelTransfer(ir.name, replace(read_info(ir, device), remarks=()), _contents((ir.xml, ir.bin)))
+
+
+def pack_onnx(path: Path) -> ModelTransfer:
+    """Pack an original of ONNX, with the files that hold its weights. Raises what :class:`OnnxRunner` raises."""
+    info = OnnxRunner(path).info
+    import onnx
+
+    tensors = onnx.load(path, load_external_data=False).graph.initializer
+    places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    return ModelTransfer(path.stem, info, _contents((path, *(path.parent / place for place in sorted(places)))))
+
+
+def pack_graph(frozen: FrozenGraph) -> ModelTransfer:
+    """Pack an original of TensorFlow. Raises what :class:`TensorFlowRunner` raises."""
+    return ModelTransfer(frozen.name, TensorFlowRunner(frozen).info, graph=frozen)
+
+
+def load(transfer: ModelTransfer, threads: int) -> Runner:
+    """Load the model on a worker, to compute with ``threads`` processors.
+
+    Raises :class:`EvaluationError` where it cannot be loaded, or is not what the client described.
+    """
+    runner: Runner
+    with tempfile.TemporaryDirectory(prefix="mixnet-") as folder:
+        paths = [Path(folder, name) for name, _ in transfer.files]
+        for path, (_, data) in zip(paths, transfer.files, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if transfer.graph is not None:
+            runner = TensorFlowRunner(transfer.graph, threads=threads)
+        elif transfer.info.launcher == "onnx":
+            runner = OnnxRunner(paths[0], threads=threads)
+        else:
+            ir = IRModel(transfer.name, transfer.info.precision or "", paths[0], paths[1])
+            runner = OpenVinoRunner(ir, transfer.info.device, threads=threads)
+    if runner.info.digests != transfer.info.digests:
+        raise EvaluationError(f"{transfer.name}: {transfer.info.label} was changed while the evaluation began")
+    return runner
+
+
+def _contents(paths: Sequence[Path]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((str(path.relative_to(paths[0].parent)), path.read_bytes()) for path in paths)

@@ -1,0 +1,73 @@
+"""Files of labels: ``relative/name.jpg label`` lines, the form of Open Model Zoo and Caffe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from mixnet_tools.accuracy.datasets.remote import read
+from mixnet_tools.errors import DatasetError
+from mixnet_tools.files.location import Location
+
+ANNOTATION_FILE = "val.txt"
+"""The name under which a file of labels is looked for."""
+
+_SHOWN = 5
+"""How many wrong lines an error names."""
+
+
+def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
+    """(line number, name, label) of each line that is not empty. The label is what follows the last blank.
+
+    Raises :class:`DatasetError` where ``file`` cannot be read.
+    """
+    try:
+        data = read(file) if file.is_remote else file.path.read_bytes()
+        lines = data.decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{file}: cannot read the annotations: {reason}") from error
+    for number, line in enumerate(lines, 1):
+        parts = line.rsplit(maxsplit=1)
+        if parts:
+            # Names are compared as text: ./a.jpg and a//b.jpg in one spelling.
+            yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
+
+
+def listed_labels(
+    source: Location, annotations: Location, first_label: int, may_have: Callable[[str], bool]
+) -> dict[str, int]:
+    """The label (from 0) of each image that ``annotations`` names, in its order.
+
+    ``may_have`` is False for a name that ``source`` does not have. Raises :class:`DatasetError` that names each line
+    that cannot be read, that names an image for the second time, or that names a missing image.
+    """
+    problems: list[str] = []
+    labels: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for number, name, label in annotation_lines(annotations):
+        where = f"{annotations}: line {number}"
+        if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
+            problems.append(
+                f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
+                f"'{name} {label}'"
+            )
+        elif name.startswith("/") or ".." in name.split("/"):
+            problems.append(f"{where}: expected a path inside {source}, got {name!r}")
+        elif name in seen:
+            problems.append(f"{where}: {name!r} stands in line {seen[name]} already")
+        elif not may_have(name):
+            problems.append(f"{where}: {name!r}: no such image in {source}")
+        else:
+            labels[name] = int(label) - first_label
+        seen.setdefault(name, number)
+    if problems:
+        more = f"\nand {len(problems) - _SHOWN} more problems like these" if len(problems) > _SHOWN else ""
+        raise DatasetError(
+            "\n".join(problems[:_SHOWN]) + more,
+            hint="give the folder that the names start from as `source`, and the file as `annotations`",
+        )
+    if not labels:
+        raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
+    return labels

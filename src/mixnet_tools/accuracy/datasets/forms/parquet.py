@@ -1,0 +1,122 @@
+"""Parquet files of labelled images as on the Hugging Face hub: the columns ``image`` {bytes, path} and ``label``.
+
+Labels and names are read at once, images when they are asked for. A row group is decompressed once, and kept while its
+images are read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
+from mixnet_tools.accuracy.datasets.remote import open_stream, reason
+from mixnet_tools.errors import DatasetError, MissingDependency
+from mixnet_tools.files.location import Location
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+_KEPT = 2
+"""Row groups that stay in memory. Images are asked for nearly in order."""
+
+_AGAIN = "fetch the file again"
+
+_groups: OrderedDict[tuple[Location, int, tuple[int, ...]], pyarrow.ChunkedArray] = OrderedDict()
+_lock = threading.Lock()
+
+
+class ParquetFiles:
+    """Parquet files, called ``*.parquet``."""
+
+    def matches(self, name: str) -> bool:
+        """See :class:`PackedForm`."""
+        return name.endswith(".parquet")
+
+    def read(self, source: Location, files: Sequence[Location], labels: GivenLabels) -> FoundImages:
+        """See :class:`PackedForm`."""
+        labels.refuse_annotations(source)
+        return FoundImages("parquet", parquet_images(files, labels.first_label or 0))
+
+
+def parquet_images(files: Sequence[Location], first_label: int) -> tuple[LabelledImage, ...]:
+    """The images of ``files``, in order.
+
+    Raises :class:`DatasetError` where a file is broken or lacks a column, :class:`MissingDependency` where pyarrow is
+    not installed.
+    """
+    images: list[LabelledImage] = []
+    for file in files:
+        table = _open(file)
+        names = {column.path for column in (table.schema.column(index) for index in range(len(table.schema)))}
+        missing = [name for name in ("image.bytes", "label") if name not in names]
+        if missing:
+            raise DatasetError(f"{file}: has no column {missing[0]!r}; it has {', '.join(sorted(names))}")
+        columns = ["label", *(["image.path"] if "image.path" in names else [])]
+        for group in range(table.num_row_groups):
+            for row, values in enumerate(_read(file, table, group, columns).to_pylist()):
+                label = values["label"]
+                number = len(images)
+                if type(label) is not int or label < first_label:
+                    raise DatasetError(f"{file}: row {row} of group {group}: expected a label, got {label!r}")
+                bare = (values.get("image") or {}).get("path") or f"{number:06}"
+                images.append(LabelledImage(f"{file.name}/{bare}", file, label - first_label, Cell(group, row)))
+    return tuple(images)
+
+
+def read_cell(file: Location, cell: Cell) -> bytes:
+    """The bytes of one image. Safe to call from several threads."""
+    with _lock:
+        key = (file, cell.group, _stamp(file))
+        if key not in _groups:
+            _groups[key] = _read(file, _open(file), cell.group, ["image.bytes"]).column("image")
+            while len(_groups) > _KEPT:
+                _groups.popitem(last=False)
+        _groups.move_to_end(key)
+        value = _groups[key][cell.row].as_py()
+    data = (value or {}).get("bytes")
+    if not isinstance(data, bytes):
+        raise DatasetError(f"{file}: row {cell.row} of group {cell.group}: holds no bytes of an image")
+    return data
+
+
+def forget() -> None:
+    """Drop the row groups in memory. Files behind URLs do not say when they change."""
+    with _lock:
+        _groups.clear()
+
+
+def _stamp(file: Location) -> tuple[int, ...]:
+    """Inode, size and time of a file, which change where another takes its place; nothing for URLs."""
+    if file.is_remote:
+        return ()
+    try:
+        found = file.path.stat()
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _open(file: Location) -> ParquetFile:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingDependency(
+            f"{file}: Parquet files are read with pyarrow, which is not installed",
+            hint="pip install 'mixnet-tools[datasets]'",
+        ) from error
+    try:
+        return parquet.ParquetFile(open_stream(file) if file.is_remote else file.path)
+    except Exception as error:  # of pyarrow and the file system, and of what reads URLs
+        raise DatasetError(f"{file}: cannot be read as Parquet: {reason(error)}", hint=_AGAIN) from error
+
+
+def _read(file: Location, table: ParquetFile, group: int, columns: list[str]) -> pyarrow.Table:
+    try:
+        return table.read_row_group(group, columns=columns)
+    except Exception as error:
+        raise DatasetError(f"{file}: row group {group} cannot be read: {reason(error)}", hint=_AGAIN) from error

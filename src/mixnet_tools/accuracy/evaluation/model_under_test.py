@@ -1,0 +1,35 @@
+"""A model that is evaluated: what is known of it, and how images are prepared for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mixnet_tools.accuracy.launchers.base import RunnerInfo
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, Measurement
+from mixnet_tools.accuracy.preprocessing.pipeline import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class ModelUnderTest:
+    """A model (``info``), what accuracy-check.yml says of it (``measurement``), and its preprocessing (``plan``)."""
+
+    info: RunnerInfo
+    measurement: Measurement
+    plan: Plan
+
+
+def model_under_test(info: RunnerInfo, config: AccuracyConfig, profile: str) -> ModelUnderTest:
+    """Give the model ``info`` the preprocessing that ``config`` and ``profile`` ask for.
+
+    Raises what :meth:`AccuracyConfig.measurement` and
+    :func:`mixnet_tools.accuracy.preprocessing.pipeline.make_plan` raise.
+    """
+    measurement = config.measurement(info.launcher, profile)
+    return ModelUnderTest(info, measurement, make_plan(measurement))
+
+
+def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
+    """``infos`` with labels that say the device where IRs run on several devices."""
+    devices = {info.device for info in infos if info.precision}
+    return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)

@@ -1,0 +1,78 @@
+"""Accuracy reports as text for a terminal: the table of results, and what the figures stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mixnet_tools.accuracy.launchers.base import label_of
+from mixnet_tools.accuracy.metrics.topk import Accuracy
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
+
+HEADERS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same as original")
+
+
+def text_table(reports: Sequence[AccuracyReport]) -> str:
+    """A table of all results, one a line. References (percent) and differences (points) are ``top-1 / top-5``."""
+    from tabulate import tabulate
+
+    rows = [_row(report, result) for report in reports for result in report.results]
+    return str(tabulate(rows, headers=HEADERS, disable_numparse=True))
+
+
+def provenance(report: AccuracyReport) -> str:
+    """What the figures of ``report`` stand on, in a few lines: images, preprocessing, statistics, software, times."""
+    data, versions = report.dataset, report.versions
+    names = ("openvino", "tensorflow", "onnxruntime", "opencv", "pillow")
+    used = [(name, getattr(versions, name)) for name in names]
+    software = ", ".join(f"{name} {version}" for name, version in used if version)
+    counted = f"{data.evaluated}" if data.evaluated == data.total else f"{data.evaluated} of {data.total}"
+    lines = [
+        f"{report.model}: profile {report.profile}, {counted} images of {data.source}, {report.classes} classes",
+        *(f"  {result.label}: {'; '.join(result.preprocessing)}" for result in report.results),
+        *(f"  {result.label}: {_statistics(result)}" for result in report.results),
+        f"  mixnet_tools {versions.mixnet_tools}, {software}",
+        *([f"  {report.timing.summary()}"] if report.timing and report.timing.seconds else []),
+    ]
+    return "\n".join(lines)
+
+
+def _statistics(result: ModelResult) -> str:
+    text = f"top-1 {result.top1.percent:.2f} % (95 %: {interval(result.top1)})"
+    if result.calibration:
+        text += f", calibration error {result.calibration.ece:.4f}"
+    if result.against_original:
+        test = result.against_original
+        text += f"; against the original {test.gained} gained, {test.lost} lost (McNemar p = {test.p_two_sided:.2g})"
+    return text
+
+
+def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
+    measured = (result.top1.fraction, result.top5.fraction)
+    references = (result.reference_top1, result.reference_top5)
+    return (
+        report.model,
+        label_of(result.launcher, None, result.device if result.among_devices else None),
+        result.precision or "-",
+        f"{result.top1.percent:.2f}",
+        f"{result.top5.percent:.2f}",
+        _pair(f"{100 * reference:.2f}" if reference is not None else "-" for reference in references),
+        _pair(
+            f"{100 * (value - reference):+.2f}" if reference is not None else "-"
+            for value, reference in zip(measured, references, strict=True)
+        ),
+        f"{result.agreement.percent:.2f} %" if result.agreement else "-",
+    )
+
+
+def _pair(texts: Iterable[str]) -> str:
+    return " / ".join(texts)
+
+
+def interval(accuracy: Accuracy) -> str:
+    """Wilson's 95 % interval in percent.
+
+    >>> interval(Accuracy(8, 10))
+    '49.02 to 94.33'
+    """
+    low, high = accuracy.interval95
+    return f"{100 * low:.2f} to {100 * high:.2f}"

@@ -1,0 +1,106 @@
+"""The cache, as the commands use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.archived_model import ARCHIVE, FINISHED, SCRIPT
+from tests.support.downloads import (
+    delivered,
+    download_ok,
+    run_command,
+    sha384,
+)
+from tests.support.http_server import FaultyServer
+
+
+def cache_path(cache: Path, body: bytes) -> Path:
+    return cache / "1" / sha384(body)[:2] / sha384(body)[2:]
+
+
+def test_the_cache_has_the_layout_of_omz_and_spares_the_network(
+    zoo: Path, tmp_path: Path, server: FaultyServer
+) -> None:
+    cache = tmp_path / "cache"
+    download_ok(zoo, tmp_path / "one", "--cache_dir", cache)
+    assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
+    assert cache_path(cache, SCRIPT).read_bytes() == SCRIPT
+    asked = len(server.requests)
+    outcome = download_ok(zoo, tmp_path / "two", "--cache_dir", cache, "--offline")
+    assert "net.tar.gz from the cache" in outcome.out
+    assert delivered(tmp_path / "two") == FINISHED
+    assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("damaged", [ARCHIVE[:-1] + b"?", ARCHIVE[:100], b""], ids=["changed", "cut", "empty"])
+def test_a_corrupt_entry_is_noticed_dropped_and_fetched_again(zoo: Path, tmp_path: Path, damaged: bytes) -> None:
+    cache = tmp_path / "cache"
+    cache_path(cache, ARCHIVE).parent.mkdir(parents=True)
+    cache_path(cache, ARCHIVE).write_bytes(damaged)
+    outcome = download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    assert "is corrupt" in outcome.err
+    assert delivered(tmp_path / "out") == FINISHED
+    assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
+
+
+def test_repairing_a_file_never_writes_through_a_link_into_the_cache(zoo: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    archive = tmp_path / "out/public/net/net.tar.gz"
+    os.truncate(archive, 100)  # the same file as the cache's, if that is a hard link
+    os.link(archive, tmp_path / "other name")
+    download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    assert delivered(tmp_path / "out") == FINISHED
+    assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
+    assert (tmp_path / "other name").stat().st_size == 100
+
+
+@pytest.mark.parametrize("obstacle", ["file", "file deeper", "folder for an entry"])
+def test_a_cache_that_cannot_be_used_only_warns(zoo: Path, tmp_path: Path, obstacle: str) -> None:
+    cache = tmp_path / "cache"
+    if obstacle == "file":
+        cache.write_text("not a folder")
+    elif obstacle == "file deeper":
+        cache.mkdir()
+        (cache / "1").write_text("not a folder")
+    else:
+        for body in (ARCHIVE, SCRIPT):
+            cache_path(cache, body).mkdir(parents=True)
+    outcome = download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    assert "going on without it" in outcome.err
+    assert delivered(tmp_path / "out") == FINISHED
+
+
+def test_mixnet_cache_lists_verifies_and_prunes(zoo: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    listed = run_command("cache", "ls", "--cache_dir", cache)
+    assert listed.code == 0
+    assert f"sha384:{sha384(ARCHIVE)}" in listed.out
+    assert "2 files" in listed.err + listed.out
+    assert run_command("cache", "verify", "--cache_dir", cache).code == 0
+
+    shutil.copy(cache_path(cache, SCRIPT), tmp_path / "copy")
+    cache_path(cache, SCRIPT).unlink()
+    cache_path(cache, SCRIPT).write_bytes(b"damaged")
+    verified = run_command("cache", "verify", "--cache_dir", cache)
+    assert verified.code == 1
+    assert str(cache_path(cache, SCRIPT)) in verified.err
+    assert cache_path(cache, SCRIPT).exists()
+    run_command("cache", "verify", "--cache_dir", cache, "--drop")
+    assert not cache_path(cache, SCRIPT).exists()
+
+    assert run_command("cache", "prune", "--cache_dir", cache, "--max_size", "1GB").code == 0
+    assert cache_path(cache, ARCHIVE).exists()
+    assert run_command("cache", "prune", "--cache_dir", cache, "--max_size", "0", "--dry_run").code == 0
+    assert cache_path(cache, ARCHIVE).exists()
+    pruned = run_command("cache", "prune", "--cache_dir", cache, "--max_size", "1k")
+    assert sha384(ARCHIVE) in pruned.out
+    assert not cache_path(cache, ARCHIVE).exists()
+    assert delivered(tmp_path / "out") == FINISHED
+    assert run_command("cache", "prune", "--cache_dir", cache).code == 2
+    assert run_command("cache", "ls", "--cache_dir", tmp_path / "none").code == 1

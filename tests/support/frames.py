@@ -1,0 +1,20 @@
+"""The functions of mixnet_tools on a stack, to keep the way from a command to the work short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import FrameType
+
+import mixnet_tools
+
+PACKAGE = Path(mixnet_tools.__file__).parent
+
+
+def own_frames(frame: FrameType | None) -> list[str]:
+    """The functions of mixnet_tools on the stack of ``frame``, the outermost first, as ``file.py:function``."""
+    found: list[str] = []
+    while frame is not None:
+        if Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
+            found.insert(0, f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
+        frame = frame.f_back
+    return found
