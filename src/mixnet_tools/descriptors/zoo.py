@@ -65,7 +65,7 @@ def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
         if not root.is_dir():
             raise DescriptorError(
                 f"{root}: not a folder of models",
-                hint=f"give a folder that holds {MODEL_FILE} files to --models_dir or {ENVIRONMENT_VARIABLE}",
+                hint=f"give a folder that holds {MODEL_FILE} files: `models_dir`, or {ENVIRONMENT_VARIABLE}",
             )
         found = _walk(root)
         if not found:

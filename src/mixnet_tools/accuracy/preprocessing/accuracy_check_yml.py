@@ -132,7 +132,7 @@ class AccuracyConfig:
         known = sorted({name for entry in self.entries for name in _launchers(entry)})
         raise DescriptorError(
             f"{self.path}: models: no entry with a launcher of framework {launcher!r}; it has {', '.join(known)}",
-            hint=f"measure what the file describes: --launcher {','.join(known)}",
+            hint=f"measure what the file describes: `launcher={','.join(known)}`",
         )
 
     def _under(self, profile: str, measurement: Measurement, dataset: DatasetEntry) -> Measurement:

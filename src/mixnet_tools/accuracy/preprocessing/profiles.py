@@ -87,7 +87,7 @@ def with_profile_steps(
     if not sized or sized[-1][0] != sized[-1][1]:
         raise EvaluationError(
             f"{where}.preprocessing: profile {profile} needs the side of a square input, and no step ends in one",
-            hint="only --profile omz takes these steps as they are",
+            hint="only `profile=omz` takes these steps as they are",
         )
     chosen = profile_steps(profile, sized[-1][0])
     swaps = tuple(step for step in steps if isinstance(step, ChannelSwap))

@@ -103,7 +103,7 @@ def test_a_launcher_that_the_file_lacks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DescriptorError, match="no entry with a launcher of framework 'tf'; it has openvino") as caught:
         config.measurement("tf")
     assert caught.value.hint is not None
-    assert "--launcher openvino" in caught.value.hint
+    assert "`launcher=openvino`" in caught.value.hint
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
