@@ -47,6 +47,7 @@ _HOMES = {
         "ParityError",
         "QuantizationError",
         "UnknownModelError",
+        "UnsafeModelError",
         "UnsupportedOption",
         "UsageError",
     ),
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import ParityError as ParityError
     from mixnet_tools.errors import QuantizationError as QuantizationError
     from mixnet_tools.errors import UnknownModelError as UnknownModelError
+    from mixnet_tools.errors import UnsafeModelError as UnsafeModelError
     from mixnet_tools.errors import UnsupportedOption as UnsupportedOption
     from mixnet_tools.errors import UsageError as UsageError
     from mixnet_tools.optimization.ir_file import OptimizedIR as OptimizedIR
