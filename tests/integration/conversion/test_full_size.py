@@ -123,7 +123,7 @@ def test_fp16_weights_take_half_the_space(converted: Converted) -> None:
 
 
 def test_converting_again_in_another_process_gives_the_same_bytes(converted: Converted, tmp_path: Path) -> None:
-    models = converted.model.path.parents[3]
+    models = converted.model.path.parents[2]
     run_ok(
         "convert", "--name", "mixnet-l", "--models_dir", models, "-d", converted.folder, "-o", tmp_path,
         "--precisions", "FP16",

@@ -45,8 +45,17 @@ def system_message(error: OSError) -> str:
 
 
 def with_options(text: str, parser: Parser) -> str:
-    """Replace each parameter in backquotes by its option, where ``parser`` has one."""
-    return _FIELD.sub(lambda match: _option(parser, match[1], match[2]) or match[0], text)
+    """Replace each parameter in backquotes by its option, where ``parser`` has one.
+
+    One without a value is written as the help writes it: ``-s/--source``.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        every = _options(parser).get(name)
+        return "/".join(every) if every and value is None else _option(parser, name, value) or match[0]
+
+    return _FIELD.sub(written, text)
 
 
 def _command(step: NextStep, args: argparse.Namespace) -> str:

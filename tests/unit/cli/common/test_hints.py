@@ -27,7 +27,7 @@ def parsed(prog: str, *words: str) -> argparse.Namespace:
     ("text", "shown"),
     [
         ("more than `max_bad` allows", "more than --max_bad allows"),
-        ("`source`: no such folder", "--source: no such folder"),
+        ("`source`: no such folder", "-s/--source: no such folder"),
         ("allow `max_bad=3`", "allow --max_bad 3"),
         ("name `annotations=my labels.txt`", "name --annotations 'my labels.txt'"),
         ("without `tune=True`", "without --tune"),
