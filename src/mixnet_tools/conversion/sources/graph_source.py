@@ -45,6 +45,9 @@ class GraphSource(SourceModel):
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()
+        path = self.plan.source.path
+        if not self._graph.node:
+            raise FreezeError(f"{path}: a graph without nodes ({path.stat().st_size} bytes)", hint=self.fetch_again)
         outputs = self.plan.outputs or tuple(parse_cut(name) for name in self._cut.outputs)
         self.plan = replace(self.plan, outputs=outputs)
         self._refuse_unsafe()
@@ -87,6 +90,7 @@ class GraphSource(SourceModel):
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""
+        self.check_files()
         self._refuse_unsafe()
         return self._frozen
 
@@ -149,10 +153,7 @@ class GraphSource(SourceModel):
 
     @cached_property
     def _graph(self) -> GraphDef:
-        path, graph = self.plan.source.path, self.graph()
-        if not graph.node:
-            raise FreezeError(f"{path}: a graph without nodes ({path.stat().st_size} bytes)", hint=self.fetch_again)
-        return graph
+        return self.graph()
 
     @cached_property
     def _cut(self) -> InferenceGraph:

@@ -11,7 +11,7 @@ from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.reference.child import ChildReference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in
-from mixnet_tools.errors import ConversionError, EvaluationError, MissingDependency
+from mixnet_tools.errors import ConversionError, EvaluationError, MissingDependency, MixnetToolsError
 from mixnet_tools.reference.onnx_file import external_files, job_for, read
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class OnnxSource(SourceModel):
 
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
-        self._external  # noqa: B018 - reads the file, and refuses what is unsafe
-        return super().read()
+        self.check_files()
+        self._parsed  # noqa: B018 - reads the file, and refuses what is unsafe
+        return self.plan
 
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`. OpenVINO takes the file's own outputs only."""
@@ -65,7 +66,11 @@ class OnnxSource(SourceModel):
 
     @property
     def _external(self) -> tuple[str, ...]:
-        return () if self._parsed is None else external_files(self._parsed)
+        """Files with weights, as far as the file says. Reading the source says what is wrong with it."""
+        try:
+            return () if self._parsed is None else external_files(self._parsed)
+        except MixnetToolsError:
+            return ()
 
     @cached_property
     def _parsed(self) -> onnx.ModelProto | None:
