@@ -1,1 +1,1 @@
-"""Helpers that tests share: archives, images, servers."""
+"""What tests share: running commands, servers, clusters, models and images."""
