@@ -20,6 +20,18 @@ HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed"
 MOST_LINES = 320
 MOST_MODULES = 13
 MOST_ANY = 40
+COMMAND_LINE = re.compile(
+    r"(?<![\w.-])(--[a-z][a-z_]+|-[a-z] |mixnet[- ](download|convert|check|quantize|optimize|info|cache)\b)"
+)
+MODEL_OPTIMIZERS = ("conversion/arguments.py", "conversion/graphs/inference_graph.py")
+"""Modules that name options of the Model Optimizer, which are keys of a descriptor."""
+NO_ADVICE = {
+    ("accuracy/reports/junit.py", "mixnet-check"),  # the name of the program in a file
+    ("accuracy/reports/junit.py", "mixnet-check."),
+    ("downloading/messages.py", "curl -L -o "),  # another program
+    ("quantization/float_layers.py", "--ignore"),  # a value in quantization.json
+}
+"""(module, text) of texts that look like an option or a command of mixnet_tools, and are none."""
 
 
 @cache
@@ -74,6 +86,23 @@ def test_below_the_command_line_nothing_prints_exits_or_parses_arguments(path: P
     }
     assert not calls & {"print", "exit", "quit"}
     assert "argparse" not in imports(path)
+
+
+def test_below_the_command_line_no_text_names_an_option_or_a_command() -> None:
+    found = set()
+    for path in MODULES:
+        module = path.relative_to(PACKAGE).as_posix()
+        if module.startswith("cli/") or module in MODEL_OPTIMIZERS:
+            continue
+        nodes = list(ast.walk(parsed(path)))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        found |= {
+            (module, node.value)
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+            if COMMAND_LINE.search(node.value)
+        }
+    assert found == NO_ADVICE, "name the parameter in backquotes, or give a NextStep as the hint (errors.py)"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -13,6 +13,8 @@ _PAUSE = 0.05
 """Seconds until a lost signal is sent again, so that Python has left the place that dropped it."""
 
 _received: list[signal.Signals] = []
+_listener: list[int] = []
+"""The process that listens. OpenVINO's telemetry forks it, and a fork has its handlers as well."""
 
 
 class Terminated(SystemExit):
@@ -25,6 +27,7 @@ def listen() -> None:
     A shell starts jobs in the background so that they ignore Ctrl-C. They still ignore it then.
     """
     _received.clear()
+    _listener[:] = [os.getpid()]
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _raise)
     signal.signal(signal.SIGTERM, _raise)
@@ -37,6 +40,8 @@ def received() -> signal.Signals | None:
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    if _listener != [os.getpid()]:
+        os._exit(128 + number)  # a fork that somebody else made: its traceback is of no use to the user
     _received.append(signal.Signals(number))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
