@@ -81,13 +81,13 @@ def write_devkit(path: Path, labels: Sequence[int], classes: int) -> Path:
 
 
 def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_labels: dict[str, int]) -> Path:
-    """Two shards, written by TensorFlow itself; ``first_labels``: which features hold labels, counting from what."""
+    """Two files, written by TensorFlow itself; ``first_labels``: which features hold labels, counting from what."""
     tensorflow = import_tensorflow()
     folder.mkdir(parents=True)
     half = len(images) // 2
-    for shard, part in enumerate((images[:half], images[half:])):
-        with tensorflow.io.TFRecordWriter(str(folder / f"validation-{shard:05}-of-00002")) as writer:
-            for number, (data, label) in enumerate(part, 1 + shard * half):
+    for index, part in enumerate((images[:half], images[half:])):
+        with tensorflow.io.TFRecordWriter(str(folder / f"validation-{index:05}-of-00002")) as writer:
+            for number, (data, label) in enumerate(part, 1 + index * half):
                 train = tensorflow.train
                 features = {
                     "image/filename": train.Feature(bytes_list=train.BytesList(value=[name_of(number).encode()])),
@@ -103,29 +103,29 @@ def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_lab
 
 
 def write_parquet(folder: Path, images: Sequence[tuple[bytes, int]]) -> Path:
-    """Two shards with small row groups, of the hub's form."""
+    """Two files with small row groups, of the hub's form."""
     import pyarrow
     from pyarrow import parquet
 
     folder.mkdir(parents=True)
     half = len(images) // 2
-    for shard, part in enumerate((images[:half], images[half:])):
-        rows = [{"bytes": data, "path": name_of(number)} for number, (data, _) in enumerate(part, 1 + shard * half)]
+    for index, part in enumerate((images[:half], images[half:])):
+        rows = [{"bytes": data, "path": name_of(number)} for number, (data, _) in enumerate(part, 1 + index * half)]
         table = pyarrow.table({"image": rows, "label": [label for _, label in part]})
-        parquet.write_table(table, folder / f"validation-{shard:05}-of-00002.parquet", row_group_size=7)
+        parquet.write_table(table, folder / f"validation-{index:05}-of-00002.parquet", row_group_size=7)
     return folder
 
 
 def write_webdataset(folder: Path, images: Sequence[tuple[bytes, int]]) -> Path:
-    """Two shards, with other annotations beside the labels."""
+    """Two files, with other annotations beside the labels."""
     half = len(images) // 2
-    for shard, part in enumerate((images[:half], images[half:])):
+    for index, part in enumerate((images[:half], images[half:])):
         members = []
-        for number, (data, label) in enumerate(part, 1 + shard * half):
+        for number, (data, label) in enumerate(part, 1 + index * half):
             stem = name_of(number).removesuffix(".JPEG")
             members += [(f"{stem}.cls", str(label).encode()), (f"{stem}.json", json.dumps({"n": number}).encode())]
             members += [(f"{stem}.jpg", data)]
-        write_tar(folder / f"set-{shard:06}.tar", members)
+        write_tar(folder / f"set-{index:06}.tar", members)
     return folder
 
 

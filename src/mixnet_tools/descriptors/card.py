@@ -1,4 +1,4 @@
-"""A model's card (README.md beside model.yml): the figures of its specification table."""
+"""Read the figures in the specification table of a model's card (README.md beside model.yml)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CARD_FILE = "README.md"
 
 @dataclass(frozen=True)
 class CardFigures:
-    """What the card claims: multiply-adds of one inference in 10^9 (the card's GFLOPs), parameters in 10^6."""
+    """The figures of a card: multiply-adds of one inference in 10^9 (its GFLOPs), and parameters in 10^6."""
 
     gflops: float | None
     mparams: float | None

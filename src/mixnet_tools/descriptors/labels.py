@@ -1,4 +1,4 @@
-"""The names of a model's classes: labels.txt beside model.yml, a name a line in the order of the classes."""
+"""Read the names of a model's classes: labels.txt beside model.yml, a name a line in the order of the classes."""
 
 from __future__ import annotations
 

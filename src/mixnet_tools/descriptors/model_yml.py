@@ -1,8 +1,7 @@
 """``model.yml`` as a frozen, typed value.
 
-The format is Open Model Zoo's, so that its files load here unchanged and ours load there; what it leaves open is
-checked here: unknown keys, duplicate and colliding file names, paths that leave the model's folder, malformed sizes
-and digests. Which models exist is :mod:`mixnet_tools.descriptors.zoo`'s subject.
+The format is Open Model Zoo's: its files load here unchanged, and ours load there. Checked here, and not there, are
+unknown keys, duplicate and colliding file names, paths that leave the model's folder, malformed sizes and digests.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ _NAME = re.compile(r"[0-9a-zA-Z._-]+")
 
 
 def safe_relative_path(text: str) -> str:
-    """``text``, if it names a place below the folder it is joined to, on every platform; else ValueError.
+    """``text``, if it is a relative path to a place inside a folder on every platform. Raises ValueError if not.
 
     >>> safe_relative_path("FP16/net.xml")
     'FP16/net.xml'
@@ -83,7 +82,7 @@ def safe_relative_path(text: str) -> str:
 def _check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        # Reading the port parses it: "http://host:x/" is only found out here.
+        # Only reading the port parses it: "http://host:x/" is refused here.
         usable = parts.scheme in ("http", "https", "file") and (parts.scheme == "file" or bool(parts.hostname))
         _ = parts.port
     except ValueError:
@@ -147,7 +146,7 @@ class GoogleDriveSource(StrictModel):
 
 
 class FileSource(StrictModel):
-    """A file beside the descriptor: ``path`` is relative to the folder of model.yml. Our extension of the format."""
+    """A file beside the descriptor: ``path`` is relative to the folder of model.yml. OMZ does not have this kind."""
 
     type: Literal["file"] = Field(alias="$type")
     path: RelativePath
@@ -163,7 +162,7 @@ Source = Annotated[
 
 
 class ModelFile(StrictModel):
-    """One file to download. ``checksum`` is normalised to ``<algorithm>:<lower-case hex>``."""
+    """A file to download. ``checksum`` has the form ``<algorithm>:<lower-case hex>``."""
 
     name: RelativePath
     size: Annotated[int, Field(ge=0, le=1 << 50)]
@@ -183,7 +182,7 @@ class ModelFile(StrictModel):
 
     @property
     def sources(self) -> tuple[HttpSource | GoogleDriveSource | FileSource, ...]:
-        """Where the file is to be had, in the order to try."""
+        """The sources of the file, in the order to try."""
         return (self.source,) if self.original_source is None else (self.source, self.original_source)
 
 
@@ -232,10 +231,10 @@ class _ModelYml(StrictModel):
 
 
 class ModelDescriptor(_ModelYml):
-    """All that is known of a model before anything is fetched.
+    """Everything that is known of a model before a download.
 
-    ``name`` is the name of the folder that holds model.yml, ``path`` that file, and ``subdirectory`` the folder
-    relative to its zoo's root (``public/mixnet-l``), under which every output folder keeps the model.
+    ``name`` is the name of the folder with model.yml, ``path`` is that file. ``subdirectory`` is that folder relative
+    to its zoo's root (``public/mixnet-l``): every output folder has the model in a folder of this name.
     """
 
     name: str
@@ -244,7 +243,7 @@ class ModelDescriptor(_ModelYml):
 
     @property
     def directory(self) -> Path:
-        """The folder of model.yml, of its card and of the files beside it."""
+        """The folder of model.yml, with the model's card and other files."""
         return self.path.parent
 
     @property
@@ -254,7 +253,7 @@ class ModelDescriptor(_ModelYml):
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """Precisions in which the model is to be had as IR, sorted."""
+        """The precisions of the model's IRs, downloaded or converted, sorted."""
         if self.model_optimizer_args is None:
             folders = (file.name.split("/") for file in self.files)
             return tuple(sorted({parts[0] for parts in folders if len(parts) == 2 and parts[0].startswith("FP")}))

@@ -1,7 +1,7 @@
-"""YAML files as strict, typed values: one error that names the file and every wrong key in it.
+"""Read YAML files as strict, typed values, with one error that names the file and every wrong key in it.
 
-PyYAML parses and pydantic validates; this module adds what neither does: duplicate keys, tags, documents that
-expand without bound and oversized files are refused, and a problem is named by file, key and line.
+PyYAML parses and pydantic validates. This module refuses what both let pass: duplicate keys, tags, files that are too
+large or expand without bound. A problem is named by file, key and line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_NODES = 50_000
 """The most values a file may expand to, aliases followed (a "billion laughs" file expands to 10^9)."""
 
 MAX_DEPTH = 50
-"""The deepest nesting of lists and mappings that is read. PyYAML's C code recurses without a bound of its own."""
+"""The deepest nesting of lists and mappings that is read. PyYAML's C code recurses without a bound."""
 
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
@@ -45,7 +45,7 @@ _EXPECTED = {
     "int_type": "a whole number",
     "bool_type": "true or false",
 }
-"""What a file should hold, by pydantic's kind of error, in the words of YAML instead of Python's."""
+"""What a file should hold, in the words of YAML, by pydantic's kind of error."""
 
 KeyPath = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -59,14 +59,14 @@ class StrictModel(BaseModel):
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: plain data, and the line on which each key stands."""
+    """A parsed file: plain data, and the line of each key."""
 
     path: Path
     data: dict[str, object]
     lines: dict[KeyPath, int]
 
     def problem(self, key: KeyPath, text: str) -> str:
-        """``text`` with the place it belongs to, as every message about this file has it."""
+        """The message ``text`` with file, ``key`` and line before it."""
         line = next((self.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
         where = f"{self.path}: {format_key(key)}" if key else str(self.path)
         return f"{where}{f' (line {line})' if line else ''}: {text}"
@@ -110,9 +110,10 @@ def read(path: Path) -> Document:
 def validate(
     document: Document, model: type[ModelT], cross_check: Callable[[ModelT], list[tuple[KeyPath, str]]] | None = None
 ) -> ModelT:
-    """``document`` as a ``model``; every problem of it in one :class:`DescriptorError`.
+    """``document`` as a ``model``.
 
-    ``cross_check`` sees the finished value and returns (key, problem) pairs for rules that span several keys.
+    ``cross_check`` is given the finished value, and returns a (key, problem) pair for each broken rule that concerns
+    several keys. Raises one :class:`DescriptorError` with all problems.
     """
     try:
         value = model.model_validate(document.data)
@@ -126,7 +127,7 @@ def validate(
 
 
 def format_key(key: KeyPath) -> str:
-    """A key path as people write it.
+    """A path of keys as people write it.
 
     >>> format_key(("files", 0, "checksum"))
     'files[0].checksum'
@@ -159,7 +160,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _check_nesting(path: Path, text: str) -> None:
-    """Refuse what is too deep or too long to be composed: parsing into events, unlike composing, does not recurse."""
+    """Refuse a file that is too deep or too long. Parsing it into events does not recurse; composing nodes does."""
     depth = seen = 0
     loader = _Loader(text)
     try:
@@ -185,7 +186,7 @@ def _check_nesting(path: Path, text: str) -> None:
 
 
 def _check_nodes(path: Path, root: yaml.Node | None) -> dict[KeyPath, int]:
-    """Walk the node tree as it will be expanded; return the line of each key, or raise with all problems."""
+    """The line of each key in the tree of nodes, aliases followed. Raises one error with all problems."""
     lines: dict[KeyPath, int] = {}
     problems: list[str] = []
     seen = 0
@@ -233,7 +234,7 @@ def _check_nodes(path: Path, root: yaml.Node | None) -> dict[KeyPath, int]:
 
 
 def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) -> str:
-    """One pydantic error as one line of ours."""
+    """One of pydantic's errors as a line for people."""
     key = _real_key(document.data, item["loc"])
     kind, context = item["type"], item.get("ctx", {})
     got = shorten(item["input"])
@@ -258,7 +259,7 @@ def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) ->
 
 
 def _real_key(data: object, loc: KeyPath) -> KeyPath:
-    """pydantic's location without the union tags it weaves in: only steps that exist in the data, and the last."""
+    """The path of keys of pydantic's ``loc``, which has tags of unions between the keys that exist in ``data``."""
     key: list[str | int] = []
     for position, part in enumerate(loc):
         inside = dict(enumerate(data)) if isinstance(data, list) else data
@@ -271,7 +272,7 @@ def _real_key(data: object, loc: KeyPath) -> KeyPath:
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:
-    """Every key that ``model`` or a model nested in it accepts, for suggestions."""
+    """Every key that ``model`` and the models nested in it know, for suggestions."""
     names: dict[str, None] = {}
     queue: list[type[BaseModel]] = [model]
     done: set[type[BaseModel]] = set()

@@ -1,6 +1,6 @@
-"""Which models exist: descriptors below one or more roots, chosen by name, pattern or list file.
+"""Find models: the descriptors below one or more roots, chosen by name, pattern or list file.
 
-A model's name is its folder's name, so choosing needs no file to be read; only chosen descriptors are parsed.
+A model's name is its folder's name. So a choice reads no descriptor, and only chosen ones are parsed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ENVIRONMENT_VARIABLE = "MIXNET_TOOLS_MODELS"
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """A model that was found, not yet read.
+    """A model that was found. Its descriptor, the file ``path``, is not read yet.
 
-    ``subdirectory`` is its folder relative to the zoo's root; ``composite`` the name of the composite model it is a
-    part of (Open Model Zoo keeps, for example, an encoder and a decoder in one folder), or None.
+    ``subdirectory`` is its folder relative to the zoo's root. ``composite`` is the name of the composite model that it
+    is a part of, or None: Open Model Zoo has, for example, an encoder and a decoder in one folder.
     """
 
     name: str
@@ -56,8 +56,8 @@ def default_roots(environment: Mapping[str, str] = os.environ) -> tuple[Path, ..
 def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
     """Every model below ``roots``, sorted by name.
 
-    Symbolic links to folders are followed. Raises :class:`DescriptorError` where a root is no folder, holds no model
-    or a folder that cannot be read, or where two folders claim one name.
+    Symbolic links to folders are followed. Raises :class:`DescriptorError` where a root is no folder, has no model or
+    has a folder that cannot be read, and where two models have one name.
     """
     entries: dict[str, ZooEntry] = {}
     clashes: list[str] = []
@@ -82,9 +82,9 @@ def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
 
 
 def select(entries: Sequence[ZooEntry], patterns: Iterable[str]) -> tuple[ZooEntry, ...]:
-    """The entries that match a name or shell pattern (``mixnet-*``), each once, in the patterns' order.
+    """The entries that match a name or shell pattern (``mixnet-*``), each once, in the order of ``patterns``.
 
-    Raises :class:`UnknownModelError` where a pattern matches nothing; it offers the nearest names.
+    Raises :class:`UnknownModelError` where a pattern matches nothing. It suggests the nearest names.
     """
     chosen: dict[str, ZooEntry] = {}
     unknown: list[str] = []
@@ -103,7 +103,7 @@ def select(entries: Sequence[ZooEntry], patterns: Iterable[str]) -> tuple[ZooEnt
 
 
 def read_list(path: Path) -> tuple[str, ...]:
-    """Patterns from a list file: one a line, ``#`` begins a comment, quoted as in a shell.
+    """The patterns in the file ``path``: one a line, quoted as in a shell. ``#`` begins a comment.
 
     Raises :class:`DescriptorError` where the file cannot be read or a line holds more than one pattern.
     """
@@ -128,7 +128,7 @@ def read_list(path: Path) -> tuple[str, ...]:
 def _walk(root: Path) -> list[ZooEntry]:
     found: list[ZooEntry] = []
     visited: set[tuple[int, int]] = set()
-    starts = deque([str(root)])  # linked folders come last: what also has a place of its own is found there
+    starts = deque([str(root)])  # links come last: a model that also lies below the root itself is found there
     while starts:
         for folder, subfolders, files in os.walk(starts.popleft(), onerror=_unreadable):
             status = os.stat(folder)
@@ -138,7 +138,7 @@ def _walk(root: Path) -> list[ZooEntry]:
             visited.add((status.st_dev, status.st_ino))
             subfolders.sort()
             if MODEL_FILE in files:
-                subfolders.clear()  # a model's folder holds its own data, never further models
+                subfolders.clear()  # a folder of a model has no further models in it
                 found.append(_entry(root, Path(folder)))
             starts.extend(path for name in subfolders if os.path.islink(path := os.path.join(folder, name)))
     return found

@@ -206,9 +206,9 @@ def test_credentials_reach_the_server_that_asks_for_them(encoded: list[tuple[byt
         assert {one.headers.get("authorization") for one in own.requests} == {expected}
 
 
-@pytest.mark.parametrize("shard", ["wds/set-000001.tar", "parquet"])
-def test_a_presigned_url_is_that_of_its_file(place: Path, server: FileServer, shard: str) -> None:
-    file = place / shard
+@pytest.mark.parametrize("packed", ["wds/set-000001.tar", "parquet"])
+def test_a_presigned_url_is_that_of_its_file(place: Path, server: FileServer, packed: str) -> None:
+    file = place / packed
     file = next(file.glob("*.parquet")) if file.is_dir() else file
     url = f"{server.url}/{file.relative_to(place)}?X-Amz-Signature=abc%2F&X-Amz-Date=1"
     server.requests.clear()

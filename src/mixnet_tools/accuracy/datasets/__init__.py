@@ -1,1 +1,1 @@
-"""Labelled images in every form: folders, tars, WebDataset, TFRecord, Parquet, here or behind a URL."""
+"""Labelled images in every form: folders, tars, WebDataset, TFRecord and Parquet files, on disk or behind a URL."""

@@ -1,4 +1,4 @@
-"""Files of labels: ``relative/name.jpg label`` lines, the form of Open Model Zoo and Caffe."""
+"""Read annotation files: ``relative/name.jpg label`` lines, as Open Model Zoo and Caffe have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A labelled data set in any form: which images in which order, opened from a path or a URL.
+"""Open a labelled data set at a path or URL, in any form: its images, in order.
 
 Nothing is decoded or copied here. Labels count from 0.
 """

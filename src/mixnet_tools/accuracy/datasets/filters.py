@@ -1,4 +1,4 @@
-"""Which images of a data set count, and by whose labels: exclusions and ReaL labels. Values in, values out."""
+"""Leave images out of a data set, and replace its labels by ReaL's."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mixnet_tools.errors import DatasetError
 def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
     """``dataset`` without the images that the file ``path`` names.
 
-    A line is an image's name, with or without folders, or a whole number, which stands for ImageNet's validation image
-    of that number (as in the devkit's list of 1,762 images that are not to be counted); ``#`` begins a comment.
+    A line is the name of an image, with or without folders, or the number of one of ImageNet's validation images (the
+    devkit lists 1,762 that are not to be counted). ``#`` begins a comment.
 
     Raises :class:`DatasetError` where the file cannot be read, or a line names no image of ``dataset``.
     """
@@ -43,10 +43,10 @@ def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
 
 
 def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
-    """``dataset`` with ReaL labels (Beyer et al., arXiv 2006.07159): real.json, a list of right classes for each of
-    ImageNet's validation images by number. Images for which it lists none are left out, as its authors do.
+    """``dataset`` with the ReaL labels in the file ``path`` (Beyer et al., arXiv 2006.07159: real.json).
 
-    Raises :class:`DatasetError` where the file is no such list, or an image has no number in it.
+    The file lists the right classes of each of ImageNet's validation images, by number. Images without a right class
+    are left out, as its authors do. Raises :class:`DatasetError` where the file is no such list, or lacks an image.
     """
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))

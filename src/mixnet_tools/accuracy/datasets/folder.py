@@ -1,4 +1,4 @@
-"""The files of a folder that may be a data set, on this machine or behind a URL."""
+"""List the files of a folder, on this machine or behind a URL."""
 
 from __future__ import annotations
 

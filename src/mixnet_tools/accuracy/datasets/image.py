@@ -39,11 +39,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image ``name`` (POSIX, unique in its data set), the ``location`` of the file that holds it, its ``label``
-    (from 0).
+    """An image, by its ``name`` (POSIX, unique in its data set), with its ``label`` (from 0).
 
-    ``part`` says which part of the file it is, None for all of it. ``accepted`` are the labels that count as right
-    where there may be several (ReaL); None means: only ``label``.
+    ``location`` is the file that holds it, and ``part`` the part of that file (None: all of it). ``accepted`` are the
+    labels that count as right where there may be several, as with ReaL labels (None: only ``label``).
     """
 
     name: str

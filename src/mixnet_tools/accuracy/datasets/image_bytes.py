@@ -1,4 +1,4 @@
-"""The bytes of one image: a file of its own, or a part of one; here, or behind a URL."""
+"""Read the bytes of one image: a file or a part of one, on disk or behind a URL."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
 REMOTE_READERS = 4
-"""Threads for each processor that read images from behind a URL."""
+"""Threads for each processor where images are read from behind a URL: most of them wait for the network."""
 
 
 def open_image(image: LabelledImage) -> Path | io.BytesIO:
-    """The file that ``image`` is, or the bytes of the part. Safe to call from several threads.
+    """The path of the file that ``image`` is, or its bytes in memory. Safe to call from several threads.
 
-    Raises :class:`DatasetError` where it cannot be read, and where it is no regular file: a pipe without a writer would
-    be waited for without end.
+    Raises :class:`DatasetError` where it cannot be read, and where it is no regular file: opening a pipe can wait
+    forever.
     """
     if isinstance(image.part, Cell):
         return io.BytesIO(read_cell(image.location, image.part))
@@ -44,14 +44,14 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
 
 
 def readers(images: Sequence[LabelledImage], processors: int) -> int:
-    """How many threads are to decode ``images``: those that come over a network are waited for most of the time."""
+    """The number of threads that are to decode ``images``, on so many ``processors``."""
     return processors * REMOTE_READERS if images and images[0].location.is_remote else processors
 
 
 def sample_size(location: Location) -> int | None:
-    """The size of the file at ``location``, None where it is not known or no regular file.
+    """The size of the file at ``location`` in bytes; None where a server does not say it, or it is no regular file.
 
-    Raises :class:`DatasetError` where it is not there.
+    Raises :class:`DatasetError` where the file is missing or cannot be read.
     """
     if location.is_remote:
         return size_of(location)

@@ -30,7 +30,7 @@ SILENCE = 30
 """Seconds without a byte after which a read over HTTP fails."""
 
 LONGEST = 300
-"""Seconds after which a read over HTTP fails in any case."""
+"""Seconds after which a read over HTTP fails, even if bytes still come."""
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -54,7 +54,7 @@ def has_file(location: Location) -> bool:
 
 
 def size_of(location: Location) -> int | None:
-    """The number of bytes of the file at the URL, None where the server does not say.
+    """The size of the file at the URL in bytes, None where the server does not say it.
 
     Raises :class:`DatasetError` where it is not there.
     """

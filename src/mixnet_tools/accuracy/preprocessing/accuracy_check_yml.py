@@ -1,8 +1,7 @@
 """``accuracy-check.yml`` as frozen, typed values: for each launcher the preprocessing, the data set and the references.
 
-The format is Open Model Zoo's, for image classifiers. Keys, steps and metrics that this module does not know are
-refused, since a step that is left out in silence makes the measured figure wrong. How a step is carried out is
-:mod:`.preprocess`'s subject; a step may be valid here and still be one that it does not support.
+The format is Open Model Zoo's, for image classifiers. Unknown keys, steps and metrics are refused: a step that is left
+out in silence makes the measured figure wrong. A step may be valid here although :mod:`.pipeline` does not support it.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class LauncherInput(StrictModel):
 
 
 class Launcher(StrictModel):
-    """What runs the model. Only ``framework`` matters here: files are found through model.yml."""
+    """What runs the model. Only ``framework`` is used: model.yml tells where the files are."""
 
     framework: str
     adapter: Literal["classification"]
@@ -44,7 +43,7 @@ class Launcher(StrictModel):
 
 
 class Metric(StrictModel):
-    """A figure to measure, and its ``reference``, a fraction between 0 and 1."""
+    """A figure to measure, and its ``reference``: a fraction between 0 and 1."""
 
     name: str | None = None
     type: Literal["accuracy"]
@@ -75,7 +74,7 @@ class _AccuracyYml(StrictModel):
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """What is known of a data set by its OMZ name: its number of images, and the class index of label 0."""
+    """What OMZ's name of a data set tells: its number of images, and the model's class for label 0."""
 
     images: int
     label_offset: int
@@ -85,16 +84,16 @@ REFERENCE_SETS = {
     "imagenet_1000_classes": ReferenceSet(images=50_000, label_offset=0),
     "imagenet_1001_classes": ReferenceSet(images=50_000, label_offset=1),  # class 0 is the background
 }
-"""OMZ's ImageNet definitions. Other names are taken as they are: labels count from 0, the size is not known."""
+"""OMZ's ImageNet definitions. In a data set of any other name, labels count from 0 and the size is not known."""
 
 
 @dataclass(frozen=True)
 class Measurement:
     """How one launcher is measured.
 
-    ``where`` names file and key of ``steps``; ``reader_order`` is the channel order in which OMZ's reader hands over
-    the image, and ``orient`` says that it turns the image as its EXIF data asks. ``label_offset`` is added to a
-    data set's label to get the model's class. References are fractions between 0 and 1.
+    ``where`` names file and key of the data set. ``reader_order`` is the channel order of the image that OMZ's reader
+    gives to the first step, and ``orient`` says whether that reader turns the image as its EXIF data asks. A label of
+    the data set plus ``label_offset`` is the model's class. References are fractions between 0 and 1.
     """
 
     where: str
@@ -110,7 +109,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class AccuracyConfig:
-    """A whole accuracy-check.yml: read it with :func:`load_accuracy_config`."""
+    """A whole accuracy-check.yml, as :func:`load_accuracy_config` reads it."""
 
     path: Path
     entries: tuple[ModelEntry, ...]
@@ -165,7 +164,7 @@ _FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "
 
 
 def _launchers(entry: ModelEntry) -> tuple[str, ...]:
-    """Our names for an entry's launchers; a framework that is not ours keeps its own (pytorch)."""
+    """Our names for an entry's launchers. A framework without a launcher here keeps its name (pytorch)."""
     return tuple(_FRAMEWORKS.get(launcher.framework, launcher.framework) for launcher in entry.launchers)
 
 
@@ -177,7 +176,7 @@ def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
         where=where,
         dataset_name=dataset.name,
         reader_order="BGR" if opencv else "RGB",
-        orient=opencv,  # cv2.imread turns the image as EXIF says; OMZ's Pillow reader does not
+        orient=opencv,  # cv2.imread turns the image as its EXIF data asks, OMZ's Pillow reader does not
         steps=dataset.preprocessing,
         label_offset=known.label_offset if known else 0,
         reference_images=known.images if known else None,

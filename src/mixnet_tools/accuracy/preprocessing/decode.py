@@ -1,7 +1,6 @@
-"""An image file -> 8-bit RGB. Grey, palette, 16-bit and CMYK images come out as OpenCV's ``imread`` reads them.
+"""Decode an image file to 8-bit RGB, as OpenCV's ``imread`` does, also where it is grey, palette, 16-bit or CMYK.
 
-What is odd about an image is named beside its pixels, so that a report can count it; what cannot be decoded is an
-error.
+The names of what is unusual about an image come with its pixels, so that a report can count unusual images.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mixnet_tools.errors import DatasetError
 
-_ODD_MODES = {
+_UNUSUAL_MODES = {
     "1": "grey",
     "L": "grey",
     "LA": "grey",
@@ -31,7 +30,7 @@ _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class Decoded:
-    """An 8-bit RGB ``image``, and what was odd about its file (``CMYK``, ``grey``, ``PNG named .JPEG``)."""
+    """An 8-bit RGB ``image``, and what is unusual about its file (``CMYK``, ``grey``, ``PNG named .JPEG``)."""
 
     image: Image.Image
     image_notes: tuple[str, ...]
@@ -40,8 +39,8 @@ class Decoded:
 def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None = None) -> Decoded:
     """The image at ``source``, called ``name`` in messages (default: its path), as 8-bit RGB.
 
-    Grey levels are repeated, transparency is dropped, of 16 bits the upper 8 are kept, CMYK is converted: all as
-    OpenCV's imread does it. ``orient`` turns the image as its EXIF data asks.
+    As in OpenCV's imread, grey levels are repeated, transparency is dropped, the upper 8 of 16 bits are kept, and CMYK
+    is converted. ``orient`` turns the image as its EXIF data asks.
 
     Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
     """
@@ -53,15 +52,15 @@ def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None =
             # Before the conversion, which may drop the EXIF data.
             turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
             return Decoded(_to_rgb(turned), image_notes)
-    except Exception as error:  # on broken files decoders raise whatever their parsing stumbles over
+    except Exception as error:  # on broken files, decoders raise errors of any kind
         raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
 
 
 def _image_notes(image: Image.Image, name: str) -> tuple[str, ...]:
     found = []
     mode = image.mode.partition(";")[0]
-    if mode in _ODD_MODES:
-        found.append(_ODD_MODES[mode])
+    if mode in _UNUSUAL_MODES:
+        found.append(_UNUSUAL_MODES[mode])
     suffix = PurePosixPath(name).suffix
     if suffix.lower() in _JPEG_SUFFIXES and image.format not in ("JPEG", "MPO"):
         found.append(f"{image.format} named {suffix}")
@@ -84,7 +83,7 @@ def _is_turned(image: Image.Image) -> bool:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image.copy() if image.readonly else image
-    if image.mode.startswith("I"):  # I;16 and its kin; some Pillow versions open 16-bit files as 32-bit "I"
+    if image.mode.startswith("I"):  # I;16, I;16B, ...; some Pillow versions open 16-bit files as 32-bit "I"
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("its values do not fit into 16 bits")
@@ -94,12 +93,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("floating-point images have no defined range")
     if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")  # straight to RGB, Pillow would warn about a transparent palette entry
+        image = image.convert("RGBA")  # without this step, Pillow warns about a transparent palette entry
     return image.convert("RGB")
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By OpenCV's rule, ``k - (c * k >> 8)`` with k = 255 - black. Pillow's own differs by one level."""
+    """Convert by OpenCV's rule: ``k - (c * k >> 8)`` with k = 255 - black. Pillow's rule differs by one level."""
     values = np.asarray(image).astype(np.int32)
     light = 255 - values[..., 3:]
     return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))

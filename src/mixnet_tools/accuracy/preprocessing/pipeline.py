@@ -1,12 +1,11 @@
-"""An image -> the array a model is fed: cropping, scaling, normalising. Pure, one image at a time.
+"""Crop, scale and normalize a decoded image to the array that a model takes.
 
 Open Model Zoo reads images as BGR and lets each launcher's steps swap the channels. Cropping and scaling treat each
-channel by itself, so here an image stays RGB throughout, a swap only changes the order of the finished array, and
-launchers whose steps differ in swaps alone share all the work. What the steps are is :mod:`.steps`' subject, decoding
-:mod:`.decoding`'s.
+channel by itself. So an image stays RGB here, and a swap only changes the channel order of the finished array.
+Launchers whose steps differ only in swaps share all the work.
 
-Formulas are those of OMZ's accuracy_checker (preprocessor/crop.py, resize.py, normalization.py, release 2024), and a
-result is bit-exact with it; the steps of other profiles are :mod:`.profiles`' subject.
+The formulas are those of OMZ's accuracy_checker (preprocessor/crop.py, resize.py, normalization.py, release 2024), and
+the results are bit-exact with it. See :mod:`.steps` for what the steps are, :mod:`.profiles` for those of profiles.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from mixnet_tools.accuracy.preprocessing.steps import (
 from mixnet_tools.errors import EvaluationError
 
 Pixels = npt.NDArray[Any]
-"""[height, width, 3], uint8 in 0..255, or float32 where the steps normalise or scale as TensorFlow does."""
+"""[height, width, 3]: uint8 in 0..255, or float32 where steps normalize, or scale as TensorFlow does."""
 
 _FILTERS = {
     "NEAREST": Image.Resampling.NEAREST,
@@ -61,9 +60,9 @@ _INTERPOLATIONS = {
 
 @dataclass(frozen=True)
 class Operations:
-    """What is done to the RGB image. Launchers with equal operations share their result.
+    """The steps that are carried out on the RGB image. Launchers with equal operations share their result.
 
-    ``orient`` turns the image as its EXIF data asks; the values of a :class:`Normalization` are in RGB order.
+    ``orient`` turns the image as its EXIF data asks. The values of a :class:`Normalization` are in RGB order.
     """
 
     orient: bool
@@ -72,19 +71,19 @@ class Operations:
 
 @dataclass(frozen=True)
 class Plan:
-    """The preprocessing of one launcher: shared ``operations``, then the channel ``order`` of the array."""
+    """The preprocessing of one launcher: its ``operations``, and the channel ``order`` of the finished array."""
 
     operations: Operations
     order: Literal["RGB", "BGR"]
 
     @property
     def description(self) -> tuple[str, ...]:
-        """One short text per step, as a report shows them."""
+        """A short text for each step, as reports show it."""
         return (*(describe(step) for step in self.operations.steps), f"channel order {self.order}")
 
 
 def make_plan(measurement: Measurement) -> Plan:
-    """How images are prepared for ``measurement``.
+    """The preprocessing that ``measurement`` asks for.
 
     Raises :class:`EvaluationError` that names file and key for a step that is not supported, and
     :class:`MissingDependency` where a step needs OpenCV and that is not installed.
@@ -130,7 +129,7 @@ def apply(image: Image.Image, operations: Operations) -> Pixels:
 
 
 def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
-    """A batch [N, height, width, 3] in RGB, with its channels in ``order``, contiguous in memory."""
+    """The batch [N, height, width, 3], RGB, with its channels in ``order`` and contiguous in memory."""
     return batch if order == "RGB" else np.ascontiguousarray(batch[..., ::-1])
 
 
@@ -177,7 +176,7 @@ def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
 
 
 def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
-    """Without Pillow, an image smaller than the crop is first enlarged (by OpenCV, bilinearly) until it covers it."""
+    """Enlarge an image that is smaller than its crop (by OpenCV, bilinear). Pillow's crop does without."""
     wanted, size = _crop_size(step, *image.size), np.array(image.size, dtype=np.float64)
     if step.use_pillow or (image.width >= wanted[0] and image.height >= wanted[1]):
         return image
@@ -191,7 +190,7 @@ def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
 def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:
     new_width, new_height = _crop_size(step, width, height)
     if step.use_pillow:
-        # Python's round: half to even, so that odd margins go left or right by turns.
+        # Python's round goes to the even number: the extra pixel of an odd margin is now left, now right.
         left, top = round((width - new_width) / 2.0), round((height - new_height) / 2.0)
     else:
         left, top = (width - new_width) // 2, (height - new_height) // 2
@@ -207,7 +206,7 @@ def _square_box(step: SquareCrop, width: int, height: int) -> tuple[int, int, in
 
 
 def _target_size(step: Resize, width: int, height: int) -> tuple[int, int]:
-    """(width, height) to scale to; ``greater`` gives the shorter side its size, and keeps the ratio of the image."""
+    """(width, height) to scale to. ``greater`` gives the shorter side the step's size and keeps the aspect ratio."""
     new_width, new_height = step.target or (width, height)
     rule = step.aspect_ratio_scale
     if rule == "greater":

@@ -1,13 +1,13 @@
 """Preprocessing profiles: other ways in which the same weights have been measured, and their references.
 
-A profile replaces the crop and resize steps of accuracy-check.yml; channel order and normalization, which belong to the
-model, stay. A figure is comparable only under the profile it was measured with, so each profile has references of its
-own: accuracy-check.yml has those of ``omz``, and a file ``profiles.yml`` beside it those of the others.
+A profile replaces the crop and resize steps of accuracy-check.yml. Channel order and normalization belong to the model,
+and stay. Figures of two profiles cannot be compared, so each profile has its own references: those of ``omz`` stand in
+accuracy-check.yml, those of the others in ``profiles.yml`` beside it.
 
-``timm``: the shorter side to ``int(size / 0.875)`` and the central square, with Pillow's bicubic filter (torchvision's
-Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic``, ``tpu-bilinear``: the central square of
-``int(size / (size + 32) * shorter side)``, scaled without antialias (preprocessing of the Cloud TPU repository's
-MnasNet and MixNet).
+``timm`` scales the shorter side to ``int(size / 0.875)`` and takes the central square, with Pillow's bicubic filter
+(torchvision's Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic`` and ``tpu-bilinear`` take the
+central square of ``int(size / (size + 32) * shorter side)`` and scale it without antialias (preprocessing of the Cloud
+TPU repository's MnasNet and MixNet).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mixnet_tools.descriptors.strict_yaml import StrictModel
 from mixnet_tools.errors import EvaluationError
 
 PROFILES_FILE = "profiles.yml"
-"""Beside accuracy-check.yml: a model's references under profiles other than ``omz``."""
+"""The file beside accuracy-check.yml with the references of profiles other than ``omz``."""
 
 TIMM_CROP = 0.875
 
@@ -32,7 +32,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ProfileReference(StrictModel):
-    """What was measured under a profile: fractions between 0 and 1, and where the figures stand."""
+    """Published figures under a profile: fractions between 0 and 1, and their ``source``."""
 
     top1: _Share
     top5: _Share
@@ -45,14 +45,14 @@ class _ProfilesYml(StrictModel):
 
 @dataclass(frozen=True)
 class ProfileSteps:
-    """The geometry of a profile; ``orient`` says whether images are turned as their EXIF data asks."""
+    """The geometric steps of a profile. ``orient`` says whether images are turned as their EXIF data asks."""
 
     steps: tuple[Geometry, ...]
     orient: bool
 
 
 def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
-    """The references in ``profiles.yml`` beside ``accuracy_path``, by profile; none where there is no such file.
+    """The references in ``profiles.yml`` beside ``accuracy_path``, by profile; {} where there is no such file.
 
     Raises :class:`DescriptorError` that names each wrong key.
     """
@@ -64,7 +64,7 @@ def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
 
 
 def profile_steps(profile: str, size: int) -> ProfileSteps:
-    """The steps of ``profile`` (not ``omz``, whose steps stand in accuracy-check.yml) for an input of ``size``."""
+    """The steps of a ``profile`` other than ``omz`` for a square input with sides of ``size`` pixels."""
     if profile == "timm":
         resized = int(size / TIMM_CROP)
         scale = Resize(
@@ -79,9 +79,10 @@ def profile_steps(profile: str, size: int) -> ProfileSteps:
 def with_profile_steps(
     steps: tuple[ChannelSwap | Crop | Resize | Normalization, ...], profile: str, where: str
 ) -> tuple[tuple[ChannelSwap | Geometry | Normalization, ...], bool]:
-    """(``steps`` with their geometry replaced by the profile's, whether to orient). ``where`` is for messages.
+    """(``steps`` with the geometric steps of ``profile`` instead of their own, whether to orient).
 
-    Raises :class:`EvaluationError` where the steps do not tell the (square) size of the model's input.
+    ``where`` names the steps in messages. Raises :class:`EvaluationError` where they do not end in a square of a known
+    size, which is the model's input.
     """
     sized = [step.target for step in steps if isinstance(step, (Crop, Resize)) and step.target]
     if not sized or sized[-1][0] != sized[-1][1]:
@@ -94,7 +95,7 @@ def with_profile_steps(
     values = tuple(step for step in steps if isinstance(step, Normalization))
     if not values:
         return (*swaps, *chosen.steps), chosen.orient
-    # A normalization counts channels in the order they have where it stands: keep the swaps on their side of it.
+    # A normalization counts channels in their order at that step: swaps before it stay before it.
     split = steps.index(values[0])
     before = tuple(step for step in steps[:split] if isinstance(step, ChannelSwap))
     after = tuple(step for step in steps[split:] if isinstance(step, (ChannelSwap, Normalization)))

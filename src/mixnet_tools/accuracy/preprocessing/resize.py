@@ -1,14 +1,15 @@
-"""Scaling as OpenCV and TensorFlow do it: arrays [height, width, 3] in, arrays out. Pillow scales its own images.
+"""Scale arrays [height, width, 3] as OpenCV and TensorFlow do.
 
-TensorFlow's rule is that of ``tf.image.resize`` (TensorFlow 2) without antialias: the centre of output pixel i lies at
-``(i + 0.5) * scale - 0.5`` of the input; bilinear weights clamp at the border, bicubic ones are Keys' kernel with
-a = -0.5 (R. G. Keys, IEEE ASSP 29, 1981), where taps beyond the border are left out and the rest is scaled to sum 1.
-It is computed here with NumPy, so that neither TensorFlow nor its start-up is needed to prepare an image. (The older
-``tf.compat.v1.image.resize_bicubic`` without half_pixel_centers has other centres and a = -0.75: another operation.)
+TensorFlow's rule is that of ``tf.image.resize`` (TensorFlow 2) without antialias. The centre of output pixel i lies at
+``(i + 0.5) * scale - 0.5`` of the input. Bilinear weights clamp at the border. Bicubic weights are Keys' kernel with
+a = -0.5 (R. G. Keys, IEEE ASSP 29, 1981): taps beyond the border are left out, and the others are scaled to sum 1.
+NumPy computes it here, so that no image needs TensorFlow. (The older ``tf.compat.v1.image.resize_bicubic`` without
+half_pixel_centers is another operation: it has other centres, and a = -0.75.)
 """
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ TENSORFLOW_INTERPOLATIONS = ("BILINEAR", "BICUBIC")
 _KEYS = -0.5
 
 
-def require_opencv() -> Any:
+def require_opencv() -> ModuleType:
     """The ``cv2`` module, on one thread. Raises :class:`MissingDependency` where it is not installed."""
     try:
         import cv2
@@ -40,23 +41,23 @@ def require_opencv() -> Any:
             f"this model's preprocessing scales with OpenCV, which is not installed ({error})",
             hint="pip install 'mixnet-tools[opencv]'",
         ) from error
-    cv2.setNumThreads(1)  # images are prepared in threads already
+    cv2.setNumThreads(1)  # images are prepared in several threads already
     return cv2
 
 
 def opencv_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> npt.NDArray[Any]:
-    """``cv2.resize``; ``interpolation`` is a key of :data:`OPENCV_INTERPOLATIONS`. The type (uint8) is kept."""
+    """``cv2.resize`` of uint8 pixels to uint8. ``interpolation`` is a key of :data:`OPENCV_INTERPOLATIONS`."""
     cv2 = require_opencv()
     flag = getattr(cv2, OPENCV_INTERPOLATIONS[interpolation])
     return np.asarray(cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag))
 
 
 def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> Floats:
-    """As ``tf.image.resize(pixels, [height, width], method)``: float32, bicubic values may leave 0..255 a little."""
+    """``tf.image.resize(pixels, [height, width], method)`` as float32. Bicubic values may leave 0..255 a little."""
     weights = _bicubic if interpolation == "BICUBIC" else _bilinear
     rows, row_weights = weights(pixels.shape[0], height)
     columns, column_weights = weights(pixels.shape[1], width)
-    # One tap after the other: an array of all taps at once would be four times the image.
+    # One tap after the other: all taps at once would take four times the memory of the image.
     wide: Floats = np.zeros((height, pixels.shape[1], pixels.shape[2]), dtype=np.float32)
     for tap in range(rows.shape[1]):
         wide += pixels[rows[:, tap]] * row_weights[:, tap, None, None]
@@ -67,7 +68,7 @@ def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpo
 
 
 def _centres(size: int, new_size: int) -> npt.NDArray[np.float64]:
-    # In float32, as TensorFlow's kernels count.
+    # In float32, as TensorFlow's kernels compute.
     half, scale = np.float32(0.5), np.float32(size) / np.float32(new_size)
     return np.asarray((np.arange(new_size, dtype=np.float32) + half) * scale - half, dtype=np.float64)
 
@@ -85,7 +86,7 @@ def _bicubic(size: int, new_size: int) -> tuple[npt.NDArray[np.int64], Floats]:
     """(indices, weights), both [new_size, 4]."""
     centres = _centres(size, new_size)
     first = np.floor(centres)
-    # TensorFlow looks the kernel up in a table of 1024 steps a pixel.
+    # TensorFlow has a table of the kernel with 1024 steps a pixel.
     centres = first + np.rint((centres - first) * 1024) / 1024
     taps = first.astype(np.int64)[:, None] + np.arange(-1, 3)[None, :]
     distance = np.abs(centres[:, None] - taps)

@@ -1,12 +1,12 @@
 """The steps of preprocessing as frozen, typed values, with the keys of Open Model Zoo's accuracy-check.yml.
 
-What a step does to an image is :mod:`.preprocess`'s subject; which file names it is :mod:`.config`'s.
+:mod:`.pipeline` carries them out.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -16,8 +16,8 @@ Side = Annotated[int, Field(ge=1, le=1 << 14)]
 """A width or height in pixels."""
 
 
-def _channel_values(value: Any) -> Any:
-    """OMZ writes one number for all channels, a list, or the string ``(r,g,b)``."""
+def _channel_values(value: object) -> object:
+    """Three numbers, of what OMZ writes: one number for all channels, a list, or the string ``(r,g,b)``."""
     if isinstance(value, str):
         try:
             value = [float(part) for part in value.strip("()[] ").split(",")]
@@ -35,7 +35,7 @@ ChannelValues = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_channe
 
 
 class ChannelSwap(StrictModel):
-    """Reverse the order of the channels. Both names do the same: neither looks at the order it finds."""
+    """Reverse the order of the channels, whatever it is: both names do the same."""
 
     type: Literal["bgr_to_rgb", "rgb_to_bgr"]
 
@@ -53,7 +53,7 @@ class _Sized(StrictModel):
 
 
 class Crop(_Sized):
-    """Keep the centre: ``central_fraction`` of each side, or a given size in pixels."""
+    """Keep the centre of the image: ``central_fraction`` of each side, or a size in pixels."""
 
     type: Literal["crop"]
     use_pillow: bool = False
@@ -61,7 +61,7 @@ class Crop(_Sized):
 
 
 class Resize(_Sized):
-    """Scale to a size; with ``aspect_ratio_scale`` one side follows from the image's own ratio."""
+    """Scale to a size. With ``aspect_ratio_scale``, one side follows from the image's aspect ratio."""
 
     type: Literal["resize"]
     use_pillow: bool = False
@@ -72,14 +72,14 @@ class Resize(_Sized):
 
     @property
     def library(self) -> Literal["pillow", "opencv", "tf"]:
-        """Whose resize is asked for."""
+        """The library whose resize the keys ask for."""
         if self.resize_realization:
             return self.resize_realization
         return "pillow" if self.use_pillow else "tf" if self.use_tensorflow else "opencv"
 
 
 class Normalization(StrictModel):
-    """Subtract ``mean``, then divide by ``std``: a value per channel, in the order the channels have at this step."""
+    """Subtract ``mean``, then divide by ``std``: a value for each channel, in their order at this step."""
 
     type: Literal["normalization"]
     mean: ChannelValues | None = None
@@ -87,7 +87,7 @@ class Normalization(StrictModel):
 
 
 class SquareCrop(StrictModel):
-    """The central square of ``size / (size + 32)`` of the shorter side. Only profiles have it, no file."""
+    """Keep the central square with ``size / (size + 32)`` of the shorter side. Only profiles have this step."""
 
     type: Literal["square_crop"] = "square_crop"
     size: Side
@@ -97,12 +97,12 @@ Geometry = Crop | Resize | SquareCrop
 """Steps that change an image's size."""
 
 Operation = Geometry | Normalization
-"""Steps that are carried out on an image, as opposed to swaps, which only reorder the finished array."""
+"""Steps that are carried out on an image. A swap is none of them: it reorders the finished array."""
 
 _STEP_TYPES = ("bgr_to_rgb", "rgb_to_bgr", "crop", "resize", "normalization")
 
 
-def _known_step(value: Any) -> Any:
+def _known_step(value: object) -> object:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind is None:
         raise ValueError("expected a step: a mapping with the key type")
@@ -116,11 +116,11 @@ def _known_step(value: Any) -> Any:
 Step = Annotated[
     Annotated[ChannelSwap | Crop | Resize | Normalization, Field(discriminator="type")], BeforeValidator(_known_step)
 ]
-"""A step as accuracy-check.yml may have it."""
+"""A step that accuracy-check.yml may have."""
 
 
 def step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str]:
-    """What is wrong with a step beyond its single keys; empty where nothing is."""
+    """What is wrong with the keys of a step taken together; [] where nothing is."""
     if isinstance(step, Crop) and (step.target is None) == (step.central_fraction is None):
         return ["a crop needs either central_fraction, or size (or dst_width and dst_height)"]
     if isinstance(step, Resize):

@@ -83,19 +83,19 @@ def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
 
     images = [(bytes([number]) * 5000, number) for number in range(14)]
     folder = forms.write_parquet(tmp_path / "set", images)
-    shard = folder / "validation-00000-of-00002.parquet"
-    column = parquet.ParquetFile(shard).metadata.row_group(0).column(1)
+    file = folder / "validation-00000-of-00002.parquet"
+    column = parquet.ParquetFile(file).metadata.row_group(0).column(1)
     assert column.path_in_schema == "image.path"
-    whole = shard.read_bytes()
-    shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
+    whole = file.read_bytes()
+    file.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
     with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
-        parquet_images([Location(shard)], 0)
+        parquet_images([Location(file)], 0)
 
-    shard.write_bytes(whole)
-    last = parquet_images([Location(shard)], 0)[-1]
-    column = parquet.ParquetFile(shard).metadata.row_group(0).column(0)
+    file.write_bytes(whole)
+    last = parquet_images([Location(file)], 0)[-1]
+    column = parquet.ParquetFile(file).metadata.row_group(0).column(0)
     assert column.path_in_schema == "image.bytes"
-    shard.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
+    file.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
     with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
         open_image(last)
 

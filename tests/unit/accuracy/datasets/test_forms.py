@@ -122,13 +122,13 @@ def test_tfrecords_count_as_their_writers_do(tmp_path: Path) -> None:
 
 def test_broken_tfrecords_are_named(tmp_path: Path) -> None:
     folder = forms.write_tfrecords(tmp_path / "records", IMAGES, {"image/class/label": 1})
-    shard = folder / "validation-00001-of-00002"
-    whole = shard.read_bytes()
+    file = folder / "validation-00001-of-00002"
+    whole = file.read_bytes()
     for cut, message in ((len(whole) - 5, "ends in its data"), (5, "ends in its header")):
-        shard.write_bytes(whole[:cut])
+        file.write_bytes(whole[:cut])
         with pytest.raises(DatasetError, match=rf"validation-00001-of-00002: record \d+: the file {message}"):
             forms.open_at(folder)
-    shard.write_bytes(forms.record_header(10) + bytes(14))
+    file.write_bytes(forms.record_header(10) + bytes(14))
     with pytest.raises(DatasetError, match="record 0: no TFRecord"):
         forms.open_at(folder)
 
@@ -160,7 +160,7 @@ def test_parquet_of_another_shape_is_refused(tmp_path: Path) -> None:
         forms.open_at(tmp_path / "x.parquet")
 
 
-def test_webdataset_shards(tmp_path: Path) -> None:
+def test_webdataset_tars(tmp_path: Path) -> None:
     folder = forms.write_webdataset(tmp_path / "wds", IMAGES)
     dataset = forms.open_at(folder)
     assert dataset.form == "webdataset"
@@ -202,7 +202,7 @@ def test_several_forms_in_one_folder_are_refused(tmp_path: Path) -> None:
         forms.open_at(tmp_path)
 
 
-def test_of_train_and_validation_shards_only_the_latter_are_taken(tmp_path: Path) -> None:
+def test_of_train_and_validation_files_only_the_latter_are_taken(tmp_path: Path) -> None:
     folder = forms.write_parquet(tmp_path / "parquet", IMAGES)
     (folder / "train-00000-of-00001.parquet").write_bytes(b"never opened")
     assert read_back(forms.open_at(folder)) == IMAGES

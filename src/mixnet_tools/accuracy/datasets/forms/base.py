@@ -1,4 +1,4 @@
-"""What every form of data set takes and gives, and what is asked of a form whose files hold many images each."""
+"""What every form of a data set takes and gives, and the protocol of forms whose files hold many images each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of image files: their labels stand in an annotation file or ImageNet's devkit, or follow from subfolders."""
+"""Folders of image files, with labels from an annotation file, from ImageNet's devkit, or by subfolder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPECTED = (
 
 
 def has_listed_labels(folder: Folder, labels: GivenLabels) -> bool:
-    """Whether a file lists the labels of the images in ``folder``. Then it is one of images, whatever else is in it."""
+    """Whether a file lists the labels of images in ``folder``. Then other files in it do not count."""
     given = labels.annotations
     return (given is not None and not is_devkit(given)) or folder.has_file(ANNOTATION_FILE)
 

@@ -1,4 +1,4 @@
-"""Files that hold many images each: which of a source's files they are, and in which form, by their names."""
+"""Find the files that hold many images each, and their form, by the names of files."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
 FORMS: tuple[PackedForm, ...] = (ParquetFiles(), TfRecordFiles(), TarFiles())
-"""Every form, in the order in which names are tried."""
+"""Every form of such files, in the order in which they are tried on a name."""
 
 _COUNTED = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
 
 
 @dataclass(frozen=True)
 class PackedFiles:
-    """The ``files`` of one ``form``, sorted by name, that are ``source`` or lie in it."""
+    """``files`` of one ``form``, sorted by name. They lie in the folder ``source``, or are ``source`` alone."""
 
     source: Location
     form: PackedForm
     files: tuple[Location, ...]
 
     def read(self, labels: GivenLabels) -> FoundImages:
-        """Their images. Raises :class:`DatasetError`."""
+        """The images in them. Raises :class:`DatasetError`."""
         return self.form.read(self.source, self.files, labels)
 
 
 def packed_file(source: Location) -> PackedFiles | None:
-    """The one file ``source``; None where no form knows its name."""
+    """``source`` as the only file; None where no form knows its name."""
     form = next((form for form in FORMS if form.matches(source.name)), None)
     return None if form is None else PackedFiles(source, form, (source,))
 
@@ -42,8 +42,8 @@ def packed_file(source: Location) -> PackedFiles | None:
 def find_packed_files(folder: Folder) -> PackedFiles | None:
     """The files in ``folder`` that hold many images each; None where there are none.
 
-    Where some of them are called validation or val..., only these are taken. Raises :class:`DatasetError` where they
-    are of several forms, and where some are missing that the others' names count.
+    Where names of some begin with ``val``, only these are taken. Raises :class:`DatasetError` where they are of several
+    forms, and where a file of a numbered set is missing.
     """
     source = folder.location
     found = [(form, [name for name in folder.files() if form.matches(name)]) for form in FORMS]
