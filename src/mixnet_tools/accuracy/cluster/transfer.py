@@ -17,10 +17,8 @@ from mixnet_tools.values import FrozenGraph, IRModel
 
 @dataclass(frozen=True)
 class ModelTransfer:
-    """A model with all its bytes.
-
-    ``files`` are the names of its files, relative to its folder, and their contents; the first is the one to open. An
-    original of TensorFlow has a ``graph`` instead.
+    """A model with all its bytes: the names of its ``files``, relative to its folder, and their contents; the first is
+    the one to open. An original of TensorFlow has a ``graph`` instead.
     """
 
     name: str
