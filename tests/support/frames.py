@@ -11,10 +11,11 @@ PACKAGE = Path(mixnet_tools.__file__).parent
 
 
 def own_frames(frame: FrameType | None) -> list[str]:
-    """The functions of mixnet_tools on the stack of ``frame``, the outermost first, as ``file.py:function``."""
+    """The functions of mixnet_tools on the stack of ``frame``, the outermost first, as ``cli/file.py:function``."""
     found: list[str] = []
     while frame is not None:
-        if Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
-            found.insert(0, f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(PACKAGE):
+            found.insert(0, f"{path.relative_to(PACKAGE)}:{frame.f_code.co_name}")
         frame = frame.f_back
     return found

@@ -105,7 +105,7 @@ def quantize_model(
     floats = existing_irs(descriptor, ir_dir, PRECISIONS)
     wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
     (ir,) = require_irs(descriptor, ir_dir, [wanted])
-    classes = classes_of(floats[0].xml)
+    classes = classes_of(ir.xml)
     found = calibration_images(images, own, classes)
     chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 

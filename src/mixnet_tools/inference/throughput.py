@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import openvino
 
 ROUNDS = 40
+"""Number of rounds, in each of which every model runs once."""
+
 SECONDS = 0.1
 """Length of one run. Many short runs tell more than a few long ones."""
 
@@ -35,6 +37,7 @@ THROUGHPUT: Mapping[str, str] = {**OWN_CHOICE, **FLOAT32_ONLY}
 """Configuration in which mixnet-check runs an IR: all in float32."""
 
 _WARM_UP = 16
+"""Number of inferences before the first round, which tell how many take :data:`SECONDS`."""
 
 
 class Runnable(Protocol):

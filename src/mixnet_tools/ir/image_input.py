@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import openvino
 
 CHANNELS = 3
-"""Of a colour image."""
+"""Number of channels of a colour image."""
 
 OPEN = -1
-"""Stands for a size that the IR leaves open."""
+"""Value of a size that the IR leaves open."""
 
 
 @dataclass(frozen=True)

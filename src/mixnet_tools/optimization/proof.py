@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import openvino
 
 INPUTS = 4
+"""Number of generated inputs on which both models run."""
 
 TOLERANCE = 1e-4
 """Largest allowed |difference|, in units of an output's range (largest minus smallest value).

@@ -35,6 +35,7 @@ SECTION = "optimization"
 
 ARCHITECTURES = ("x86_64", "AMD64")
 ROUNDS = 40
+"""Number of inferences in which each family of kernels is timed."""
 MARGIN = 0.95
 """A kernel takes the place of OpenVINO's choice where it needs at most this share of the time. Less gain is noise."""
 

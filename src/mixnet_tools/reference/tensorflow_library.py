@@ -81,7 +81,6 @@ _SIGNATURES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "TF_SessionRun": (
             None, Pointer, Pointer, _PORTS, _MANY, c.c_int, _PORTS, _MANY, c.c_int, _MANY, c.c_int, Pointer, Pointer,
         ),
-        "TF_GetAllOpList": (_BUFFERS,),
     }
 )  # fmt: skip
 """Function: (result, *arguments)."""
@@ -104,14 +103,6 @@ class Library:
         except (OSError, AttributeError) as error:
             raise LibraryNotUsable(str(error)) from error
         self.version: str = self.c.TF_Version().decode()
-
-    def operations(self) -> bytes:
-        """All operations that the library knows: a serialized ``OpList``."""
-        buffer = self.c.TF_GetAllOpList()
-        try:
-            return c.string_at(buffer.contents.data, buffer.contents.length)
-        finally:
-            self.c.TF_DeleteBuffer(buffer)
 
 
 class Session:
@@ -165,10 +156,6 @@ class Session:
             )  # fmt: skip
             self._check()
             return [self._taken(results[index] or 0) for index in range(len(wanted))]
-
-    def has(self, name: str) -> bool:
-        """Whether the graph has an operation called ``name``."""
-        return bool(self._c.TF_GraphOperationByName(self._graph, name.encode()))
 
     def _operation(self, name: str) -> int:
         found: int | None = self._c.TF_GraphOperationByName(self._graph, name.encode())

@@ -32,5 +32,5 @@ def test_few_frames_from_the_command_to_the_inference(
     assert "openvino" in capsys.readouterr().out
     assert len(stacks) == 80
     longest = max(stacks, key=len)
-    assert longest[0] == "main.py:run"
+    assert longest[0] == "cli/main.py:run"
     assert len(longest) <= MOST, " > ".join(longest)

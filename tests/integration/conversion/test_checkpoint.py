@@ -65,8 +65,12 @@ def test_truncated_data_and_missing_names_are_named(prefix: Path, tmp_path: Path
     checkpoint = read_checkpoint(tmp_path / "net", AGAIN)
     with pytest.raises(FreezeError, match=r"net\.data-00000-of-00001: 'scope/int64' has \d+ bytes"):
         checkpoint.value("scope/int64")
-    with pytest.raises(FreezeError, match="lacks the variable 'nothing'"):
+    with pytest.raises(FreezeError, match=r"lacks the variable 'nothing' \(\d+ others are there\)") as missing:
         checkpoint.value("nothing")
+    assert missing.value.hint == AGAIN
+    with pytest.raises(FreezeError, match="the variable 'scalar' is partitioned"):
+        checkpoint.value("scalar/part_0")
     (tmp_path / "net.data-00000-of-00001").unlink()
-    with pytest.raises(FreezeError, match="cannot be read"):
+    with pytest.raises(FreezeError, match="cannot be read") as gone:
         checkpoint.value("scalar")
+    assert gone.value.hint == AGAIN

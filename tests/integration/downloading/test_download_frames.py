@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 import requests
 
-import mixnet_tools
 from tests.support.downloads import add_model, download_ok, file_entry, noise
+from tests.support.frames import own_frames
 from tests.support.http_server import FaultyServer
 
 MOST = 14
@@ -19,18 +18,11 @@ MOST = 14
 
 def test_few_frames_lie_between_the_command_and_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from ``cli.main.run`` on, with one job, which runs in the thread of the command."""
-    root = str(Path(mixnet_tools.__file__).parent)
     stacks: list[list[str]] = []
     send = requests.Session.send
 
     def counted(*arguments: Any, **settings: Any) -> requests.Response:
-        frame: FrameType | None = sys._getframe(1)
-        names: list[str] = []
-        while frame is not None:
-            if frame.f_code.co_filename.startswith(root):
-                names.append(f"{Path(frame.f_code.co_filename).relative_to(root)}:{frame.f_code.co_name}")
-            frame = frame.f_back
-        stacks.append(names[::-1])
+        stacks.append(own_frames(sys._getframe(1)))
         return send(*arguments, **settings)
 
     monkeypatch.setattr(requests.Session, "send", counted)

@@ -32,5 +32,5 @@ def test_few_frames_from_the_command_to_nncf(
         assert "NNCF cannot quantize this model: enough was seen" in capsys.readouterr().err
     assert len(stacks) == 2
     for stack in stacks:
-        assert stack[0] == "main.py:run"
+        assert stack[0] == "cli/main.py:run"
         assert len(stack) <= MOST, " > ".join(stack)

@@ -42,7 +42,8 @@ def require_opencv() -> ModuleType:
             hint="pip install 'mixnet-tools[opencv]'",
         ) from error
     cv2.setNumThreads(1)  # images are prepared in several threads already
-    return cv2
+    module: ModuleType = cv2  # typed here: mypy knows no type of it where OpenCV is not installed
+    return module
 
 
 def opencv_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> npt.NDArray[Any]:

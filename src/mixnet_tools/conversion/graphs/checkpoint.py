@@ -70,18 +70,24 @@ class Checkpoint:
         """The value of the variable ``name``. Raises :class:`FreezeError` where the files do not hold it."""
         entry = self.entries.get(name)
         if entry is None:
+            whole = name.partition("/part_")[0]
+            if whole in self.entries:
+                raise self._partitioned(whole)
             raise FreezeError(
-                f"{self.prefix}: the checkpoint lacks the variable {name!r} ({len(self.entries)} are there)"
+                f"{self.prefix}: the checkpoint lacks the variable {name!r} ({len(self.entries)} others are there): it "
+                "does not belong to the meta graph, or is damaged",
+                hint=self.fetch_again,
             )
         if entry.partitioned:
-            raise FreezeError(f"{self.prefix}: the variable {name!r} is partitioned, which is not supported")
+            raise self._partitioned(name)
         path = self.prefix.with_name(f"{self.prefix.name}.data-{entry.shard:05d}-of-{self.shards:05d}")
         try:
             with path.open("rb") as stream:
                 stream.seek(entry.offset)
                 data = stream.read(entry.size)
         except OSError as error:
-            raise FreezeError(f"{path}: cannot be read: {error.strerror or error}") from error
+            message = f"{path}: cannot be read: {error.strerror or error}"
+            raise FreezeError(message, hint=self.fetch_again) from error
         try:
             kind = dtype_of(entry.dtype)
         except TensorFlowFailure as error:

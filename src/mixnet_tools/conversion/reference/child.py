@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job
 from mixnet_tools.reference.process import ReferenceProcess, Running
+from mixnet_tools.reference.reachable import purposes_of, reached_part
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 _UNKNOWN_OPERATION = "Op type not registered"
 """TensorFlow's words for a graph with an operation that it does not know."""
@@ -62,3 +67,10 @@ class ChildReference(Reference):
     def close(self) -> None:
         """See :meth:`Reference.close`."""
         self._process.close()
+
+
+def graph_reference(job: Job, graph: GraphDef) -> Reference:
+    """The original whose TensorFlow graph is ``graph``, as it stands in its file."""
+    return ChildReference(
+        job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
+    )

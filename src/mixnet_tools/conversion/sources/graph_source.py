@@ -15,13 +15,13 @@ from mixnet_tools.conversion.graphs.inference_graph import InferenceGraph, infer
 from mixnet_tools.conversion.graphs.weights import WeightChoice
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.reference.child import ChildReference
+from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, write
 from mixnet_tools.errors import FreezeError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
-from mixnet_tools.reference.reachable import purposes_of, reached_part, refuse_unsafe
+from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class GraphSource(SourceModel):
             raise FreezeError(f"{path}: a graph without nodes ({path.stat().st_size} bytes)", hint=self.fetch_again)
         outputs = self.plan.outputs or tuple(parse_cut(name) for name in self._cut.outputs)
         self.plan = replace(self.plan, outputs=outputs)
-        self._refuse_unsafe()
+        self._job  # noqa: B018 - refuses what is unsafe
         self.plan = replace(self.plan, weights=self.choice.used)
         if self.is_frozen_first:
             self.freeze()
@@ -83,15 +83,12 @@ class GraphSource(SourceModel):
 
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
-        job, graph = self._job
-        return ChildReference(
-            job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
-        )
+        return graph_reference(*self._job)
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""
         self.check_files()
-        self._refuse_unsafe()
+        self._job  # noqa: B018 - refuses what is unsafe
         return self._frozen
 
     @property
@@ -123,14 +120,12 @@ class GraphSource(SourceModel):
         """``graph`` as it is run, and how it gets its weights; None where they are constants."""
         return graph, None
 
-    def _refuse_unsafe(self) -> None:
-        """Raise :class:`UnsafeModelError` where answering or restoring would do more than compute."""
-        job, graph = self._job
-        refuse_unsafe(graph, purposes_of(job), str(self.plan.source.path))
-
     @cached_property
     def _job(self) -> tuple[Job, GraphDef]:
-        """The original as a job, and the graph that it runs: the file's own, but for frozen inputs."""
+        """The original as a job, and the graph that it runs: the file's own, but for frozen inputs.
+
+        Raises :class:`UnsafeModelError` where answering or restoring would do more than compute.
+        """
         plan, graph = self.plan, self._graph
         feeds = {}
         for entry in plan.inputs:
@@ -149,6 +144,7 @@ class GraphSource(SourceModel):
             restore=restore,
             readable=tuple(str(path.resolve().parent) for path in self.files()[1:2]),
         )
+        refuse_unsafe(graph, purposes_of(job), str(plan.source.path))
         return job, graph
 
     @cached_property

@@ -19,14 +19,14 @@ from mixnet_tools.conversion.graphs.saved_model_file import (
 )
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.reference.child import ChildReference
+from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in, write
 from mixnet_tools.errors import FreezeError, first_line
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.reference.job import Job, Restore
-from mixnet_tools.reference.reachable import purposes_of, reached_part, refuse_unsafe
+from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -74,21 +74,20 @@ class SavedModelSource(SourceModel):
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()
-        job, meta = self._job
-        refuse_unsafe(meta.graph_def, purposes_of(job), str(self.plan.source.path / GRAPH_FILE))
+        self._job  # noqa: B018 - refuses what is unsafe
         return self.plan
 
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
         job, meta = self._job
-        graph = meta.graph_def
-        return ChildReference(
-            job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
-        )
+        return graph_reference(job, meta.graph_def)
 
     @cached_property
     def _job(self) -> tuple[Job, MetaGraphDef]:
-        """The signature as a job: restored by the SavedModel's own saver, then initialized."""
+        """The signature as a job: restored by the SavedModel's own saver, then initialized.
+
+        Raises :class:`UnsafeModelError` where any of that would do more than compute.
+        """
         folder = self.plan.source.path
         meta = read_meta_graph(folder, self.fetch_again)
         signature = self._signature_of(meta)
@@ -112,6 +111,7 @@ class SavedModelSource(SourceModel):
             assets=assets(meta, folder.absolute()),
             readable=(str(folder.resolve()),),
         )
+        refuse_unsafe(meta.graph_def, purposes_of(job), str(folder / GRAPH_FILE))
         return job, meta
 
     def _signature_of(self, meta: MetaGraphDef) -> SignatureDef:
