@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def nano() -> ModelDescriptor:
     """The descriptor of mixnet-nano."""
-    (entry,) = zoo.select(zoo.find_models([zoo.embedded_root()]), ["mixnet-nano"])
+    (entry,) = zoo.flat(zoo.select(zoo.find_models([zoo.embedded_root()]), ["mixnet-nano"]))
     return entry.load()
 
 

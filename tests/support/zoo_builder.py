@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,4 +39,14 @@ def write_model(root: Path, name: str, data: dict[str, Any] | str | None = None)
     path.parent.mkdir(parents=True, exist_ok=True)
     contents = descriptor_data() if data is None else data
     path.write_text(contents if isinstance(contents, str) else yaml.safe_dump(contents, sort_keys=False))
+    return path
+
+
+def write_composite(root: Path, name: str, stages: Sequence[str], **changes: Any) -> Path:
+    """``root/public/<name>/composite-model.yml`` with the models ``stages``; ``changes`` replace keys."""
+    for stage in stages:
+        write_model(root, f"{name}/{stage}")
+    path = root / "public" / name / "composite-model.yml"
+    data = {"description": "Both.", "task_type": "classification", "framework": "tf", "stages_order": list(stages)}
+    path.write_text(yaml.safe_dump({**data, "license": "https://license.invalid", **changes}, sort_keys=False))
     return path

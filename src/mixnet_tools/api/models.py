@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +34,17 @@ def list_models(models_dir: PathLike | Iterable[PathLike] | None = None) -> tupl
 def find_model(name: str, models_dir: PathLike | Iterable[PathLike] | None = None) -> ModelDescriptor:
     """Read the descriptor of the model ``name`` (no pattern) below ``models_dir`` (default: see :func:`list_models`).
 
-    Raises :class:`DescriptorError` where the descriptor is broken, :class:`UnknownModelError` where no model has this
-    name.
+    Warns (:mod:`warnings`) of keys that are unknown, and ignored. Raises :class:`DescriptorError` where the descriptor
+    is broken, :class:`UnknownModelError` where no model has this name.
     """
-    entries = zoo.select(zoo.find_models(_roots(models_dir)), [name])
+    entries = zoo.flat(zoo.select(zoo.find_models(_roots(models_dir)), [name]))
     if len(entries) != 1 or entries[0].name != name:
         found = ", ".join(entry.name for entry in entries)
         raise UnknownModelError(f"expected the name of one model, got {name!r}, which stands for {found}")
-    return entries[0].load()
+    descriptor = entries[0].load()
+    for text in descriptor.warnings:
+        warnings.warn(text, stacklevel=2)
+    return descriptor
 
 
 def download(

@@ -32,7 +32,8 @@ from mixnet_tools.cli.common.options import (
     make_progress,
     positive_int,
     print_all_models,
-    selected_models,
+    readable_models,
+    refuse_broken,
 )
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
@@ -93,13 +94,16 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find everything for all models first, then measure. Nothing is measured where something is missing."""
+    """Find everything for all models first, then measure. Nothing is measured where something is missing.
+
+    Models whose descriptors are broken are left out, and named at the end.
+    """
     if args.print_all:
         return print_all_models(args)
     # Pillow's remarks on odd metadata name no file and change no pixel.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     progress = make_progress(args)
-    descriptors = selected_models(args)
+    descriptors, broken = readable_models(args)
     _check_usage(args, len(descriptors))
     tasks = _find_tasks(args, descriptors, progress)
     devices = args.devices or (args.device or "CPU",)
@@ -121,7 +125,9 @@ def run(args: argparse.Namespace) -> int:
             for task in tasks
         ]
     pairs = zip(evaluations, tasks, strict=True)
-    return finish(args, [Finished(evaluation, task.dataset, task.class_names) for evaluation, task in pairs])
+    code = finish(args, [Finished(evaluation, task.dataset, task.class_names) for evaluation, task in pairs])
+    refuse_broken(broken)
+    return code
 
 
 def _add_images(parser: Parser) -> None:

@@ -88,10 +88,15 @@ def run(args: argparse.Namespace) -> int:
 
     from mixnet_tools.downloading.download import ModelOutcome, download_models
 
-    outcomes = list(download_models(models, args.output_dir, _options(args), make_progress(args)))
-    outcomes += [ModelOutcome(name, None, error) for name, error in broken]
     # With JSON events on stdout, the lines for people have to go elsewhere.
     results = sys.stderr if args.progress_format == "json" else sys.stdout
+    wanted = [model for model in models if not args.precisions or set(args.precisions) & set(model.precisions)]
+    for model in models:
+        if model not in wanted and not args.quiet:
+            lacking, has = ", ".join(args.precisions), ", ".join(model.precisions) or "none"
+            print(f"{model.name}: skipped: it has no {lacking} (it has {has})", file=results)
+    outcomes = list(download_models(wanted, args.output_dir, _options(args), make_progress(args)))
+    outcomes += [ModelOutcome(name, None, error) for name, error in broken]
     for outcome in outcomes:
         if outcome.model is not None and not (args.quiet and args.progress_format == "json"):
             print(_summary(outcome.model), file=results)

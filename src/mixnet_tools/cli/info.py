@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixnet_tools.cli.common.options import Parser, add_model_selection, print_all_models, selected_entries
+from mixnet_tools.cli.common.options import (
+    Parser,
+    add_model_selection,
+    load_each,
+    print_all_models,
+    refuse_broken,
+    selected_entries,
+)
 from mixnet_tools.cli.common.output import print_json, table
 from mixnet_tools.errors import IRError, UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
+    from mixnet_tools.cli.common.options import Broken
+    from mixnet_tools.descriptors.composite_yml import CompositeDescriptor
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
-    from mixnet_tools.descriptors.zoo import ZooEntry
+    from mixnet_tools.descriptors.zoo import CompositeEntry, ZooEntry
     from mixnet_tools.ir.inspect import IrPort
 
 MOST_SHOWN = 100
@@ -48,39 +58,84 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--ir shows one file; it cannot be combined with --name, --list or --all")
         _show_ir(args.ir, as_json)
         return 0
-    infos = [_info(entry, entry.load(), args.ir_dir) for entry in selected_entries(args)]
-    if as_json:
+    infos, broken = _infos(selected_entries(args), args.ir_dir)
+    if as_json and (infos or len(broken) > 1):
         print_json(infos)
-    else:
+    elif infos:
         print("\n\n".join(_readable(info) for info in infos))
+    refuse_broken(broken)
     return 0
+
+
+def _infos(entries: Iterable[ZooEntry | CompositeEntry], ir_dir: Path) -> tuple[list[dict[str, Any]], Broken]:
+    """What is known of each model, and which descriptors are broken. A broken one hides no other."""
+    from mixnet_tools.descriptors.zoo import CompositeEntry
+
+    infos: list[dict[str, Any]] = []
+    problems: Broken = ()
+    for entry in entries:
+        if isinstance(entry, CompositeEntry):
+            stages, broken = _infos(entry.stages, ir_dir)
+            composites, broken_composites = load_each([entry])
+            problems += broken + broken_composites
+            infos += [_composite_info(one, stages) for one in composites if stages] or stages
+        else:
+            models, broken = load_each([entry])
+            problems += broken
+            infos += [_info(entry, model, ir_dir) for model in models]
+    return infos, problems
+
+
+def _composite_info(composite: CompositeDescriptor, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """A composite model in the same fields. Its precisions are those of its first stage."""
+    ordered = sorted(stages, key=lambda stage: composite.stages_order.index(stage["name"]))
+    return {
+        **_common_info(composite, composite.name),
+        "model_config": None,
+        "precisions": ordered[0]["precisions"],
+        "input_info": [],
+        "model_stages": ordered,
+        "download_size": sum(stage["download_size"] for stage in ordered),
+        "sources": [],
+        "ir": {},
+    }
+
+
+def _common_info(model: ModelDescriptor | CompositeDescriptor, composite: str | None) -> dict[str, Any]:
+    from mixnet_tools.descriptors.card import read_card
+    from mixnet_tools.descriptors.model_yml import ACCURACY_FILE
+
+    folder = model.path.parent.absolute()
+    card = read_card(folder)
+    accuracy = folder / ACCURACY_FILE
+    return {
+        "name": model.name,
+        "composite_model_name": composite,
+        "description": model.description,
+        "framework": model.framework,
+        "license_url": model.license,
+        "accuracy_config": str(accuracy) if accuracy.is_file() else None,
+        "subdirectory": str(model.subdirectory),
+        "task_type": model.task_type,
+        "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
+    }
 
 
 def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
     """One model in omz_info_dumper's fields, and below them ours (card, files, ir)."""
-    from mixnet_tools.descriptors.card import read_card
     from mixnet_tools.ir.locate import existing_irs
 
-    card = read_card(model.directory)
     return {
-        "name": model.name,
-        "composite_model_name": entry.composite,
-        "description": model.description,
-        "framework": model.framework,
-        "license_url": model.license,
-        "accuracy_config": str(model.accuracy_path) if model.accuracy_path.is_file() else None,
-        "model_config": str(model.path),
+        **_common_info(model, entry.composite),
+        "model_config": str(model.path.absolute()),
         "precisions": list(model.precisions),
-        "subdirectory": str(model.subdirectory),
-        "task_type": model.task_type,
         "input_info": [
-            {"name": entry.name, "shape": list(entry.shape) if entry.shape else None, "layout": entry.layout}
+            {"name": entry.name, "shape": list(entry.shape or ()), "layout": entry.layout or ""}
             for entry in model.input_info
         ],
         "model_stages": [],
         "download_size": model.download_size,
         "sources": [[str(source) for source in file.sources] for file in model.files],
-        "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
         "ir": {ir.precision: _ir(ir.xml) for ir in existing_irs(model, ir_dir)},
     }
 
@@ -109,12 +164,13 @@ def _readable(info: dict[str, Any]) -> str:
         ("description", textwrap.fill(" ".join(info["description"].split()), 90)),
         ("task", info["task_type"]),
         ("framework", info["framework"]),
+        ("stages", "\n".join(stage["name"] for stage in info["model_stages"])),
         ("input", "\n".join(inputs)),
         ("precisions", ", ".join(info["precisions"])),
         ("download", human_bytes(info["download_size"])),
         ("sources", "\n".join(source for sources in info["sources"] for source in sources)),
         ("license", info["license_url"]),
-        ("descriptor", info["model_config"]),
+        ("descriptor", info["model_config"] or "composite-model.yml, and those of its stages"),
         ("accuracy config", info["accuracy_config"] or "none"),
         ("card", f"{_number(card.get('mparams'))} M parameters, {_number(card.get('gflops'))} G multiply-adds"),
     ]
@@ -124,9 +180,10 @@ def _readable(info: dict[str, Any]) -> str:
             continue
         figures = f"{ir['mparams']:.3f} M parameters, {ir['gmacs']:.3f} G multiply-adds"
         rows.append((f"IR {precision}", f"{figures}\n{ir['xml']}"))
-    if not info["ir"]:
+    if not info["ir"] and not info["model_stages"]:
         rows.append(("IR", f"none here (mixnet-convert --name {info['name']} makes it; --ir_dir says where it is)"))
-    return table((info["name"], ""), rows)
+    rows = [row for row in rows if row[0] not in ("stages", "input", "sources") or row[1]]
+    return "\n\n".join([table((info["name"], ""), rows), *map(_readable, info["model_stages"])])
 
 
 def _show_ir(xml: Path, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """``model.yml`` as a frozen, typed value.
 
 The format is Open Model Zoo's: its files load here unchanged, and ours load there. Checked here, and not there, are
-unknown keys, duplicate and colliding file names, paths that leave the model's folder, malformed sizes and digests.
+colliding file names, paths that leave the model's folder, malformed sizes and digests. An unknown key is a warning.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def _source_from_string(value: object) -> object:
     return {"$type": "http", "url": value} if isinstance(value, str) else value
 
 
-def _one_of_task_types(text: str) -> str:
+def one_of_task_types(text: str) -> str:
+    """``text``, if it is a task type. Raises ValueError if not."""
     if text not in TASK_TYPES:
         raise ValueError("expected a task type of Open Model Zoo (such as 'classification')")
     return text
@@ -122,6 +123,7 @@ def _compilable(text: str) -> str:
     return text
 
 
+Framework = Literal["dldt", "onnx", "pytorch", "tf"]
 RelativePath = Annotated[str, AfterValidator(safe_relative_path)]
 
 
@@ -217,13 +219,13 @@ class InputInfo(StrictModel):
 
 class _ModelYml(StrictModel):
     description: str
-    task_type: Annotated[str, AfterValidator(_one_of_task_types)]
+    task_type: Annotated[str, AfterValidator(one_of_task_types)]
     files: tuple[ModelFile, ...] = Field(strict=False)
     postprocessing: tuple[Postprocessing, ...] = Field(default=(), strict=False)
     input_info: tuple[InputInfo, ...] = Field(default=(), strict=False)
     conversion_to_onnx_args: tuple[str, ...] | None = Field(default=None, strict=False)
     model_optimizer_args: tuple[str, ...] | None = Field(default=None, strict=False)
-    framework: Literal["dldt", "onnx", "pytorch", "tf"]
+    framework: Framework
     license: str
     model_info: dict[str, Any] | None = None
     quantizable: bool = False
@@ -234,12 +236,14 @@ class ModelDescriptor(_ModelYml):
     """Everything that is known of a model before a download.
 
     ``name`` is the name of the folder with model.yml, ``path`` is that file. ``subdirectory`` is that folder relative
-    to its zoo's root (``public/mixnet-l``): every output folder has the model in a folder of this name.
+    to its zoo's root (``public/mixnet-l``): every output folder has the model in a folder of this name. ``warnings``
+    name the keys of the file that are unknown, and were ignored.
     """
 
     name: str
     path: Path
     subdirectory: PurePosixPath
+    warnings: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -257,8 +261,7 @@ class ModelDescriptor(_ModelYml):
         if self.model_optimizer_args is None:
             folders = (file.name.split("/") for file in self.files)
             return tuple(sorted({parts[0] for parts in folders if len(parts) == 2 and parts[0].startswith("FP")}))
-        suffix = f"-{self.quantized}" if self.quantized else ""
-        return tuple(sorted(f"{precision}{suffix}" for precision in PRECISIONS))
+        return tuple(sorted(PRECISIONS))  # of quantized models too: what is not INT8 in them is written so
 
     @property
     def download_size(self) -> int:
@@ -267,14 +270,24 @@ class ModelDescriptor(_ModelYml):
 
 
 def load_descriptor(path: Path, subdirectory: PurePosixPath) -> ModelDescriptor:
-    """Read the model.yml at ``path``. Raises :class:`DescriptorError` that names each wrong key."""
+    """Read the model.yml at ``path``. Raises :class:`DescriptorError` that names each wrong value."""
+    name = checked_name(path)
+    document = strict_yaml.read(path)
+    said_by_folder = [key for key in ("name", "subdirectory") if key in document.data]
+    if said_by_folder:  # refused there too
+        raise DescriptorError(document.problem((said_by_folder[0],), "is said by the folder: remove this key"))
+    contents, warnings = strict_yaml.validate_known(document, _ModelYml, _cross_check)
+    return ModelDescriptor(**dict(contents), name=name, path=path, subdirectory=subdirectory, warnings=warnings)
+
+
+def checked_name(path: Path) -> str:
+    """The name of the folder that holds the descriptor ``path``. Raises :class:`DescriptorError` for an odd one."""
     name = path.parent.resolve().name
     if not _NAME.fullmatch(name):
         raise DescriptorError(
             f"{path}: the folder's name is the model's name: expected letters, digits, '.', '_' and '-', got {name!r}"
         )
-    contents = strict_yaml.validate(strict_yaml.read(path), _ModelYml, _cross_check)
-    return ModelDescriptor(**dict(contents), name=name, path=path, subdirectory=subdirectory)
+    return name
 
 
 def _cross_check(model: _ModelYml) -> list[tuple[KeyPath, str]]:

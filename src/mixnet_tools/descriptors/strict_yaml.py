@@ -7,14 +7,14 @@ large or expand without bound. A problem is named by file, key and line.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mixnet_tools.descriptors.known_keys import nearest_key
 from mixnet_tools.errors import DescriptorError
 
 if TYPE_CHECKING:
@@ -123,6 +123,35 @@ def validate(
     found = cross_check(value) if cross_check else []
     if found:
         raise _joined([document.problem(key, text) for key, text in found])
+    return value
+
+
+def validate_known(
+    document: Document, model: type[ModelT], cross_check: Callable[[ModelT], list[tuple[KeyPath, str]]] | None = None
+) -> tuple[ModelT, tuple[str, ...]]:
+    """As :func:`validate`, with unknown keys left out: each is a warning in the second value, not an error.
+
+    Where something else is wrong as well, the error names the unknown keys too: one of them may be a misspelt key that
+    is required.
+    """
+    try:
+        model.model_validate(document.data)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        if all(item["type"] == "extra_forbidden" for item in found):
+            keys = {_real_key(document.data, item["loc"]) for item in found}
+            known = replace(document, data=_without(document.data, keys))
+            warnings = (_describe(document, item, model) + "; it is ignored" for item in found)
+            return validate(known, model, cross_check), tuple(dict.fromkeys(warnings))
+    return validate(document, model, cross_check), ()
+
+
+def _without(value: Any, keys: set[KeyPath], here: KeyPath = ()) -> Any:
+    """A copy of plain data, without the mappings' entries at ``keys``."""
+    if isinstance(value, dict):
+        return {name: _without(one, keys, (*here, name)) for name, one in value.items() if (*here, name) not in keys}
+    if isinstance(value, list):
+        return [_without(one, keys, (*here, index)) for index, one in enumerate(value)]
     return value
 
 
@@ -241,8 +270,8 @@ def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) ->
     if kind == "missing":
         return document.problem(key, "is required, and missing")
     if kind == "extra_forbidden":
-        near = get_close_matches(str(key[-1]), _field_names(model), n=1)
-        return document.problem(key, f"unknown key{f' (did you mean {near[0]!r}?)' if near else ''}")
+        near = nearest_key(str(key[-1]), model)
+        return document.problem(key, f"unknown key{f' (did you mean {near!r}?)' if near else ''}")
     if kind == "union_tag_invalid":
         return document.problem(key, f"expected $type to be one of {context['expected_tags']}, got {context['tag']!r}")
     if kind == "union_tag_not_found":
@@ -269,25 +298,3 @@ def _real_key(data: object, loc: KeyPath) -> KeyPath:
             continue
         key.append(part)
     return tuple(key)
-
-
-def _field_names(model: type[BaseModel]) -> list[str]:
-    """Every key that ``model`` and the models nested in it know, for suggestions."""
-    names: dict[str, None] = {}
-    queue: list[type[BaseModel]] = [model]
-    done: set[type[BaseModel]] = set()
-    while queue:
-        current = queue.pop()
-        if current in done:
-            continue
-        done.add(current)
-        for name, field in current.model_fields.items():
-            names[field.alias or name] = None
-            queue.extend(_models_in(field.annotation))
-    return list(names)
-
-
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]

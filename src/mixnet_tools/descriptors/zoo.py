@@ -15,10 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from mixnet_tools.descriptors.composite_yml import COMPOSITE_FILE, CompositeDescriptor, load_composite
 from mixnet_tools.descriptors.model_yml import MODEL_FILE, ModelDescriptor, load_descriptor
 from mixnet_tools.errors import DescriptorError, UnknownModelError
 
-COMPOSITE_FILE = "composite-model.yml"
 ENVIRONMENT_VARIABLE = "MIXNET_TOOLS_MODELS"
 
 
@@ -38,6 +38,20 @@ class ZooEntry:
     def load(self) -> ModelDescriptor:
         """Read and check the descriptor."""
         return load_descriptor(self.path, self.subdirectory)
+
+
+@dataclass(frozen=True)
+class CompositeEntry:
+    """A composite model that was found: its folder holds the file ``path``, and the models that are its ``stages``."""
+
+    name: str
+    path: Path
+    subdirectory: PurePosixPath
+    stages: tuple[ZooEntry, ...]
+
+    def load(self) -> CompositeDescriptor:
+        """Read and check composite-model.yml. The descriptors of the stages are not read."""
+        return load_composite(self.path, self.subdirectory, frozenset(stage.name for stage in self.stages))
 
 
 def embedded_root() -> Path:
@@ -81,19 +95,45 @@ def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
     return tuple(entries[name] for name in sorted(entries))
 
 
-def select(entries: Sequence[ZooEntry], patterns: Iterable[str]) -> tuple[ZooEntry, ...]:
-    """The entries that match a name or shell pattern (``mixnet-*``), each once, in the order of ``patterns``.
+def with_composites(entries: Iterable[ZooEntry]) -> tuple[ZooEntry | CompositeEntry, ...]:
+    """The models of a zoo as Open Model Zoo lists them, by name: a composite model stands for all its stages."""
+    listed: list[ZooEntry | CompositeEntry] = []
+    stages: dict[Path, list[ZooEntry]] = {}
+    for entry in entries:
+        if entry.composite is None:
+            listed.append(entry)
+        else:
+            stages.setdefault(entry.path.parent.parent, []).append(entry)
+    for folder, found in stages.items():
+        subdirectory = found[0].subdirectory.parent
+        name = found[0].composite or folder.name
+        placed = subdirectory if subdirectory.parts else PurePosixPath(name)
+        listed.append(CompositeEntry(name, folder / COMPOSITE_FILE, placed, tuple(found)))
+    return tuple(sorted(listed, key=lambda entry: entry.name))
 
-    Raises :class:`UnknownModelError` where a pattern matches nothing. It suggests the nearest names.
+
+def flat(listed: Iterable[ZooEntry | CompositeEntry]) -> tuple[ZooEntry, ...]:
+    """The models of ``listed``, each once: the stages in the place of their composite model."""
+    found = (one for entry in listed for one in (entry.stages if isinstance(entry, CompositeEntry) else (entry,)))
+    return tuple({entry.name: entry for entry in found}.values())
+
+
+def select(entries: Sequence[ZooEntry], patterns: Iterable[str]) -> tuple[ZooEntry | CompositeEntry, ...]:
+    """What matches a name or shell pattern (``mixnet-*``), each once, in the order of ``patterns``.
+
+    A pattern that matches a composite model stands for it, and one that matches only stages of it stands for these.
+    Raises :class:`UnknownModelError` that names each pattern without a match, with the nearest names.
     """
-    chosen: dict[str, ZooEntry] = {}
-    unknown: list[str] = []
+    listed = with_composites(entries)
+    chosen: dict[str, ZooEntry | CompositeEntry] = {}
+    unknown = []
     for pattern in patterns:
-        matches = [
-            entry
-            for entry in entries
-            if fnmatchcase(entry.name, pattern) or (entry.composite and fnmatchcase(entry.composite, pattern))
-        ]
+        matches: list[ZooEntry | CompositeEntry] = []
+        for entry in listed:
+            if fnmatchcase(entry.name, pattern):
+                matches.append(entry)
+            elif isinstance(entry, CompositeEntry):
+                matches += [stage for stage in entry.stages if fnmatchcase(stage.name, pattern)]
         chosen.update((entry.name, entry) for entry in matches)
         if not matches:
             unknown.append(pattern)

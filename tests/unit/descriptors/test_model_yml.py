@@ -69,6 +69,37 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_line(tmp_path:
         assert "(line " in line or "missing" in line
 
 
+def test_unknown_keys_are_warnings_with_file_key_line_and_nearest_key(tmp_path: Path) -> None:
+    source = {"$type": "http", "url": URL, "mirror": URL}
+    data = descriptor_data(
+        files=[file_entry(source=source), file_entry(name="b", oroginal_source=URL)], descripton="x", weather={"a": [1]}
+    )
+    path = write_model(tmp_path, "net", data)
+    model = load_descriptor(path, PurePosixPath("public/net"))
+    lines = path.read_text().splitlines()
+
+    def line_of(key: str) -> int:
+        return next(number for number, line in enumerate(lines, 1) if line.strip().startswith(f"{key}:"))
+
+    assert sorted(model.warnings) == [
+        f"{path}: descripton (line {line_of('descripton')}): unknown key (did you mean 'description'?); it is ignored",
+        f"{path}: files[0].source.mirror (line {line_of('mirror')}): unknown key; it is ignored",
+        f"{path}: files[1].oroginal_source (line {line_of('oroginal_source')}): unknown key "
+        "(did you mean 'original_source'?); it is ignored",
+        f"{path}: weather (line {line_of('weather')}): unknown key; it is ignored",
+    ]
+    assert str(model.files[0].source) == URL
+    assert model.files[1].original_source is None
+    assert model.description == "A model for tests."
+
+
+def test_a_wrong_value_beside_an_unknown_key_is_an_error(tmp_path: Path) -> None:
+    message = refusal(tmp_path, descriptor_data(weather=1, framework="caffe"))
+    assert "framework (line" in message
+    # Rules that concern several keys are looked at with the unknown keys left out.
+    assert "has nothing to convert" in refusal(tmp_path, descriptor_data(weather=1, framework="dldt"))
+
+
 @pytest.mark.parametrize(
     "name", ["../x", "/x", "a/../b", "a//b", "./a", "a/", "", "c:x", "a\\b", "a\nb", "a\0b", "x" * 256]
 )
@@ -119,7 +150,7 @@ def test_duplicate_and_colliding_file_names_are_refused(tmp_path: Path) -> None:
     assert "needs a folder where files[2] is a file" in message
 
 
-@pytest.mark.parametrize("key", ["name", "subdirectory", "path"])
+@pytest.mark.parametrize("key", ["name", "subdirectory"])
 def test_what_the_folder_says_cannot_be_said_in_the_file(tmp_path: Path, key: str) -> None:
     assert f"{key} (line" in refusal(tmp_path, descriptor_data(**{key: "x"}))
 
@@ -222,14 +253,15 @@ def test_a_folder_name_that_is_no_model_name_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.environ.get("OMZ_MODELS"), reason="OMZ_MODELS names no models folder of Open Model Zoo")
 def test_every_descriptor_of_open_model_zoo_loads_unchanged() -> None:
-    refused = {}
+    refused, warnings = {}, list[str]()
     paths = sorted(Path(os.environ["OMZ_MODELS"]).rglob("model.yml"))
     for path in paths:
         try:
-            load_descriptor(path, PurePosixPath(path.parent.name))
+            warnings += load_descriptor(path, PurePosixPath(path.parent.name)).warnings
         except DescriptorError as error:
             refused[path.parent.name] = str(error)
     assert len(paths) > 200
+    assert refused == {}
     # Its release of 2024 misspells one key.
-    assert set(refused) <= {"modnet-webcam-portrait-matting"}, refused
-    assert all("unknown key (did you mean 'original_source'?)" in message for message in refused.values())
+    assert len(warnings) <= 1
+    assert all("unknown key (did you mean 'original_source'?); it is ignored" in text for text in warnings)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.errors import DescriptorError, UnknownModelError
-from tests.support.zoo_builder import write_model
+from tests.support.zoo_builder import write_composite, write_model
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(entries: tuple[zoo.ZooEntry, ...]) -> list[str]:
+def names(entries: Sequence[zoo.ZooEntry | zoo.CompositeEntry]) -> list[str]:
     return [entry.name for entry in entries]
 
 
@@ -128,13 +128,61 @@ def test_every_unknown_name_is_told(root: Path) -> None:
     assert "'bbb'" in str(caught.value)
 
 
-def test_parts_of_a_composite_model_answer_to_its_name(root: Path) -> None:
-    write_model(root / "public", "reader-encoder")
-    folder = root / "public/public"
-    folder.rename(root / "public/reader")
-    (root / "public/reader/composite-model.yml").write_text("description: x\n")
+def test_a_composite_model_stands_for_its_stages(root: Path) -> None:
+    write_composite(root, "reader", ["reader-encoder", "reader-decoder"])
     entries = zoo.find_models([root])
-    assert names(zoo.select(entries, ["reader"])) == ["reader-encoder"]
+    listed = zoo.with_composites(entries)
+    assert names(listed) == ["mixnet-l", "mixnet-m", "reader", "resnet-50"]
+    assert names(zoo.flat(listed)) == ["mixnet-l", "mixnet-m", "reader-decoder", "reader-encoder", "resnet-50"]
+    (reader,) = zoo.select(entries, ["reader"])
+    assert isinstance(reader, zoo.CompositeEntry)
+    assert str(reader.subdirectory) == "public/reader"
+    assert reader.load().stages_order == ("reader-encoder", "reader-decoder")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["reader*"], ["reader"]),  # the whole, and not its stages once more
+        (["*coder"], ["reader-decoder", "reader-encoder"]),
+        (["reader-encoder", "reader"], ["reader-encoder", "reader"]),
+    ],
+)
+def test_a_pattern_means_a_composite_model_or_else_its_stages(
+    root: Path, patterns: list[str], expected: list[str]
+) -> None:
+    write_composite(root, "reader", ["reader-encoder", "reader-decoder"])
+    chosen = zoo.select(zoo.find_models([root]), patterns)
+    assert names(chosen) == expected
+    assert len(zoo.flat(chosen)) == 2
+
+
+def test_the_stages_of_a_composite_model_can_be_a_root_of_their_own(root: Path) -> None:
+    folder = write_composite(root, "reader", ["reader-encoder"]).parent
+    (reader,) = zoo.with_composites(zoo.find_models([folder]))
+    assert (reader.name, str(reader.subdirectory)) == ("reader", "reader")
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (
+            ["reader-encoder", "reader-decoder", "reader-3"],
+            "stages_order[2] (line 7): expected a folder with",
+        ),
+        (["reader-encoder"], "stages_order (line 4): does not name the stage 'reader-decoder'"),
+        (["reader-encoder", "reader-decoder", "reader-encoder"], "names 'reader-encoder' twice"),
+        ([], "stages_order (line 4): expected at least 1 in the list"),
+        ("reader-encoder", "stages_order (line 4): expected a list"),
+    ],
+)
+def test_an_order_that_does_not_fit_the_stages_is_refused(root: Path, order: list[str], words: str) -> None:
+    path = write_composite(root, "reader", ["reader-encoder", "reader-decoder"], stages_order=order)
+    (reader,) = zoo.select(zoo.find_models([root]), ["reader"])
+    with pytest.raises(DescriptorError) as caught:
+        reader.load()
+    assert str(caught.value).startswith(f"{path}: stages_order")
+    assert words in str(caught.value)
 
 
 def test_a_list_file_has_comments_and_quotes(tmp_path: Path) -> None:

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from mixnet_tools.errors import DescriptorError, UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
-    from mixnet_tools.descriptors.zoo import ZooEntry
+    from mixnet_tools.descriptors.zoo import CompositeEntry, ZooEntry
     from mixnet_tools.progress import Progress
 
+    Entries = tuple[ZooEntry | CompositeEntry, ...]
     Models = tuple[ModelDescriptor, ...]
     Broken = tuple[tuple[str, DescriptorError], ...]
     """The name of each broken model, and what is wrong with its descriptor."""
+
+
+class Described(Protocol):
+    """A descriptor that was read, with what was ignored in it."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell the user."""
+
+
+DescriptorT_co = TypeVar("DescriptorT_co", bound=Described, covariant=True)
+
+
+class Loadable(Protocol[DescriptorT_co]):
+    """A descriptor that was found and not read yet."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    def load(self) -> DescriptorT_co:
+        """Read it, or raise DescriptorError."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -91,8 +115,11 @@ def find_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
     return zoo.find_models(args.models_dir or zoo.default_roots())
 
 
-def selected_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
-    """Find the models that ``--name``, ``--list`` or ``--all`` chooses. Exactly one of the three must be given."""
+def selected_entries(args: argparse.Namespace) -> Entries:
+    """Find what ``--name``, ``--list`` or ``--all`` chooses, of which exactly one must be given.
+
+    A composite model that is chosen stands for all its stages.
+    """
     from mixnet_tools.descriptors import zoo
 
     given = [option for option in ("name", "list", "all") if getattr(args, option) not in (None, False)]
@@ -100,7 +127,7 @@ def selected_entries(args: argparse.Namespace) -> tuple[ZooEntry, ...]:
         problem = "only one of --name, --list and --all can be given" if given else "say which models"
         raise UsageError(problem, hint="use --name PAT[,PAT...], --list FILE, --all, or --print_all to see the names")
     if args.all:
-        return find_entries(args)
+        return zoo.with_composites(find_entries(args))
     patterns = zoo.read_list(args.list) if args.list else _names(args.name)
     if not patterns:
         raise UsageError("--name is empty", hint="give a model's name, for example --name mixnet-nano")
@@ -111,43 +138,54 @@ def _names(given: Sequence[str]) -> list[str]:
     return [part.strip() for patterns in given for part in patterns.split(",") if part.strip()]
 
 
-def selected_models(args: argparse.Namespace) -> Models:
-    """Read the descriptors of :func:`selected_entries`. The error names every one that is broken."""
-    return _all_or_none(*_load(selected_entries(args)))
-
-
 def readable_models(args: argparse.Namespace) -> tuple[Models, Broken]:
-    """Read the descriptors of :func:`selected_entries` that are not broken, for commands that go on with these.
+    """Read the descriptors of the models that are chosen, and go on with those that are not broken.
 
     Raises :class:`DescriptorError` if all are broken.
     """
-    models, broken = _load(selected_entries(args))
-    return (models, broken) if models else (_all_or_none(models, broken), ())
+    from mixnet_tools.descriptors import zoo
+
+    models, broken = load_each(zoo.flat(selected_entries(args)))
+    if not models:
+        refuse_broken(broken)
+    return models, broken
 
 
 def print_all_models(args: argparse.Namespace) -> int:
-    """Print the name of every model, one a line; returns the exit code. A broken descriptor is an error."""
+    """Print the name of every model, one a line; returns the exit code. A broken descriptor is an error.
+
+    As in Open Model Zoo, the name of a composite model stands for those of its stages.
+    """
+    from mixnet_tools.descriptors import zoo
+
     entries = find_entries(args)
-    for entry in entries:
+    listed = zoo.with_composites(entries)
+    for entry in listed:
         print(entry.name)
-    _all_or_none(*_load(entries))
+    _, broken = load_each(entries)
+    composites = [entry for entry in listed if isinstance(entry, zoo.CompositeEntry)]
+    refuse_broken((*broken, *load_each(composites)[1]))
     return 0
 
 
-def _load(entries: Sequence[ZooEntry]) -> tuple[Models, Broken]:
+def load_each(entries: Iterable[Loadable[DescriptorT_co]]) -> tuple[tuple[DescriptorT_co, ...], Broken]:
+    """Read each descriptor, and list those that are broken. Prints a line on stderr for each key that is ignored."""
     models, broken = [], []
     for entry in entries:
         try:
             models.append(entry.load())
         except DescriptorError as error:
             broken.append((entry.name, error))
+    for model in models:
+        for text in model.warnings:
+            print(f"warning: {text}", file=sys.stderr)
     return tuple(models), tuple(broken)
 
 
-def _all_or_none(models: Models, broken: Broken) -> Models:
+def refuse_broken(broken: Broken) -> None:
+    """Raise one :class:`DescriptorError` that names all of ``broken``, unless there is none."""
     if broken:
         raise DescriptorError("\n".join(str(error) for _, error in broken))
-    return models
 
 
 def add_progress(parser: Parser) -> None:
@@ -163,8 +201,6 @@ def add_progress(parser: Parser) -> None:
 
 def make_progress(args: argparse.Namespace) -> Progress:
     """Create the progress display that suits the options and the terminal."""
-    import sys
-
     from mixnet_tools.progress import BarProgress, JsonProgress, LineProgress, Progress
 
     if getattr(args, "progress_format", "text") == "json":
