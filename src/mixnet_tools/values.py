@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,33 @@ class DownloadedModel:
     directory: Path
     files: tuple[DownloadedFile, ...]
     up_to_date: bool
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What a file of a model is known to be: ``size`` in bytes and ``checksum`` (``<algorithm>:<hex>``).
+
+    ``source`` says who knows. ``descriptor``: the file's own digest stands there. ``archive``: the file came out of an
+    archive (or a patch) whose digest stands there. ``adopted``: the file was taken over as it was found, and nobody can
+    say whether it is right; only that it changed.
+    """
+
+    size: int
+    checksum: str
+    source: Literal["descriptor", "archive", "adopted"]
+
+
+@dataclass(frozen=True)
+class KnownFiles:
+    """What is known of the files in a model's ``folder``, by their paths relative to it, with slashes.
+
+    ``gap`` says why a file that is not in ``files`` may be right all the same (``no manifest``). It is None where
+    ``files`` are all files of the model.
+    """
+
+    folder: Path
+    files: Mapping[str, KnownFile]
+    gap: str | None
 
 
 @dataclass(frozen=True)

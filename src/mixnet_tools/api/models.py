@@ -13,7 +13,7 @@ from mixnet_tools.conversion.convert import convert as convert_descriptor
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.context import DownloadOptions
-from mixnet_tools.downloading.download import download_model, locate_downloaded
+from mixnet_tools.downloading.download import download_model, known_files, locate_downloaded
 from mixnet_tools.errors import UnknownModelError
 from mixnet_tools.progress import Progress
 from mixnet_tools.values import DownloadedModel, IRModel
@@ -78,15 +78,16 @@ def convert(
     The IR is compared with the original before it is written to ``<output_dir>/public/<name>/<precision>`` (default of
     ``output_dir``: ``download_dir``). ``precision`` takes the place of ``options.precisions``.
 
-    Raises :class:`DownloadError` where files are missing, :class:`ConversionError` and its kinds where the model cannot
-    be converted, :class:`OutputError` where the IR cannot be written, and what :func:`find_model` raises. Then no IR
-    was written.
+    Raises :class:`DownloadError` where files are missing, :class:`IntegrityError` where one is not the file that was
+    verified, :class:`ConversionError` and its kinds where the model cannot be converted, :class:`OutputError` where the
+    IR cannot be written, and what :func:`find_model` raises. Then no IR was written.
     """
     descriptor = find_model(name, models_dir)
     locate_downloaded(descriptor, Path(download_dir))
     chosen = replace(options or ConversionOptions(), precisions=(precision,))
     target = Path(download_dir if output_dir is None else output_dir)
-    return convert_descriptor(descriptor, Path(download_dir), target, chosen, progress).irs[0].ir
+    known = known_files(descriptor, Path(download_dir))
+    return convert_descriptor(descriptor, Path(download_dir), target, chosen, progress, known).irs[0].ir
 
 
 def _roots(models_dir: PathLike | Iterable[PathLike] | None) -> tuple[Path, ...]:

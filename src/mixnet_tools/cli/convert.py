@@ -140,12 +140,14 @@ def _attempt(
     model: ModelDescriptor,
 ) -> _Outcome:
     from mixnet_tools.conversion.convert import convert_planned, make_plan
-    from mixnet_tools.downloading.download import locate_downloaded
+    from mixnet_tools.downloading.download import known_files, locate_downloaded
 
     try:
         plan = make_plan(model, download_dir, output_dir, options)  # before any file is looked for
         locate_downloaded(model, download_dir)
-        return _Outcome(model.name, convert_planned(model, plan, output_dir, options, progress, stop), None)
+        known = known_files(model, download_dir)
+        result = convert_planned(model, plan, output_dir, options, progress, stop, known)
+        return _Outcome(model.name, result, None)
     except MixnetToolsError as error:
         return _Outcome(model.name, None, error)
     except OSError as error:
@@ -197,6 +199,8 @@ def _text(value: object) -> str:
 
 
 def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
+    from mixnet_tools.conversion.source_check import VERIFIED
+
     failed = [outcome for outcome in outcomes if outcome.error]
     if args.json:
         done = [_plain(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
@@ -204,6 +208,10 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
         print_json({"schema": 1, "models": done, "failed": errors})
     else:
         _print_table(outcomes)
+    if args.quiet:  # else it was said while the model was converted
+        for outcome in outcomes:
+            if outcome.result and outcome.result.files.verification != VERIFIED:
+                print(f"{outcome.name}: warning: {outcome.result.files.verification}", file=sys.stderr)
     for outcome in failed:
         problem = hints.failure(outcome.error, args) if outcome.error else ""
         print(f"{outcome.name}: failed: {problem}", file=sys.stderr)
@@ -216,6 +224,7 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
 def _plain(name: str, result: ConvertedModel) -> dict[str, object]:
     return {
         "name": name,
+        "source": result.files.to_json(),
         "irs": [
             {
                 "precision": converted.ir.precision,

@@ -9,6 +9,7 @@ converts.)
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from mixnet_tools.cli.common.options import Parser, make_progress
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--no_rewrite without --tune: nothing would be done", hint="leave it out, or add --tune")
     make_progress(args).note(f"{args.file}: measuring whether it can be made faster")
     done = optimize_ir(args.file, args.output, rewriting=not args.no_rewrite, tuning=args.tune)
+    if done.warning:
+        print(f"warning: {done.warning}", file=sys.stderr)
     if args.json:
         print_json({"xml": str(done.target.xml), "bin": str(done.target.bin), **done.to_json()})
         return 0

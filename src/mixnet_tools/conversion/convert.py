@@ -13,21 +13,23 @@ from typing import TYPE_CHECKING, get_args
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.metadata import conversion_report, rt_info
-from mixnet_tools.conversion.model_server import REPORT_FILE, write_serving_repository
+from mixnet_tools.conversion.model_server import write_serving_repository
 from mixnet_tools.conversion.parity import ParityCheck, ParityResult, ports_of, require
 from mixnet_tools.conversion.plan import ConversionPlan, Freezer, Weights
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.reference.base import Reference
+from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, SourceFiles
 from mixnet_tools.conversion.sources.kinds import KINDS, open_source
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
-from mixnet_tools.errors import UnsupportedOption, UsageError
+from mixnet_tools.errors import MixnetToolsError, UnsupportedOption, UsageError
 from mixnet_tools.files import atomic
 from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.ir.digests import CONVERSION_REPORT, described
 from mixnet_tools.ir.locate import irs_of
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import IRModel
+from mixnet_tools.values import IRModel, KnownFiles
 
 if TYPE_CHECKING:
     import openvino
@@ -69,11 +71,12 @@ class ConvertedIR:
 class ConvertedModel:
     """What conversion made of one model.
 
-    ``averages`` is None where the checkpoint was not examined; ``seconds`` are by stage, in their order.
-    ``optimized`` is what optimization did, None where it was not asked for.
+    ``files`` are the source's, as they were read. ``averages`` is None where the checkpoint was not examined;
+    ``seconds`` are by stage, in their order. ``optimized`` is what optimization did, None where it was not asked for.
     """
 
     plan: ConversionPlan
+    files: SourceFiles
     irs: tuple[ConvertedIR, ...]
     averages: AverageReport | None
     frozen: Path | None
@@ -119,15 +122,16 @@ def convert(
     output_dir: Path,
     options: ConversionOptions | None = None,
     progress: Progress | None = None,
+    known: KnownFiles | None = None,
 ) -> ConvertedModel:
     """Plan and carry out the conversion of ``descriptor``'s files below ``download_dir`` to IRs below ``output_dir``.
 
-    Raises what :func:`make_plan` and :func:`convert_planned` raise.
+    ``known`` is what these files have to be (None: nobody knows). Raises what :func:`make_plan` and
+    :func:`convert_planned` raise.
     """
     options = options or ConversionOptions()
-    return convert_planned(
-        descriptor, make_plan(descriptor, download_dir, output_dir, options), output_dir, options, progress
-    )
+    plan = make_plan(descriptor, download_dir, output_dir, options)
+    return convert_planned(descriptor, plan, output_dir, options, progress, known=known)
 
 
 def convert_planned(
@@ -137,16 +141,28 @@ def convert_planned(
     options: ConversionOptions,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    known: KnownFiles | None = None,
 ) -> ConvertedModel:
     """Carry out ``plan``, which :func:`make_plan` made for ``descriptor`` with ``options``.
 
+    The source's files are held against ``known`` while they are converted (None: nobody knows what they have to be).
     Each precision is written to a staging folder, compared with the original on the same inputs, and only then moved
     into place. ``stop``, set by another thread, ends the work with KeyboardInterrupt at the next step.
 
-    Raises :class:`FreezeError`, :class:`ConversionError`, :class:`ParityError` or :class:`OutputError`; then no IR was
-    written, and one that stood there before is untouched.
+    Raises :class:`FreezeError`, :class:`ConversionError`, :class:`ParityError` or :class:`OutputError`, and
+    :class:`IntegrityError` where a file is not the one that was verified; then no IR was written, and one that stood
+    there before is untouched.
     """
-    return _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event()).run(output_dir)
+    conversion = _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event())
+    folder = plan.download_dir / descriptor.subdirectory
+    source = conversion.source
+    with contextlib.closing(SourceCheck(source.files(), known, folder, source.fetch_again)) as check:
+        try:
+            return conversion.run(output_dir, check)
+        except MixnetToolsError:
+            with contextlib.suppress(OSError):
+                check.result()  # a file that is not the verified one is a better explanation
+            raise
 
 
 class _Conversion:
@@ -168,11 +184,11 @@ class _Conversion:
         self.reference: dict[str, object] | None = None
         self.optimized: Optimized | None = None
 
-    def run(self, output_dir: Path) -> ConvertedModel:
+    def run(self, output_dir: Path, files: SourceCheck) -> ConvertedModel:
         options = self.options
         targets = irs_of(self.descriptor, output_dir, options.precisions)
         for target in targets:
-            require_place(target, REPORT_FILE)
+            require_place(target, CONVERSION_REPORT)
         with contextlib.ExitStack() as stack:
             with self.stage("read"):
                 self.note(f"reading {self.plan.source.path}")
@@ -184,7 +200,7 @@ class _Conversion:
                 import openvino  # noqa: F401
             with self.stage("convert"):
                 self.note(f"converting to {', '.join(options.precisions)}")
-                model, digest = self.model()
+                model, found = self.model(files)
             if options.optimize or options.tune:
                 with self.stage("optimize"):
                     model = self.faster(model)
@@ -199,18 +215,16 @@ class _Conversion:
                     parity = check.compare(OpenVinoModel(candidate.xml), target.precision) if check else ()
                 require(parity, self.plan.model)
                 self.warn_inconclusive(parity)
-                candidates.append((candidate, target, parity))
+                report = self.report(found, candidate, parity, averages)
+                candidates.append((Publication(candidate, target, report, CONVERSION_REPORT), parity))
+            graph = self.source.freeze().graph_def if options.keep_frozen else None
+            files.require_unchanged()
             # Only when every precision is proved does any of them appear.
-            publish(
-                [
-                    Publication(one, target, self.report(digest, parity, averages), REPORT_FILE)
-                    for one, target, parity in candidates
-                ]
-            )
-            irs = [ConvertedIR(target, parity) for _, target, parity in candidates]
-        frozen = self.keep_frozen(output_dir) if options.keep_frozen else None
+            publish([publication for publication, _ in candidates])
+            irs = [ConvertedIR(publication.target, parity) for publication, parity in candidates]
+        frozen = self.keep_frozen(output_dir, graph) if graph is not None else None
         serving = write_serving_repository(irs[-1].ir, options.serving) if options.serving else None
-        return ConvertedModel(self.plan, tuple(irs), averages, frozen, serving, self.seconds, self.optimized)
+        return ConvertedModel(self.plan, found, tuple(irs), averages, frozen, serving, self.seconds, self.optimized)
 
     def note(self, *lines: str) -> None:
         for line in lines:
@@ -225,12 +239,14 @@ class _Conversion:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
-    def model(self) -> tuple[openvino.Model, str]:
-        """The finished model, and the digest of what it was made from."""
+    def model(self, files: SourceCheck) -> tuple[openvino.Model, SourceFiles]:
+        """The finished model, and the files that it was made from."""
         raw = self.source.model()
-        digest = self.source.digest()
-        metadata = rt_info(self.descriptor, self.plan, digest, _classes(raw))
-        return finish(raw, self.plan, self.source.node_names(), metadata), digest
+        found = files.result()
+        if found.verification != VERIFIED:
+            self.note(f"warning: {found.verification}")
+        metadata = rt_info(self.descriptor, self.plan, found.digest, _classes(raw))
+        return finish(raw, self.plan, self.source.node_names(), metadata), found
 
     def faster(self, model: openvino.Model) -> openvino.Model:
         """``model`` rewritten and tuned, as far as that is faster here."""
@@ -255,7 +271,7 @@ class _Conversion:
                 )
 
     def report(
-        self, digest: str, parity: tuple[ParityResult, ...], averages: AverageReport | None
+        self, files: SourceFiles, ir: IRModel, parity: tuple[ParityResult, ...], averages: AverageReport | None
     ) -> dict[str, object]:
         import openvino
 
@@ -268,15 +284,15 @@ class _Conversion:
             "reason": self.source.weights_reason(),
             "moving_averages": asdict(averages) if averages else None,
         }
+        dropped, ir_files = self.source.dropped, described(ir)
         return conversion_report(
-            self.plan, digest, self.source.dropped, parity, weights, versions, optimization, self.reference
+            self.plan, files, ir_files, dropped, parity, weights, versions, optimization, self.reference
         )
 
-    def keep_frozen(self, output_dir: Path) -> Path:
+    def keep_frozen(self, output_dir: Path, graph: bytes) -> Path:
         """Leave the frozen graph in the model's folder."""
         folder = output_dir / self.descriptor.subdirectory
         path = folder / FROZEN_FILE.format(name=self.plan.model)
-        graph = self.source.freeze().graph_def
         with atomic.writing(path):
             atomic.write_bytes(path, graph)
         return path

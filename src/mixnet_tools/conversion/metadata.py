@@ -11,6 +11,7 @@ from dataclasses import asdict
 from mixnet_tools import __version__
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
+from mixnet_tools.conversion.source_check import SourceFiles
 from mixnet_tools.descriptors.labels import as_token, find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
@@ -52,7 +53,8 @@ def rt_info(
 
 def conversion_report(
     plan: ConversionPlan,
-    digest: str,
+    files: SourceFiles,
+    ir: Mapping[str, object],
     dropped: int,
     parity: Sequence[ParityResult],
     weights: Mapping[str, object],
@@ -62,14 +64,16 @@ def conversion_report(
 ) -> dict[str, object]:
     """The contents of conversion.json. ``parity`` is empty and ``reference`` None where nothing was compared.
 
-    ``weights`` says which were taken and why; ``reference`` what ran the original, and which rights it had not.
+    ``files`` are the source's, ``ir`` the IR's own, by name. ``weights`` says which were taken and why; ``reference``
+    what ran the original, and which rights it had not.
 
     ``optimization`` is what was done for speed: nothing ({}) where it was of no use, None where nobody asked.
     """
     return {
         "schema": SCHEMA,
         "model": plan.model,
-        "source": {"kind": plan.source.kind, "path": plan.source.path.name, "digest": digest},
+        "source": {"kind": plan.source.kind, "path": plan.source.path.name, **files.to_json()},
+        "ir": dict(ir),
         "inputs": [
             {
                 "name": entry.cut.placeholder,

@@ -1,4 +1,4 @@
-"""The files that go with an IR: the name of the report beside it, and a repository for OpenVINO Model Server."""
+"""Writes a repository for OpenVINO Model Server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 from mixnet_tools.files import atomic
 from mixnet_tools.ir.save import STAGING_PREFIX
 from mixnet_tools.values import IRModel
-
-REPORT_FILE = "conversion.json"
 
 
 def write_serving_repository(ir: IRModel, repository: Path) -> Path:

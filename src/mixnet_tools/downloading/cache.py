@@ -1,7 +1,11 @@
 """Keeps verified files by their digest, in Open Model Zoo's layout: ``<cache>/1/<2 hex digits>/<the other digits>``.
 
 OMZ names files by their SHA-384. Other digests have other lengths, so their names cannot collide. A cache never makes a
-download fail: its files are verified before use, and if it cannot be read or written, there is a warning.
+download fail: its files are verified at each use, and if it cannot be read or written, there is a warning.
+
+Outputs are private: what happens to one later changes neither the cache nor another output, and what happens to the
+cache changes no output. So a file is never hard-linked. It shares its blocks where the file system copies them when
+they are written to, else it is copied.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 import uuid
@@ -61,7 +66,10 @@ class Cache:
         """
         entry = self.path_of(checksum)
         try:
-            if entry.stat().st_size != size:
+            known = entry.stat()
+            if not stat.S_ISREG(known.st_mode):
+                raise OSError(errno.EINVAL, "not a file")
+            if known.st_size != size:
                 self._drop(entry)
                 return False
         except FileNotFoundError:
@@ -73,6 +81,7 @@ class Cache:
         try:
             try:
                 share_or_copy(entry, temporary)
+                # The copy is hashed, not the entry, which somebody may change at any time.
                 right = digest_of(temporary, checksum.partition(":")[0], heartbeat) == checksum.partition(":")[2]
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -102,7 +111,6 @@ class Cache:
                 share_or_copy(path, temporary)
                 os.replace(temporary, entry)
             finally:
-                # Renaming one link over another of the same file does nothing, and leaves both.
                 with contextlib.suppress(OSError):
                     temporary.unlink()
         except OSError as error:
@@ -171,26 +179,20 @@ class Cache:
 
 
 def share_or_copy(source: Path, target: Path) -> None:
-    """Make ``target``, which must not exist, a copy of ``source``, as cheaply as the file system allows.
+    """Make ``target``, which must not exist, a copy of ``source`` that nothing changes when ``source`` changes.
 
-    Shared blocks are tried first, then a hard link (with which both names change together), then a copy. Raises
-    OSError, and then leaves no ``target``.
+    Blocks are shared where the file system can (and copies those that are written to), else the bytes are copied.
+    Raises OSError, and then leaves no ``target``.
     """
-    with source.open("rb") as original, target.open("xb") as clone:
+    with source.open("rb") as original, target.open("xb") as copy:
         try:
-            fcntl.ioctl(clone.fileno(), _FICLONE, original.fileno())
+            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
             return
         except OSError:
             pass  # another file system, or one that cannot share blocks
-        target.unlink()
         try:
-            os.link(source, target)
-            return
+            shutil.copyfileobj(original, copy, 1 << 20)
+            copy.flush()
         except OSError:
-            pass
-        with target.open("xb") as copy:
-            try:
-                shutil.copyfileobj(original, copy, 1 << 20)
-            except OSError:
-                target.unlink()
-                raise
+            target.unlink()
+            raise

@@ -28,7 +28,7 @@ from mixnet_tools.downloading.sources import parse_mirrors
 from mixnet_tools.errors import DownloadError, NextStep
 from mixnet_tools.progress import Progress
 from mixnet_tools.threads import run_each
-from mixnet_tools.values import DownloadedFile, DownloadedModel
+from mixnet_tools.values import DownloadedFile, DownloadedModel, KnownFiles
 
 _PATIENCE = 1.0
 """Seconds to wait for the threads of an interrupted run. A thread that still reads from the network after that is left
@@ -103,14 +103,18 @@ def locate_downloaded(
 ) -> DownloadedModel:
     """Find the model that an earlier download left in ``download_dir``, by names and sizes; nothing is hashed.
 
-    Raises :class:`DownloadError` if it is missing or not complete.
+    A folder without a manifest was filled in another way (by omz_downloader, or by hand): what came out of archives is
+    then not looked for. Raises :class:`DownloadError` if the model is missing or not complete.
     """
     folder = model_folder(descriptor, download_dir)
     files = wanted_files(descriptor, precisions)
-    manifest = manifests.load(Layout.of(descriptor, folder), descriptor.name)
+    found = manifests.find(Layout.of(descriptor, folder), descriptor.name)
+    manifest = found or manifests.Manifest(model=descriptor.name)
     problem = None
-    if manifest.recipe != manifests.recipe_of(descriptor):
-        problem = "was not unpacked" if folder.is_dir() else "is not there"
+    if not folder.is_dir() and descriptor.postprocessing:
+        problem = "is not there"
+    elif found is not None and manifest.recipe != manifests.recipe_of(descriptor):
+        problem = "was not unpacked"
     sizes = {name: record.size for name, record in manifest.outputs.items() if not isinstance(record, LinkRecord)}
     consumed = {step.file for step in descriptor.postprocessing}
     sizes |= {file.name: file.size for file in files if file.name not in consumed}
@@ -122,8 +126,16 @@ def locate_downloaded(
             f"{descriptor.name}: not (completely) downloaded: {folder}: {problem}",
             hint=NextStep("download", descriptor.name, {"output_dir": download_dir}),
         )
-    found = (DownloadedFile(file.name, folder / file.name, file.size, file.checksum, None) for file in files)
-    return DownloadedModel(descriptor.name, folder, tuple(found), up_to_date=True)
+    present = (DownloadedFile(file.name, folder / file.name, file.size, file.checksum, None) for file in files)
+    return DownloadedModel(descriptor.name, folder, tuple(present), up_to_date=True)
+
+
+def known_files(descriptor: ModelDescriptor, download_dir: Path) -> KnownFiles:
+    """What the files of a model below ``download_dir`` have to be, as far as descriptor and manifest say. Never raises.
+
+    Nothing is hashed.
+    """
+    return manifests.known_files(descriptor, Layout.of(descriptor, model_folder(descriptor, download_dir)))
 
 
 def model_folder(descriptor: ModelDescriptor, output_dir: Path) -> Path:

@@ -18,6 +18,7 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.files import atomic
+from mixnet_tools.values import KnownFile, KnownFiles
 
 SCHEMA = 1
 _NAME = "manifest.json"
@@ -28,12 +29,16 @@ class _Frozen(BaseModel):
 
 
 class FileRecord(_Frozen):
-    """A file as it was when last verified: modification time in ns, and the source that delivered it."""
+    """A file as it was when last verified: modification time in ns, and the source that delivered it.
+
+    ``adopted`` says that it was taken over as it was found: the digest is that of the day, and nobody has verified it.
+    """
 
     size: int
     checksum: str
     mtime_ns: int
     served_by: str | None = None
+    adopted: bool = False
 
 
 class LinkRecord(_Frozen):
@@ -57,11 +62,33 @@ class Manifest(_Frozen):
 
 def load(layout: Layout, model: str) -> Manifest:
     """The manifest of ``model``, or an empty one if there is none or it cannot be read."""
+    return find(layout, model) or Manifest(model=model)
+
+
+def find(layout: Layout, model: str) -> Manifest | None:
+    """The manifest of ``model``, or None if there is none or it cannot be read."""
     try:
         manifest = Manifest.model_validate_json((layout.state / _NAME).read_bytes())
     except (OSError, ValidationError):
-        return Manifest(model=model)
-    return manifest if manifest.model == model else Manifest(model=model)
+        return None
+    return manifest if manifest.model == model else None
+
+
+def known_files(model: ModelDescriptor, layout: Layout) -> KnownFiles:
+    """What the files in the folder of ``model`` have to be: as the descriptor says, and as the last download left them.
+
+    For a file with a digest in the descriptor the manifest is not asked. Without a manifest nothing is known of files
+    that came out of archives.
+    """
+    manifest = find(layout, model.name)
+    files: dict[str, KnownFile] = {}
+    for name, record in (manifest.outputs if manifest else {}).items():
+        if isinstance(record, FileRecord):
+            files[name] = KnownFile(record.size, record.checksum, "adopted" if record.adopted else "archive")
+    for file in model.files:
+        if file.name not in layout.patched:
+            files[file.name] = KnownFile(file.size, file.checksum, "descriptor")
+    return KnownFiles(layout.folder, files, None if manifest else "no manifest")
 
 
 def save(layout: Layout, manifest: Manifest) -> None:

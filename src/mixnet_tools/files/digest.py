@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 1 << 20
 
@@ -14,9 +15,20 @@ def digest_of(path: Path, algorithm: str = "sha256", heartbeat: Callable[[], Non
 
     ``heartbeat`` is called before each chunk, and may raise to stop. Raises OSError.
     """
-    digest = hashlib.new(algorithm)
     with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            heartbeat()
+        return digests_of(stream, (algorithm,), heartbeat)[algorithm]
+
+
+def digests_of(
+    stream: BinaryIO, algorithms: Iterable[str], heartbeat: Callable[[], None] = lambda: None
+) -> dict[str, str]:
+    """The digests of what is left of ``stream``, by algorithm, in lower-case hex. The bytes are read once.
+
+    ``heartbeat`` is called before each chunk, and may raise to stop. Raises OSError.
+    """
+    digests = {algorithm: hashlib.new(algorithm) for algorithm in algorithms}
+    while chunk := stream.read(_CHUNK):
+        heartbeat()
+        for digest in digests.values():
             digest.update(chunk)
-    return digest.hexdigest()
+    return {algorithm: digest.hexdigest() for algorithm, digest in digests.items()}

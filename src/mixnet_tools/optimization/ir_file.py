@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
+from mixnet_tools.ir.digests import OPTIMIZATION_REPORT, Integrity, compare_with_reports, described
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
@@ -18,16 +19,21 @@ from mixnet_tools.values import IRModel
 if TYPE_CHECKING:
     import openvino
 
-REPORT_FILE = "{stem}.optimization.json"
-
 
 @dataclass(frozen=True)
 class OptimizedIR:
-    """The IR ``source`` and the IR ``target`` that was written: an optimized one, or a copy where nothing is faster."""
+    """The IR ``source`` and the IR ``target`` that was written: an optimized one, or a copy where nothing is faster.
+
+    ``source_sha256`` has the digests of the source's files by name. ``source_integrity`` says whether the source is the
+    IR that a report beside it tells of; ``warning`` says so in words, where it is another one.
+    """
 
     source: Path
     target: IRModel
     result: Optimized
+    source_sha256: dict[str, str]
+    source_integrity: Integrity
+    warning: str | None
 
     @property
     def changed(self) -> bool:
@@ -40,7 +46,8 @@ class OptimizedIR:
         return {
             "schema": 1,
             "source": self.source.name,
-            "source_sha256": {path.name: digest_of(path) for path in (self.source, self.source.with_suffix(".bin"))},
+            "source_sha256": self.source_sha256,
+            "source_integrity": self.source_integrity,
             "changed": self.changed,
             "notes": list(self.result.notes),
             "rewriting_ratio": self.result.ratio,
@@ -64,13 +71,16 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
             raise UsageError(f"{path}: expected an .xml file, got {path.suffix or 'no suffix'}")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the IR to optimize itself", hint="name another file")
-    report_file = REPORT_FILE.format(stem=target.stem)
+    report_file = OPTIMIZATION_REPORT.format(stem=target.stem)
     place = IRModel(target.stem, "FP32", target, target.with_suffix(".bin"))
     require_place(place, report_file)
     model = read_ir(source)
     if _stores_halves(model):
         place = replace(place, precision="FP16")
-    done = OptimizedIR(source, place, optimize(model, rewriting=rewriting, tuning=tuning))
+    digests = {path.name: digest_of(path) for path in (source, source.with_suffix(".bin"))}
+    integrity, warning = compare_with_reports(source, digests)
+    result = optimize(model, rewriting=rewriting, tuning=tuning)
+    done = OptimizedIR(source, place, result, digests, integrity, warning)
     with staged(done.result.model, place) as candidate:
         if done.changed and (mismatch := _find_mismatch(model, candidate)):
             note = f"not kept: stored as {place.precision}, {mismatch}"
@@ -78,7 +88,7 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
         if not done.changed:  # to the byte
             shutil.copyfile(source, candidate.xml)
             shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
-        publish([Publication(candidate, place, done.to_json(), report_file)])
+        publish([Publication(candidate, place, {**done.to_json(), "ir": described(candidate)}, report_file)])
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from mixnet_tools.ir.digests import Integrity
 from mixnet_tools.quantization.float_layers import LayerCounts
 from mixnet_tools.quantization.search import Trial
 from mixnet_tools.quantization.settings import QuantizationSettings
@@ -13,8 +14,6 @@ from mixnet_tools.values import Comparison, IRModel
 
 SCHEMA = 1
 """Version of the JSON form. It changes where a key changes its meaning or goes. New keys do not change it."""
-
-REPORT_FILE = "quantization.json"
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class QuantizationReport:
     ``rows`` are the float IRs and, last, the quantized one; the others are compared with the first. ``trials`` are all
     variants that were tried, and ``settings`` those of the one that was taken. ``passed`` says whether it stays within
     ``max_drop`` points of top-1, None where no drop was given. ``seconds`` has the time of each step.
+    ``source_integrity`` says whether the IR that was quantized is the one that the report beside it tells of.
     """
 
     model: str
@@ -79,13 +79,16 @@ class QuantizationReport:
     passed: bool | None
     versions: dict[str, str]
     seconds: dict[str, float]
+    source_integrity: Integrity
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, object]:
-        """Plain data for :func:`json.dump`: the fields of this class by name, without the place of the IR."""
+        """Plain data for :func:`json.dump`: the fields of this class by name, but the files of the IR for its place."""
         plain = asdict(self)
-        del plain["ir"]
+        plain["ir"] = {
+            file.name: {"size": file.bytes, "digest": f"sha256:{file.sha256}"} for file in self.rows[-1].files
+        }
         for row, target in zip(self.rows, plain["rows"], strict=True):
             target["bytes"] = row.bytes
         return {"schema": plain.pop("schema"), **plain}

@@ -17,13 +17,14 @@ from typing import Protocol
 from mixnet_tools import __version__
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
+from mixnet_tools.ir.digests import QUANTIZATION_REPORT, Integrity, check
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.float_layers import examine
 from mixnet_tools.quantization.nncf_quietly import import_nncf
 from mixnet_tools.quantization.quantize import ignored_names, quantize
-from mixnet_tools.quantization.report import REPORT_FILE, CalibrationSummary, FileDigest, QuantizationReport, Row
+from mixnet_tools.quantization.report import CalibrationSummary, FileDigest, QuantizationReport, Row
 from mixnet_tools.quantization.search import SearchResult, search
 from mixnet_tools.quantization.settings import QuantizationSettings, variants
 from mixnet_tools.quantization.source import layers, read_source
@@ -80,8 +81,12 @@ def quantize_ir(
             "`max_drop` needs labelled images to measure on", hint="give a `source` with labels, or an `eval_source`"
         )
     import_nncf()
-    require_place(request.target, REPORT_FILE)
+    require_place(request.target, QUANTIZATION_REPORT)
     source = read_source(request.source)
+    read_irs = {ir.xml: check(ir) for ir in (request.source, *request.references)}
+    changed = tuple(remark for _, remark in read_irs.values() if remark)
+    for remark in changed:
+        progress.note(f"{request.source.name}: warning: {remark}")
     known = layers(source.model)
     ignored_names([layer.name for layer in known], request.settings.ignore)  # a wrong name shows before images are read
     times = _Times()
@@ -114,8 +119,9 @@ def quantize_ir(
         with times.of("throughput"):
             speeds = compare_throughput(irs[0], irs[1:]) if request.throughput and len(irs) > 1 else ()
         names = ignored_names([layer.name for layer in known], found.trials[found.chosen].settings.ignore)
-        report = _report(request, calibration, found, _rows(irs, chosen.comparisons, speeds), names, chosen.ir, times)
-        publish([Publication(chosen.ir, request.target, report.to_json(), REPORT_FILE)])
+        rows, integrity = _rows(irs, chosen.comparisons, speeds), read_irs[request.source.xml][0]
+        report = _report(request, calibration, found, rows, names, chosen.ir, times, integrity, changed)
+        publish([Publication(chosen.ir, request.target, report.to_json(), QUANTIZATION_REPORT)])
     return report
 
 
@@ -169,6 +175,8 @@ def _report(
     ignored: tuple[str, ...],
     candidate: IRModel,
     times: _Times,
+    integrity: Integrity,
+    changed: Sequence[str],
 ) -> QuantizationReport:
     chosen = found.trials[found.chosen]
     return QuantizationReport(
@@ -192,7 +200,8 @@ def _report(
         passed=chosen.kept,
         versions=_versions(),
         seconds={name: round(seconds, 3) for name, seconds in times.seconds.items()},
-        notes=tuple(_notes(chosen.comparison, chosen.settings)),
+        source_integrity=integrity,
+        notes=(*changed, *_notes(chosen.comparison, chosen.settings)),
     )
 
 

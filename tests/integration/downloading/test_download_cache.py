@@ -47,16 +47,35 @@ def test_a_corrupt_entry_is_noticed_dropped_and_fetched_again(zoo: Path, tmp_pat
     assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
 
 
-def test_repairing_a_file_never_writes_through_a_link_into_the_cache(zoo: Path, tmp_path: Path) -> None:
+def test_repairing_a_file_never_writes_through_a_link(zoo: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
     archive = tmp_path / "out/public/net/net.tar.gz"
-    os.truncate(archive, 100)  # the same file as the cache's, if that is a hard link
+    os.truncate(archive, 100)
     os.link(archive, tmp_path / "other name")
     download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
     assert delivered(tmp_path / "out") == FINISHED
     assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
     assert (tmp_path / "other name").stat().st_size == 100
+
+
+@pytest.mark.parametrize("changed", ["an output", "the cache's entry"])
+def test_outputs_are_private(zoo: Path, tmp_path: Path, changed: str) -> None:
+    """Neither an output that is edited in place nor an entry that its owner changes reaches any other file."""
+    cache, first, second = tmp_path / "cache", tmp_path / "first", tmp_path / "second"
+    download_ok(zoo, first, "--cache_dir", cache)
+    download_ok(zoo, second, "--cache_dir", cache)
+    places = [first / "public/net/net.tar.gz", second / "public/net/net.tar.gz", cache_path(cache, ARCHIVE)]
+    victim = places.pop(1 if changed == "an output" else 2)
+    known = victim.stat()
+    with victim.open("r+b") as stream:
+        stream.write(b"changed in place")
+    os.utime(victim, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert [place.read_bytes() for place in places] == [ARCHIVE, ARCHIVE]
+    # Nobody gets the bytes of an entry that was changed.
+    outcome = download_ok(zoo, tmp_path / "third", "--cache_dir", cache)
+    assert ("is corrupt" in outcome.err) == (changed == "the cache's entry")
+    assert delivered(tmp_path / "third") == FINISHED
 
 
 @pytest.mark.parametrize("obstacle", ["file", "file deeper", "folder for an entry"])

@@ -207,14 +207,13 @@ def test_a_full_cache_only_warns(zoo: Path, tmp_path: Path, monkeypatch: pytest.
     assert delivered(tmp_path / "out") == FINISHED
 
 
-def test_where_links_are_not_possible_the_cache_copies(
+def test_where_blocks_cannot_be_shared_the_cache_copies(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_link(*_: object, **__: object) -> None:
+    def not_shared(*_: object, **__: object) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
-    monkeypatch.setattr("os.link", no_link)
-    monkeypatch.setattr("fcntl.ioctl", no_link)
+    monkeypatch.setattr("fcntl.ioctl", not_shared)
     for folder in ("one", "two"):
         outcome = download_ok(zoo, tmp_path / folder, "--cache_dir", tmp_path / "cache")
         assert delivered(tmp_path / folder) == FINISHED

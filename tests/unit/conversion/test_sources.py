@@ -42,7 +42,6 @@ def test_a_source_names_its_files_and_says_how_to_get_them(kind: str, tmp_path: 
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(path.name.encode())
     source.check_files()
-    assert source.digest() == opened(tmp_path, kind).digest()
 
 
 def test_a_v1_checkpoint_is_one_file(tmp_path: Path) -> None:

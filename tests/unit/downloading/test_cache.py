@@ -122,12 +122,29 @@ def test_sharing_leaves_nothing_where_it_fails(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     (tmp_path / "source").write_bytes(b"x")
-    monkeypatch.setattr("os.link", fail)
     monkeypatch.setattr("fcntl.ioctl", fail)
     monkeypatch.setattr("shutil.copyfileobj", fail)
     with pytest.raises(OSError, match="No space left"):
         share_or_copy(tmp_path / "source", tmp_path / "target")
     assert not (tmp_path / "target").exists()
+
+
+def test_what_is_shared_is_private(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(noise(100_000))
+    share_or_copy(source, target)
+    assert not source.samefile(target)
+    source.write_bytes(b"changed")
+    assert target.read_bytes() == noise(100_000)
+
+
+def test_a_pipe_in_the_place_of_an_entry_is_not_waited_for(cache: Cache, tmp_path: Path, warnings: list[str]) -> None:
+    checksum = put(cache, tmp_path, b"")
+    cache.path_of(checksum).unlink()
+    os.mkfifo(cache.path_of(checksum))
+    assert take(cache, tmp_path, checksum, 0) is None
+    assert len(warnings) == 1
+    assert "not a file" in warnings[0]
 
 
 def test_sharing_never_replaces_a_file(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mixnet_tools.accuracy.datasets.image_bytes import readers
 from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
+from mixnet_tools.accuracy.evaluation.model_under_test import changed_irs
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
@@ -120,12 +121,15 @@ def evaluate(
         predictions=predictions,
         resume=resume,
     )
+    progress = progress or Progress()
+    for warning in changed_irs(plan.models):
+        progress.note(f"{model}: {warning}")
     clock, images = Clock(), plan.images_left()
     writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
     try:
         collector = Collector(plan, max_bad, writer)
         with (
-            (progress or Progress()).counting(model, len(dataset.images), "image") as counter,
+            progress.counting(model, len(dataset.images), "image") as counter,
             closing(
                 measured(plan.models, runners, images, readers(images, processors()), clock, collector.meet)
             ) as answers,
@@ -146,6 +150,7 @@ def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: s
 
     Raises :class:`DatasetError` where no image was measured.
     """
-    remarks = (f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks)
+    remarks = [f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks]
+    remarks += changed_irs(plan.models)
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))

@@ -52,6 +52,7 @@ def make_setup(
             reference_top5=model.measurement.reference_top5 if own else None,
             digests=model.info.digests,
             among_devices=model.info.among_devices,
+            integrity=model.info.integrity,
         )
         for model in models
     )

@@ -33,3 +33,8 @@ def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
     """``infos`` with labels that say the device where IRs run on several devices."""
     devices = {info.device for info in infos if info.precision}
     return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)
+
+
+def changed_irs(models: Sequence[ModelUnderTest]) -> list[str]:
+    """A warning for each IR that is not the one that the report beside it tells of."""
+    return [f"warning: {model.info.label}: {model.info.warning}" for model in models if model.info.warning]

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.ir.digests import Integrity
+
 Array = npt.NDArray[np.float32]
 
 
@@ -27,7 +29,8 @@ class RunnerInfo:
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`. ``precision`` is that of the IR, None for an
     original. ``height`` and ``width`` are the size in pixels of the images that the model takes. ``classes`` is the
     length of its answer. ``remarks`` say what is special about the model on this machine. ``packages`` are names and
-    versions of the software that computes.
+    versions of the software that computes. ``integrity`` says whether an IR is the one that a report beside it tells
+    of, and ``warning`` says so in words, where it is another one.
     """
 
     launcher: str
@@ -41,6 +44,8 @@ class RunnerInfo:
     """Whether the same model may run on other devices beside this one. Then its label names the device."""
     remarks: tuple[str, ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
+    integrity: Integrity | None = None
+    warning: str | None = None
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo
 from mixnet_tools.errors import EvaluationError, IRError, last_line
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.ir.digests import compare_with_reports
 from mixnet_tools.ir.image_input import ImageInput, count_classes, read_image_input, set_batch
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere
@@ -179,6 +180,7 @@ def _read(core: openvino.Core, ir: IRModel, device: str) -> tuple[openvino.Model
     if classes is None or math.prod(shape.to_shape()) != classes:
         raise IRError(f"{ir.xml}: expected an output of fixed shape [1, classes], got {shape}")
     digests = tuple(Digest(path.name, digest_of(path)) for path in (ir.xml, ir.bin))
+    integrity, warning = compare_with_reports(ir.xml, {digest.what: digest.sha256 for digest in digests})
     remark = tuned_elsewhere(model)
     info = RunnerInfo(
         "openvino",
@@ -189,6 +191,8 @@ def _read(core: openvino.Core, ir: IRModel, device: str) -> tuple[openvino.Model
         classes,
         digests,
         remarks=(remark,) if remark else (),
+        integrity=integrity,
+        warning=warning,
     )
     return model, image, info
 

@@ -184,12 +184,13 @@ def read_predictions(path: Path) -> PredictionsFile | None:
 def same_setup(one: Setup, other: Setup) -> str | None:
     """Name the first difference in what two evaluations measure; None where there is none.
 
-    Places of images, versions of software and the shard may differ.
+    Places of images, versions of software and the shard may differ, and what reports beside the IRs say.
     """
 
     def plain(setup: Setup) -> Setup:
         data = replace(setup.dataset, source="", annotations=None, evaluated=0)
-        return replace(setup, dataset=data, versions=other.versions, shard=None)
+        models = tuple(replace(tested, integrity=None) for tested in setup.models)
+        return replace(setup, dataset=data, models=models, versions=other.versions, shard=None)
 
     first, second = (_SETUP.dump_python(plain(setup), mode="json") for setup in (one, other))
     for key, value in first.items():

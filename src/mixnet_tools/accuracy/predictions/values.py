@@ -14,6 +14,7 @@ import numpy as np
 
 from mixnet_tools.accuracy.launchers.base import Digest, label_of
 from mixnet_tools.accuracy.metrics.topk import TOP, Floats, Integers, ranks
+from mixnet_tools.ir.digests import Integrity
 
 DatasetForm = Literal["annotations", "class_folders", "imagenet_tar", "tfrecord", "parquet", "webdataset"]
 
@@ -72,6 +73,7 @@ class ModelSetup:
     reference_top5: float | None
     digests: tuple[Digest, ...]
     among_devices: bool = False
+    integrity: Integrity | None = None
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from mixnet_tools.accuracy.metrics.mcnemar import PairedTest
 from mixnet_tools.accuracy.metrics.per_class import ClassCount, Confusion
 from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.predictions.values import BadImage, DatasetSummary, Versions
+from mixnet_tools.ir.digests import Integrity
 
 SCHEMA = 1
 """Version of the JSON form. It changes where a key changes its meaning or goes; new keys do not change it."""
@@ -36,7 +37,8 @@ class ModelResult:
     References are fractions, 0 to 1. ``agreement`` counts the images to which the original gives the same first answer.
     ``differing`` names the first of the other images. ``against_original`` is McNemar's test of this model against the
     original. These three are empty where the original did not run. Classes are the model's own, counted from 0.
-    ``among_devices`` says that the label names the device.
+    ``among_devices`` says that the label names the device. ``integrity`` says whether an IR is the one that a report
+    beside it tells of.
     """
 
     launcher: str
@@ -55,6 +57,7 @@ class ModelResult:
     per_class: tuple[ClassCount, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     among_devices: bool = False
+    integrity: Integrity | None = None
 
     @property
     def label(self) -> str:

@@ -77,6 +77,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         agreement=same,
         digests=tested.digests,
         among_devices=tested.among_devices,
+        integrity=tested.integrity,
         against_original=paired,
         differing=differing,
         calibration=calibration_error(answers.scores[:, 0], right),

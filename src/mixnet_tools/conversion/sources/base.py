@@ -6,7 +6,6 @@ A kind is a sub-class of :class:`SourceModel` in a module of its own, and a line
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,7 +14,6 @@ from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.plan import ConversionPlan, Cut, Freezer, Weights, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import FreezeError, NextStep
-from mixnet_tools.files.digest import digest_of
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -110,13 +108,6 @@ class SourceModel(ABC):
         missing = [path for path in self.files() if not path.is_file()]
         if missing:
             raise FreezeError(f"{missing[0]}: no such file", hint=self._download(force=False))
-
-    def digest(self) -> str:
-        """SHA-256 over all files, each preceded by its name: ``sha256:<hex>``."""
-        total = hashlib.sha256()
-        for file in self.files():
-            total.update(f"{file.name}\0{digest_of(file)}\0".encode())
-        return f"sha256:{total.hexdigest()}"
 
     @property
     def fetch_again(self) -> NextStep:

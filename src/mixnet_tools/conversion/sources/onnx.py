@@ -68,9 +68,23 @@ class OnnxSource(SourceModel):
     def _external(self) -> tuple[str, ...]:
         """Files with weights, as far as the file says. Reading the source says what is wrong with it."""
         try:
-            return () if self._parsed is None else external_files(self._parsed)
+            return self._neighbours() if self._parsed is None else external_files(self._parsed)
         except MixnetToolsError:
             return ()
+
+    def _neighbours(self) -> tuple[str, ...]:
+        """Without the package onnx: files in the model's folder whose names occur in it. Those with weights do."""
+        path = self.plan.source.path
+        if not path.is_file():
+            return ()
+        contents = path.read_bytes()
+        return tuple(
+            sorted(
+                entry.relative_to(path.parent).as_posix()
+                for entry in path.parent.rglob("*")
+                if entry.is_file() and entry != path and entry.name.encode() in contents
+            )
+        )
 
     @cached_property
     def _parsed(self) -> onnx.ModelProto | None:

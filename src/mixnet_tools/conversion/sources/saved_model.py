@@ -52,10 +52,10 @@ class SavedModelSource(SourceModel):
     option = "saved_model_dir"
 
     def files(self) -> tuple[Path, ...]:
-        """See :meth:`SourceModel.files`."""
+        """See :meth:`SourceModel.files`: what loaders read. Other files in the folder have no part in the model."""
         folder = self.plan.source.path
-        found = {entry for entry in folder.rglob("*") if entry.is_file()}
-        return tuple(sorted(found | {folder / GRAPH_FILE}))
+        found = {entry for part in ("*.pb", "variables/**/*", "assets/**/*") for entry in folder.glob(part)}
+        return tuple(sorted({entry for entry in found if entry.is_file()} | {folder / GRAPH_FILE}))
 
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`."""

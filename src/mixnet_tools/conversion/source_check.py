@@ -1,0 +1,180 @@
+"""Hashes the files that a conversion reads, beside it, and holds them against what they have to be.
+
+A file is hashed by a thread while others read it. So its place, size and times are noted before anybody reads it, when
+it is hashed, and after everybody has read it: where these are the same, the bytes that were hashed are those that were
+read. (Not seen: a change within one tick of the file system's clock, or by a program that sets the machine's clock.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from mixnet_tools.errors import IntegrityError
+from mixnet_tools.files.digest import digests_of
+from mixnet_tools.threads import DaemonThreads
+from mixnet_tools.values import KnownFile, KnownFiles
+
+VERIFIED = "verified"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that the conversion read: ``path`` relative to the model's folder, ``size`` in bytes, ``digest`` sha256.
+
+    ``verified_by`` is who knew its digest: the descriptor, or an archive whose digest the descriptor has. It is None
+    where nobody did; ``gap`` says why.
+    """
+
+    path: str
+    size: int
+    digest: str
+    verified_by: Literal["descriptor", "archive"] | None
+    gap: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """All files that the conversion read, and one ``digest`` of them all."""
+
+    files: tuple[SourceFile, ...]
+    digest: str
+
+    @property
+    def verification(self) -> str:
+        """In words: ``verified``, or ``not verified: <why> (<files>)``."""
+        gaps = [file for file in self.files if file.gap]
+        if not gaps:
+            return VERIFIED
+        named = ", ".join(file.path for file in gaps[:3]) + (f" and {len(gaps) - 3} more" if len(gaps) > 3 else "")
+        return f"not verified: {gaps[0].gap} ({named})"
+
+    def to_json(self) -> dict[str, object]:
+        """The part of conversion.json that is about the files."""
+        files = [
+            {"path": one.path, "size": one.size, "digest": one.digest, "verified_by": one.verified_by}
+            for one in self.files
+        ]
+        return {"digest": self.digest, "verification": self.verification, "files": files}
+
+
+class _State(NamedTuple):
+    """What changes when somebody replaces a file or writes to it."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+class SourceCheck:
+    """The check of ``files``, which begins at once. :meth:`close` it in the end."""
+
+    def __init__(self, files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str) -> None:
+        """``known`` is what the files have to be (None: nobody knows), ``folder`` the model's.
+
+        ``again`` is the hint of errors: how to get the right files.
+        """
+        self._known, self._folder, self._again = known, folder, again
+        self._before = {path: state for path in files if (state := _state_of(path)) is not None}
+        self._stopped = False
+        self._threads = DaemonThreads(1, "hash")
+        self._found: Future[SourceFiles] = self._threads.submit(self._check)
+
+    def result(self) -> SourceFiles:
+        """Wait for the digests.
+
+        Raises :class:`IntegrityError` that names the first file which is not what it has to be, and OSError.
+        """
+        return self._found.result()
+
+    def require_unchanged(self) -> None:
+        """Call this when everybody has read the files. Raises :class:`IntegrityError` where one changed meanwhile."""
+        self.result()
+        for path, before in self._before.items():
+            if _state_of(path) != before:
+                raise self._changed(path)
+
+    def close(self) -> None:
+        """Stop hashing."""
+        self._stopped = True
+        self._threads.close(1.0)
+
+    def _check(self) -> SourceFiles:
+        total, files = hashlib.sha256(), []
+        for path in self._before:
+            file = self._hashed(path)
+            total.update(f"{path.name}\0{file.digest.partition(':')[2]}\0".encode())
+            files.append(file)
+        return SourceFiles(tuple(files), f"sha256:{total.hexdigest()}")
+
+    def _hashed(self, path: Path) -> SourceFile:
+        name, expected = self._expected(path)
+        algorithm = expected.checksum.partition(":")[0] if expected else "sha256"
+        with path.open("rb", buffering=0) as stream:
+            known = os.fstat(stream.fileno())
+            digests = digests_of(stream, {"sha256", algorithm}, self._heartbeat)
+        if _as_state(known) != self._before[path]:
+            raise self._changed(path)
+        size, found = known.st_size, f"{algorithm}:{digests[algorithm]}"
+        if expected and (size, found) != (expected.size, expected.checksum):
+            what = "was when it was adopted" if expected.source == "adopted" else "was verified"
+            raise IntegrityError(
+                f"{path}: is not the file that {what}:\n  expected {expected.size} bytes, {expected.checksum}"
+                f"\n  got      {size} bytes, {found}",
+                hint=self._again,
+            )
+        digest, known_files = f"sha256:{digests['sha256']}", self._known
+        if expected is None:
+            outside = name.startswith("../")
+            gap = "not in the model's folder" if outside else known_files.gap if known_files else "no digests are known"
+            if gap is None:
+                raise IntegrityError(
+                    f"{path}: is not a file of the download:\n  expected no file of this name"
+                    f"\n  got      {size} bytes, {found}",
+                    hint="move it away, or find out who put it there",
+                )
+            return SourceFile(name, size, digest, None, gap)
+        if expected.source == "adopted":
+            return SourceFile(name, size, digest, None, "adopted as it was found, and unchanged since")
+        return SourceFile(name, size, digest, expected.source)
+
+    def _expected(self, path: Path) -> tuple[str, KnownFile | None]:
+        """The path relative to the model's folder, and what the file has to be. Links in an archive are followed."""
+        files = self._known.files if self._known else {}
+        name = Path(os.path.relpath(path, self._folder)).as_posix()
+        if name not in files:
+            behind = Path(os.path.relpath(path.resolve(), self._folder.resolve())).as_posix()
+            return name, files.get(behind)
+        return name, files[name]
+
+    def _heartbeat(self) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
+
+    def _changed(self, path: Path) -> IntegrityError:
+        return IntegrityError(
+            f"{path}: changed while it was converted:\n  expected the file that was there at the beginning"
+            "\n  got another one, or other bytes",
+            hint="let nobody write to the model's folder meanwhile, and convert again",
+        )
+
+
+def _state_of(path: Path) -> _State | None:
+    """The state of a regular file; None where there is none, which reading the source tells."""
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return _as_state(known) if stat.S_ISREG(known.st_mode) else None
+
+
+def _as_state(known: os.stat_result) -> _State:
+    return _State(known.st_dev, known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
