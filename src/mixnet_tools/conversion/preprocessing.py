@@ -101,13 +101,18 @@ def _ordered(model: openvino.Model, plan: ConversionPlan) -> openvino.Model:
 def _name(model: openvino.Model, plan: ConversionPlan) -> None:
     """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes.
 
+    A tensor of TensorFlow is also called what it is there and in the Model Optimizer's IR, with its port (``logits:0``).
+    OpenVINO's ``any_name`` is the first in the order of text, and so the documented one.
+
     Everything is found before anything is renamed, for a name may be another tensor's already. Raises
     :class:`ConversionError` where two outputs are one tensor.
     """
     inputs = [(_find(model.inputs, entry.cut.placeholder, plan, "input"), entry) for entry in plan.inputs]
     outputs = [(_find(model.outputs, cut.tensor, plan, "output"), cut.label) for cut in plan.outputs]
+    with_ports = {cut.label: {cut.tensor} for cut in plan.outputs}
     for port, entry in inputs:
-        port.get_tensor().set_names({entry.cut.placeholder, *entry.aliases})
+        own = {entry.cut.tensor} & port.get_names()  # ONNX has no ports
+        port.get_tensor().set_names({entry.cut.placeholder, *entry.aliases, *own})
         port.get_node().set_friendly_name(entry.cut.placeholder)
     for port, label in outputs:
         source = port.get_node().input_value(0)
@@ -115,7 +120,8 @@ def _name(model: openvino.Model, plan: ConversionPlan) -> None:
         if len(shared) > 1:  # an IR cannot tell them apart
             raise ConversionError(f"{plan.model}: the outputs {' and '.join(shared)} are one and the same tensor")
         kept = port.get_names() if source.get_node().get_type_name() == "Parameter" else set()
-        port.get_tensor().set_names({label, *kept})
+        own = with_ports[label] & port.get_names()
+        port.get_tensor().set_names({label, *own, *kept})
         port.get_node().set_friendly_name(f"{label}/sink_port_0")
         if source.get_node().get_output_size() == 1 and source.get_node().get_type_name() not in (
             "Parameter",

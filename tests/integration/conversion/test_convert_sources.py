@@ -204,7 +204,8 @@ def test_several_outputs_keep_their_order_and_names(source_model: Callable[[str]
         result = converted(folder)
         assert [parity.output for parity in result.irs[0].parity] == outputs
         model = openvino.Core().read_model(result.irs[0].ir.xml)
-        assert [sorted(port.get_names()) for port in model.outputs] == [[name] for name in outputs]
+        assert [sorted(port.get_names()) for port in model.outputs] == [[name, f"{name}:0"] for name in outputs]
+        assert [port.get_any_name() for port in model.outputs] == outputs
 
 
 def test_a_placeholder_is_frozen_with_its_value(tmp_path: Path) -> None:

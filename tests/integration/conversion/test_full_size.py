@@ -103,7 +103,8 @@ def test_the_ir_carries_the_cards_names_shapes_and_layout(converted: Converted, 
     assert entry.get_any_name() == "IteratorGetNext/placeholder_out_port_0"
     assert entry.get_names() == {"IteratorGetNext/placeholder_out_port_0", "IteratorGetNext:0"}
     assert entry.get_node().get_friendly_name() == "IteratorGetNext/placeholder_out_port_0"
-    assert result.get_names() == {"logits"}
+    assert result.get_names() == {"logits", "logits:0"}  # by the card, and by the Model Optimizer
+    assert result.get_any_name() == "logits"
     assert [list(entry.get_shape()), list(result.get_shape())] == [[1, 224, 224, 3], [1, 1000]]
     assert entry.get_element_type() == openvino.Type.f32
     assert entry.get_node().get_layout() == openvino.Layout("NHWC")
