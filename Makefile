@@ -4,14 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+# make fuzz: for how long each target, which examples, and where to keep those that are findings.
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 0
+FUZZ_FINDINGS ?= fuzz-findings
 
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test fuzz lint format docs bench clean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
 help:
 	@echo "make demo    download, convert, quantize and check mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
+	@echo "make fuzz    change files in new ways for FUZZ_SECONDS a target, and print a table"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make format  format the code by ruff"
 	@echo "make docs    write the list of modules in docs/architecture.md"
@@ -38,6 +43,9 @@ demo: $(VENV)/ready-demo
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n auto --dist loadscope
 
+fuzz: $(VENV)/ready-test
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --findings $(FUZZ_FINDINGS)
+
 lint: $(VENV)/ready-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,5 +66,5 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import OutputError, last_line
-from mixnet_tools.files import atomic
+from mixnet_tools.files import atomic, strict_json
 from mixnet_tools.files.lock import locked
 from mixnet_tools.values import IRModel
 
@@ -97,7 +96,7 @@ def publish(publications: Sequence[Publication]) -> None:
     for one in publications:
         require_place(one.target, one.report_file)
         with atomic.writing(one.target.xml.parent):
-            text = json.dumps(one.report, indent=2, allow_nan=False) + "\n"
+            text = strict_json.dumps(one.report) + "\n"
             one.candidate.xml.with_name(one.report_file).write_text(text)
     undo: list[tuple[Path, Path]] = []
     placed: list[Path] = []

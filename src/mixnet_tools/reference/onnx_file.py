@@ -16,6 +16,7 @@ DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsof
 """Domains whose operations the frameworks bring themselves. Operations of others are programs of somebody's."""
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
+_MOST_VERSIONS = 1000  # ONNX has 25 in 2026
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -66,8 +67,12 @@ def job_for(
 
 def refuse_unsafe(model: onnx.ModelProto, path: Path) -> None:
     """Raise :class:`UnsafeModelError` where ``model``, read from ``path``, needs operations of an unknown domain, or
-    external data outside its folder.
+    external data outside its folder; :class:`EvaluationError` where it is of a version that cannot be.
     """
+    versions = [opset.version for holder in (model, *model.functions) for opset in holder.opset_import]
+    strange = next((version for version in versions if not 0 < version < _MOST_VERSIONS), None)
+    if strange is not None:  # OpenVINO goes through all versions up to that one
+        raise EvaluationError(f"{path}: version {strange} of a set of operations, which does not exist")
     own = {function.domain for function in model.functions}
     graphs = [*_graphs(model.graph), *(function for function in model.functions)]
     for node in (node for graph in graphs for node in graph.node):

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
     from tensorboard.compat.proto.node_def_pb2 import NodeDef
 
+_PASSING_ON = ("Identity", "PlaceholderWithDefault", "Reshape", "ExpandDims", "Squeeze", "ShardedFilename")
+"""Operations whose result names the same file as their first input."""
+
+_MOST_DIGITS = 10
+"""A longer number is no port of a node."""
+
 _FED_PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 
 
@@ -99,15 +105,19 @@ def reached_part(graph: GraphDef, purposes: Collection[Purpose]) -> GraphDef:
 
 
 def split(name: str) -> tuple[str, int | None]:
-    """(node, port) of an input's or tensor's name; port None for a control input.
+    """(node, port) of an input's or tensor's name; port None for a control input, -1 for one that is no number.
 
-    >>> split("a/b:1"), split("a"), split("^a")
-    (('a/b', 1), ('a', 0), ('a', None))
+    >>> split("a/b:1"), split("a"), split("^a"), split("a:x")
+    (('a/b', 1), ('a', 0), ('a', None), ('a', -1))
     """
     if name.startswith("^"):
         return name[1:], None
     node, _, port = name.partition(":")
-    return node, int(port or 0)
+    return node, _number(port or "0")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < _MOST_DIGITS else -1
 
 
 def _reached(
@@ -187,11 +197,7 @@ class _OwnFiles:
             node = next((one for one in body.node_def if one.name == source), None)
         if node is None:
             return False
-        if node.op in ("Identity", "PlaceholderWithDefault", "Reshape", "ExpandDims", "Squeeze"):
-            return self._is_fed(node.input[0], function, seen)
-        if node.op == "ShardedFilename":
-            return self._is_fed(node.input[0], function, seen)
-        return False
+        return node.op in _PASSING_ON and bool(node.input) and self._is_fed(node.input[0], function, seen)
 
     def _argument_is_fed(self, function: str, index: int, seen: frozenset[tuple[str, str | None]]) -> bool:
         """Whether every call of ``function`` passes the fed name as argument ``index``."""

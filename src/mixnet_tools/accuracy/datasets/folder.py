@@ -84,7 +84,7 @@ class LocalFolder:
         if folder not in self._listed:
             try:
                 entries = _scan(self.location.path / folder)
-            except OSError:
+            except (OSError, ValueError):  # the second: a name with a NUL in it, which no file has
                 entries = []
             self._listed[folder] = frozenset(entry for entry, is_folder in entries if not is_folder)
         return bare in self._listed[folder]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
+
+from mixnet_tools.files import strict_json
 
 MISSED = 3
 """Exit code: the work was done, and its accuracy is below a reference, a baseline, or the drop that is allowed."""
@@ -12,8 +12,7 @@ MISSED = 3
 
 def print_json(document: object) -> None:
     """Print ``document``, the one JSON document of this run."""
-    json.dump(document, sys.stdout, indent=2, allow_nan=False)
-    print()
+    print(strict_json.dumps(document))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -8,6 +8,7 @@ the bytes lie in ``<prefix>.data-?????-of-?????``.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Checkpoint:
             )
         if entry.partitioned:
             raise self._partitioned(name)
-        path = self.prefix.with_name(f"{self.prefix.name}.data-{entry.shard:05d}-of-{self.shards:05d}")
+        path = self.data_file(entry.shard)
         try:
             with path.open("rb") as stream:
                 stream.seek(entry.offset)
@@ -92,7 +93,7 @@ class Checkpoint:
             kind = dtype_of(entry.dtype)
         except TensorFlowFailure as error:
             raise FreezeError(f"{self.prefix}: {name!r}: {error}") from error
-        expected = int(np.prod(entry.shape, dtype=np.int64)) * kind.itemsize
+        expected = math.prod(entry.shape) * kind.itemsize
         if len(data) != entry.size or entry.size != expected:
             raise FreezeError(
                 f"{path}: {name!r} has {len(data)} bytes at {entry.offset}, expected {expected} "
@@ -101,15 +102,25 @@ class Checkpoint:
             )
         return np.frombuffer(data, kind).reshape(entry.shape)
 
+    def data_file(self, shard: int) -> Path:
+        """Where the bytes of the variables of data file number ``shard`` are."""
+        return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05d}-of-{self.shards:05d}")
+
     def averages(self, names: Collection[str]) -> AverageReport:
         """Compare each of the variables ``names`` with its moving average, where both are there."""
         pairs = [(name, name + AVERAGE_SUFFIX) for name in sorted(names)]
         pairs = [pair for pair in pairs if pair[0] in self.entries and pair[1] in self.entries]
-        gaps = [
-            float(np.max(np.abs(self.value(raw).astype(float) - self.value(shadow).astype(float)), initial=0.0))
-            for raw, shadow in pairs
-        ]
-        return AverageReport(len(names), len(pairs), sum(gap > 0 for gap in gaps), max(gaps, default=0.0))
+        gaps = [self._gap(raw, shadow) for raw, shadow in pairs]
+        return AverageReport(len(names), len(pairs), sum(gap != 0 for gap in gaps), float(np.max(gaps, initial=0.0)))
+
+    def _gap(self, raw: str, shadow: str) -> float:
+        if self.entries[raw].shape != self.entries[shadow].shape:
+            raise FreezeError(
+                f"{self.prefix}: the moving average of {raw!r} has the shape {list(self.entries[shadow].shape)}, "
+                f"expected {list(self.entries[raw].shape)}",
+                hint=self.fetch_again,
+            )
+        return float(np.max(np.abs(self.value(raw).astype(float) - self.value(shadow).astype(float)), initial=0.0))
 
     def _partitioned(self, name: str) -> FreezeError:
         return FreezeError(f"{self.prefix}: the variable {name!r} is partitioned, which is not supported")
@@ -118,7 +129,8 @@ class Checkpoint:
 def read_checkpoint(prefix: Path, fetch_again: NextStep) -> Checkpoint:
     """Read the index of the checkpoint at ``prefix``.
 
-    Raises :class:`FreezeError` where it is missing, truncated or in another format.
+    Raises :class:`FreezeError` where it is missing, truncated or in another format, and where a data file is missing or
+    shorter than the index says.
     """
     path = prefix.with_name(f"{prefix.name}.index")
     try:
@@ -145,7 +157,31 @@ def read_checkpoint(prefix: Path, fetch_again: NextStep) -> Checkpoint:
         raise FreezeError(f"{path}: not the index of a TensorFlow checkpoint ({error})", hint=fetch_again) from error
     if header is None or header.endianness != 0:
         raise FreezeError(f"{path}: the index has no header, or is of a big-endian machine")
-    return Checkpoint(prefix, header.num_shards, entries, fetch_again)
+    checkpoint = Checkpoint(prefix, header.num_shards, entries, fetch_again)
+    _check_places(checkpoint)
+    return checkpoint
+
+
+def _check_places(checkpoint: Checkpoint) -> None:
+    """Check that the bytes of each variable lie in a data file. Who reads a checkpoint by C++ may not check that."""
+    prefix, hint = checkpoint.prefix, checkpoint.fetch_again
+    if checkpoint.shards < 1:
+        raise FreezeError(f"{prefix}.index: expected 1 data file or more, got {checkpoint.shards}", hint=hint)
+    sizes: list[int] = []
+    while len(sizes) < checkpoint.shards:  # may be millions: the first that is missing ends this
+        path = checkpoint.data_file(len(sizes))
+        try:
+            sizes.append(path.stat().st_size)
+        except OSError as error:
+            raise FreezeError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+    for name, entry in checkpoint.entries.items():
+        inside = 0 <= entry.shard < len(sizes) and 0 <= entry.offset <= entry.offset + entry.size <= sizes[entry.shard]
+        if not inside or min(entry.shape, default=0) < 0:
+            raise FreezeError(
+                f"{prefix}.index: {name!r}: expected a shape, and bytes inside a data file, got {list(entry.shape)}, "
+                f"{entry.size} bytes at {entry.offset} of data file {entry.shard}",
+                hint=hint,
+            )
 
 
 def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:

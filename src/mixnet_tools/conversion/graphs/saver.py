@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mixnet_tools.conversion.graphs.surgery import tensor
 from mixnet_tools.conversion.graphs.variables import VARIABLE_OPS
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _STRING = 7  # of tensorflow/core/framework/types.proto
 _ASSIGNMENTS = frozenset({"Assign", "AssignVariableOp"})
 _PASSING_ON = frozenset({"Identity", "Reshape", "Cast"})
+_RESTORING = {"RestoreV2": 3, "Restore": 2}
+"""Operations that read values from a checkpoint, and how many inputs they have."""
 
 
 def restored_names(graph: GraphDef, restore_operation: str) -> dict[str, str]:
@@ -36,7 +39,7 @@ def restored_names(graph: GraphDef, restore_operation: str) -> dict[str, str]:
             continue
         seen.add(name)
         node = nodes[name]
-        if node.op in _ASSIGNMENTS:
+        if node.op in _ASSIGNMENTS and len(node.input) > 1:
             key = _key(nodes, node.input[1])
             if key is not None and node.input[0] in nodes and nodes[node.input[0]].op in VARIABLE_OPS:
                 found[node.input[0]] = key
@@ -110,12 +113,14 @@ def _strings(node: NodeDef, name: str, texts: list[str], *, scalar: bool = False
 
 def _key(nodes: Mapping[str, NodeDef], value: str) -> str | None:
     """The name in the checkpoint of the tensor ``value``, None where it does not come from there in one piece."""
-    name, _, port = value.partition(":")
-    while name in nodes and nodes[name].op in _PASSING_ON:
-        name, _, port = nodes[name].input[0].partition(":")
-    if name not in nodes or nodes[name].op not in ("RestoreV2", "Restore"):
+    name, index = tensor(value)
+    passed: set[str] = set()  # a damaged graph may go in a circle
+    while name in nodes and nodes[name].op in _PASSING_ON and nodes[name].input and name not in passed:
+        passed.add(name)
+        name, index = tensor(nodes[name].input[0])
+    if name not in nodes or len(nodes[name].input) < _RESTORING.get(nodes[name].op, 1 << 30):
         return None
-    node, index = nodes[name], int(port or 0)
+    node = nodes[name]
     names = _texts(nodes, node.input[1])
     slices = _texts(nodes, node.input[2]) if node.op == "RestoreV2" else [""]
     if not index < len(names) or any(slices[min(index, len(slices) - 1) : index + 1]):

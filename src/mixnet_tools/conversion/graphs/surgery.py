@@ -210,13 +210,15 @@ def output_type(node: NodeDef, port: int) -> int:
 
 
 def tensor(name: str) -> tuple[str, int]:
-    """A node input as (node, output port).
+    """A node input as (node, output port). What is no number is no port: then no node is called like that.
 
-    >>> tensor("split:2"), tensor("relu"), tensor("^init")
-    (('split', 2), ('relu', 0), ('init', 0))
+    >>> tensor("split:2"), tensor("relu"), tensor("^init"), tensor("split:x")
+    (('split', 2), ('relu', 0), ('init', 0), ('split:x', 0))
     """
-    node, colon, port = name.removeprefix("^").rpartition(":")
-    return (node, int(port)) if colon else (port, 0)
+    whole = name.removeprefix("^")
+    node, _, port = whole.rpartition(":")
+    is_port = node and port.isdecimal() and port.isascii() and len(port) < 10
+    return (node, int(port)) if is_port else (whole, 0)
 
 
 def data_inputs(node: NodeDef) -> list[str]:

@@ -58,6 +58,23 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
         members(Location(path))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("size", "null"), ("size", "-700"), ("GNU.sparse.size", "x"), ("mtime", "9" * 400)]
+)
+def test_a_tar_with_a_header_that_is_no_number_is_refused_or_read(tmp_path: Path, key: str, value: str) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a.jpg")
+        member.size = 700
+        member.pax_headers = {key: value}
+        archive.addfile(member, io.BytesIO(b"x" * 700))
+    if key == "mtime":  # nobody asks for it
+        assert [(one.name, one.span.size) for one in members(Location(path))] == [("a.jpg", 700)]
+        return
+    with pytest.raises(DatasetError, match=r"a\.tar"):
+        members(Location(path))
+
+
 def test_a_missing_file_is_noticed_by_its_number(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"validation-{number:05}-of-00003").write_bytes(b"x")
@@ -138,6 +155,13 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     assert [os.fsencode(image.bare_name) for image in dataset.images] == [b"caf\xe9.jpg", b"tea.jpg"]
     assert len(dataset.fingerprint) == 64
     assert len(dataset.subset(1).images) == 1
+
+
+def test_a_name_with_a_nul_is_the_name_of_no_image(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "val.txt").write_bytes(b"a.jpg 0\nb\0c/d.jpg 1\n")
+    with pytest.raises(DatasetError, match=r"line 2: 'b\\x00c/d\.jpg': no such image"):
+        forms.open_at(tmp_path)
 
 
 @pytest.mark.parametrize("listed", ["[[1], [-1]]", "[[1], [1.5]]", "[[1], [true]]", '[[1], ["2"]]'])

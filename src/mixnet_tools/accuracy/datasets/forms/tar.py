@@ -64,6 +64,8 @@ def members(tar: Location) -> list[Member]:
         with open_in_blocks(tar) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found, last = [], 0
             for entry in archive:
+                if entry.size < 0:
+                    raise tarfile.ReadError(f"{entry.name} has {entry.size} bytes")
                 last = max(last, entry.offset_data + (entry.size if entry.isreg() else 0))
                 if entry.isreg():
                     text = b""
@@ -74,7 +76,7 @@ def members(tar: Location) -> list[Member]:
             end = -(-last // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             stream.seek(end)
             behind = stream.read(tarfile.BLOCKSIZE)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:  # the last two: of PAX headers
         raise DatasetError(
             f"{tar}: cannot be read as an uncompressed tar: {error}",
             hint="a compressed tar cannot be read in place: unpack it once (gunzip, unzstd)",

@@ -1,0 +1,104 @@
+"""Files of results: predictions and baselines."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mixnet_tools.accuracy.datasets.dataset import fingerprint
+from mixnet_tools.accuracy.gate.baseline import compare, read_baseline, write_baseline
+from mixnet_tools.accuracy.launchers.base import Digest
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
+from mixnet_tools.accuracy.predictions.values import (
+    Answers,
+    BadImage,
+    DatasetSummary,
+    ModelSetup,
+    Predictions,
+    Setup,
+    Versions,
+)
+from tests.fuzz.mutation import json_changes, json_line_changes
+from tests.fuzz.target import Files, Finding, Place, Target, command
+
+COUNT, CLASSES = 12, 10
+_NAMES = tuple(f"{row:03}.jpg" for row in range(COUNT))
+
+
+def _setup() -> Setup:
+    mark = fingerprint((name, [row % CLASSES]) for row, name in enumerate(_NAMES))
+    data = DatasetSummary(
+        "set",
+        "/images",
+        "annotations",
+        None,
+        COUNT,
+        COUNT,
+        0,
+        COUNT,
+        fingerprint=mark,
+        chosen=COUNT,
+        chosen_fingerprint=mark,
+    )
+    tested = ModelSetup("openvino", "FP32", "CPU", ("crop",), 0.5, None, (Digest("net.xml", "ab" * 32),))
+    return Setup("net", "omz", CLASSES, data, (tested,), Versions("1", "2", None, "3", "4", "5"))
+
+
+def _answers(count: int = COUNT) -> Answers:
+    first = np.arange(count) % CLASSES
+    return Answers((first[:, None] + np.arange(5)) % CLASSES, np.tile(np.linspace(0.5, 0.1, 5), (count, 1)))
+
+
+@cache
+def _predictions() -> tuple[Files, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.jsonl"
+        writer = PredictionsWriter(path, _setup())
+        for row, name in enumerate(_NAMES):
+            if row == 3:
+                writer.bad(BadImage(name, "broken"), (row % CLASSES,))
+            else:
+                writer.image(name, (row % CLASSES,), [_answers()], row, ("grey",) if row == 4 else ())
+        writer.close()
+        return ({"p.jsonl": path.read_bytes()},)
+
+
+def _merge(place: Place) -> None:
+    path = place.given / "p.jsonl"
+    reports = ("--junit", place.out / "j.xml", "--markdown", place.out / "m.md")
+    try:
+        _, out = command("check", "merge", path, "--json", *reports)
+        if not out.strip():
+            raise Finding("no result")
+        json.loads(out)
+    finally:
+        read_predictions(path)
+
+
+@cache
+def _baselines() -> tuple[Files, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "b.json"
+        write_baseline(path, _setup(), _found())
+        return ({"b.json": path.read_bytes()},)
+
+
+def _found() -> Predictions:
+    return Predictions(_NAMES, tuple((row % CLASSES,) for row in range(COUNT)), (_answers(),))
+
+
+def _compare(place: Place) -> None:
+    judgements, _ = compare(read_baseline(place.given / "b.json"), _setup(), _found())
+    for one in judgements:
+        one.summary()
+        one.flips()
+
+
+TARGETS = (
+    Target("predictions", _predictions, {"*": json_line_changes}, _merge, examples=150),
+    Target("baseline", _baselines, {"*": json_changes}, _compare, examples=150),
+)

@@ -1,0 +1,17 @@
+"""A short run over models. Two modules share the targets, so that two processes do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.runner import Runner
+from tests.fuzz.short import check
+from tests.fuzz.target import Target
+from tests.fuzz.targets import models
+
+
+@pytest.mark.parametrize("target", models.TARGETS, ids=lambda target: target.name)
+def test_changed_models_end_in_a_result_or_a_known_error(target: Target, runner: Runner, tmp_path: Path) -> None:
+    check(target, runner, tmp_path)
