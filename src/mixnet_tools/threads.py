@@ -6,6 +6,7 @@ are daemon threads: nobody waits for them longer than :meth:`DaemonThreads.close
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -97,3 +98,8 @@ def run_each(
         raise
     finally:
         threads.close(patience)
+
+
+def processors() -> int:
+    """How many processors this process may use: in a container, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,6 +7,7 @@ measured to conversion.json beside them.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import threading
 from dataclasses import asdict, dataclass
@@ -15,17 +16,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
+from mixnet_tools.cli.common.omz_options import (
+    ZOO_PRECISIONS,
+    add_without_effect,
+    job_count,
+    note_without_effect,
+    with_precisions,
+)
 from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
     add_model_selection,
     choice_list,
     make_progress,
-    positive_int,
     print_all_models,
     readable_models,
 )
 from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.convert_plan import dry_run
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 from mixnet_tools.threads import run_each
 
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     from mixnet_tools.progress import Progress
 
 DEFAULT_PRECISIONS = ("FP32", "FP16")
+WITHOUT_MODEL_OPTIMIZER = "the Model Optimizer is not needed: models are converted by mixnet_tools and OpenVINO"
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,18 @@ def add_arguments(parser: Parser) -> None:
     how = parser.add_argument_group("conversion")
     how.add_argument(
         "--precisions",
-        type=choice_list("FP32", "FP16"),
+        type=choice_list(*ZOO_PRECISIONS),
         default=DEFAULT_PRECISIONS,
         metavar="P[,P]",
-        help="FP32, FP16 or both (default: both)",
+        help="FP32, FP16 or both (default: both); others of Open Model Zoo are skipped",
+    )
+    how.add_argument(
+        "--add_mo_arg",
+        dest="mo_args",
+        action="append",
+        default=[],
+        metavar="ARG",
+        help="an argument of the Model Optimizer beside the descriptor's (repeatable): --add_mo_arg=--scale=2",
     )
     how.add_argument(
         "--freezer",
@@ -85,7 +102,10 @@ def add_arguments(parser: Parser) -> None:
     )
     how.add_argument("--no_verify", action="store_true", help="do not compare the IR with the original")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
-    parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="convert N models at once")
+    parser.add_argument(
+        "-j", "--jobs", type=job_count, default=1, metavar="N", help="convert N models at once (auto: one a processor)"
+    )
+    add_without_effect(parser, "--mo", "-p/--python", reason=WITHOUT_MODEL_OPTIMIZER)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
@@ -95,14 +115,16 @@ def run(args: argparse.Namespace) -> int:
     if args.print_all:
         return print_all_models(args)
     models, broken = readable_models(args)
-    convertible = [model for model in models if model.framework != "dldt"]
     progress = make_progress(args)
+    note_without_effect(args, progress, WITHOUT_MODEL_OPTIMIZER)
+    convertible = [model for model in models if model.framework != "dldt"]
+    convertible = with_precisions(args, DEFAULT_PRECISIONS, convertible, progress)
     for model in models:
         if model.framework == "dldt":
             progress.note(f"{model.name}: is OpenVINO IR already, nothing to convert")
     options, output_dir = _options(args), args.output_dir or args.download_dir
     if args.dry_run:
-        return _dry_run(args, convertible, options, [hints.message(error, args) for _, error in broken])
+        return dry_run(args, convertible, options, [hints.message(error, args) for _, error in broken])
     jobs = args.jobs
     if jobs > 1 and (args.optimize or args.tune):
         progress.note("speeds are measured: converting one model after the other")
@@ -128,6 +150,7 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         serving=args.ovms,
         optimize=args.optimize,
         tune=args.tune,
+        mo_args=tuple(args.mo_args),
     )
 
 
@@ -155,49 +178,6 @@ def _attempt(
         return _Outcome(model.name, None, ConversionError(f"{model.name}: {place}: {error.strerror or error}"))
 
 
-def _dry_run(
-    args: argparse.Namespace, models: list[ModelDescriptor], options: ConversionOptions, problems: list[str]
-) -> int:
-    from mixnet_tools.conversion.convert import make_plan
-    from mixnet_tools.ir.locate import irs_of
-
-    output_dir = args.output_dir or args.download_dir
-    plans = []
-    for model in models:
-        try:
-            plan = make_plan(model, args.download_dir, output_dir, options)
-        except ConversionError as error:
-            problems.append(hints.message(error, args))
-            continue
-        targets = irs_of(model, output_dir, args.precisions)
-        plans.append(
-            {
-                "model": plan.model,
-                "source": f"{plan.source.kind} {plan.source.path}",
-                "inputs": [entry.describe() for entry in plan.inputs] or ["as the source has them"],
-                "input_names": [name for entry in plan.inputs for name in (entry.cut.placeholder, *entry.aliases)],
-                "constants": [f"{constant.node} = {constant.value}" for constant in plan.constants],
-                "outputs": [cut.text for cut in plan.outputs] or ["as the source has them"],
-                "weights": plan.weights or "as the saver restores them",
-                "precisions": list(args.precisions),
-                "files": [str(path) for ir in targets for path in (ir.xml, ir.bin)],
-            }
-        )
-    if args.json:
-        print_json({"schema": 1, "dry_run": True, "models": plans, "refused": problems})
-    else:
-        for described in plans:
-            rows = [(key, _text(value)) for key, value in described.items() if key != "model" and value]
-            print(table(("would convert", str(described["model"])), rows), end="\n\n")
-    if problems:
-        raise ConversionError("\n".join(problems))
-    return 0
-
-
-def _text(value: object) -> str:
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     from mixnet_tools.conversion.source_check import VERIFIED
 
@@ -222,6 +202,8 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
 
 
 def _plain(name: str, result: ConvertedModel) -> dict[str, object]:
+    from mixnet_tools.conversion.model_server import image_layout
+
     return {
         "name": name,
         "source": result.files.to_json(),
@@ -237,6 +219,7 @@ def _plain(name: str, result: ConvertedModel) -> dict[str, object]:
         "moving_averages": asdict(result.averages) if result.averages else None,
         "frozen": str(result.frozen) if result.frozen else None,
         "ovms": str(result.serving) if result.serving else None,
+        "ovms_layout": image_layout(result.plan) if result.serving else None,
         "optimization": _optimization(result),
         "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
     }
@@ -270,6 +253,8 @@ def _print_table(outcomes: list[_Outcome]) -> None:
 
 
 def _notes(name: str, result: ConvertedModel) -> list[str]:
+    from mixnet_tools.conversion.model_server import image_layout
+
     notes = []
     if averages := result.averages:
         used = {"ema": "their moving averages", "saver": "as the saver maps them"}.get(
@@ -285,4 +270,6 @@ def _notes(name: str, result: ConvertedModel) -> list[str]:
     notes += [f"{name}: {note}" for note in (result.optimized.notes if result.optimized else ())]
     notes += [f"{name}: frozen graph: {result.frozen}"] if result.frozen else []
     notes += [f"{name}: model server: {result.serving}"] if result.serving else []
+    if result.serving and (layout := image_layout(result.plan)):
+        notes.append(f"{name}: model server: to take images as files, start it with --layout {shlex.quote(layout)}")
     return notes

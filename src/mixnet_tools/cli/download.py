@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mixnet_tools.cli.common.hints import hint
+from mixnet_tools.cli.common.omz_options import ZOO_PRECISIONS, job_count
 from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from mixnet_tools.values import DownloadedModel
 
 _MOST_LINES = 10
-_PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "FP16-INT1", "FP32-INT1")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -43,11 +43,13 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--precisions",
-        type=choice_list(*_PRECISIONS),
+        type=choice_list(*ZOO_PRECISIONS),
         metavar="P[,P]",
         help="of models that are IR already, only these precisions (default: all)",
     )
-    parser.add_argument("-j", "--jobs", type=positive_int, default=1, metavar="N", help="work on N files at once")
+    parser.add_argument(
+        "-j", "--jobs", type=job_count, default=1, metavar="N", help="work on N files at once (auto: one a processor)"
+    )
     sources = parser.add_argument_group("sources")
     sources.add_argument(
         "--mirror",

@@ -8,7 +8,7 @@ any work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -44,14 +44,17 @@ ELEMENT_TYPES = ("f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "boolean"
 T = TypeVar("T")
 
 
-def plan_conversion(descriptor: ModelDescriptor, download_dir: Path, output_dir: Path | None = None) -> ConversionPlan:
+def plan_conversion(
+    descriptor: ModelDescriptor, download_dir: Path, output_dir: Path | None = None, mo_args: Sequence[str] = ()
+) -> ConversionPlan:
     """Plan the conversion of ``descriptor``, whose files are below ``download_dir``.
 
     ``output_dir`` (default: the same folder) is what ``$conv_dir`` refers to: the folder for converted models.
+    ``mo_args`` are further arguments of the Model Optimizer. They take the place of the descriptor's of the same name.
 
     Raises :class:`UnsupportedOption`, which names the model and each option that this converter does not execute.
     """
-    return _Planner(descriptor, download_dir, output_dir or download_dir).plan()
+    return _Planner(descriptor, download_dir, output_dir or download_dir, tuple(mo_args)).plan()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class _Planner:
     descriptor: ModelDescriptor
     download_dir: Path
     output_dir: Path
+    mo_args: tuple[str, ...]
 
     def plan(self) -> ConversionPlan:
         descriptor = self.descriptor
@@ -89,6 +93,8 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", f"--{option}: {repeated[0]!r} is named twice")
 
     def refuse(self, key: str, *problems: str) -> UnsupportedOption:
+        if key == "model_optimizer_args" and self.mo_args:
+            key += " with `mo_args`"
         place = f"{self.descriptor.path}: {key}: " if key else f"{self.descriptor.path}: "
         return UnsupportedOption("\n".join(f"{place}{problem}" for problem in problems))
 
@@ -108,7 +114,11 @@ class _Planner:
         }
         options: dict[str, str] = {}
         problems = []
-        for argument in self.descriptor.model_optimizer_args or ():
+        further = notation.joined(self.mo_args)
+        replaced = {argument.removeprefix("--").partition("=")[0] for argument in further}
+        own = notation.joined(self.descriptor.model_optimizer_args or ())
+        own = [one for one in own if one.removeprefix("--").partition("=")[0] not in replaced]
+        for argument in (*own, *further):
             name, equals, value = argument.removeprefix("--").partition("=")
             name = ALIASES.get(name, name)
             if not argument.startswith("--") or name not in FLAGS + OPTIONS:

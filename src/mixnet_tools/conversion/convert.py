@@ -46,7 +46,8 @@ class ConversionOptions:
     the meta graph's own saver restores. ``verify`` compares each IR with the
     original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
     repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
-    ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here.
+    ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here. ``mo_args`` are further
+    arguments of the Model Optimizer, beside the descriptor's (``--scale=2``).
     """
 
     precisions: tuple[str, ...] = PRECISIONS
@@ -57,6 +58,7 @@ class ConversionOptions:
     serving: Path | None = None
     optimize: bool = False
     tune: bool = False
+    mo_args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def make_plan(
 ) -> ConversionPlan:
     """The plan with the user's choices. Raises :class:`UnsupportedOption` where the source has no such choice."""
     _check_options(options)
-    plan = plan_conversion(descriptor, download_dir, output_dir)
+    plan = plan_conversion(descriptor, download_dir, output_dir, options.mo_args)
     kind = KINDS[plan.source.kind]
     wrong = []
     if options.weights not in kind.weights:

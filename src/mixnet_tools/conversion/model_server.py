@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.files import atomic
 from mixnet_tools.ir.save import STAGING_PREFIX
 from mixnet_tools.values import IRModel
@@ -20,6 +22,24 @@ def write_serving_repository(ir: IRModel, repository: Path) -> Path:
     """
     with atomic.writing(repository):
         return _write(ir, repository)
+
+
+def image_layout(plan: ConversionPlan) -> str | None:
+    """The server's parameter ``layout`` with which it takes images as files (JPEG); None where it needs none.
+
+    The server decodes files to NHWC. A model in NCHW must be said to be so.
+
+    >>> from mixnet_tools.conversion.plan import InputPlan, Source, parse_cut
+    >>> data, size = InputPlan(parse_cut("data"), (1, 3, 8, 8), "NCHW"), InputPlan(parse_cut("size"), (1, 2))
+    >>> image_layout(ConversionPlan("net", Source("onnx", Path("net.onnx")), (data,), ()))
+    'NHWC:NCHW'
+    >>> image_layout(ConversionPlan("net", Source("onnx", Path("net.onnx")), (data, size), ()))
+    '{"data": "NHWC:NCHW"}'
+    """
+    layouts = {entry.cut.placeholder: "NHWC:NCHW" for entry in plan.inputs if entry.layout == "NCHW"}
+    if len(plan.inputs) == 1:
+        return next(iter(layouts.values()), None)
+    return json.dumps(layouts) if layouts else None
 
 
 def _write(ir: IRModel, repository: Path) -> Path:

@@ -6,6 +6,7 @@ Every function raises ValueError that says what was expected. The caller adds th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _OPENING, _CLOSING = "[({", "])}"
@@ -38,6 +39,21 @@ def split(text: str) -> list[str]:
     if depth:
         raise ValueError(f"a bracket is not closed: {text!r}")
     return [part.strip() for part in (*parts, text[start:])] if text.strip() else []
+
+
+def joined(arguments: Iterable[str]) -> list[str]:
+    """``arguments`` in which an option and its value are one, as they need not be for the Model Optimizer.
+
+    >>> joined(["--scale", "2", "--output=logits", "--reverse_input_channels"])
+    ['--scale=2', '--output=logits', '--reverse_input_channels']
+    """
+    found: list[str] = []
+    for argument in arguments:
+        if found and not argument.startswith("-") and found[-1].startswith("--") and "=" not in found[-1]:
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

@@ -101,7 +101,7 @@ def _ordered(model: openvino.Model, plan: ConversionPlan) -> openvino.Model:
 def _name(model: openvino.Model, plan: ConversionPlan) -> None:
     """Give tensors and their layers exactly the documented names; OpenVINO's own carry port suffixes.
 
-    A tensor of TensorFlow is also called what it is there and in the Model Optimizer's IR, with its port (``logits:0``).
+    A tensor of TensorFlow also keeps its name there and in the Model Optimizer's IR, with its port (``logits:0``).
     OpenVINO's ``any_name`` is the first in the order of text, and so the documented one.
 
     Everything is found before anything is renamed, for a name may be another tensor's already. Raises

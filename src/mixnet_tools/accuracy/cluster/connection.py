@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.errors import EvaluationError, MissingDependency, UsageError, first_line
 from mixnet_tools.progress import Progress
+from mixnet_tools.threads import processors
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster

@@ -6,7 +6,6 @@ scales. An image that cannot be decoded is handed on with its error.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
@@ -111,11 +110,6 @@ def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> Pre
                 hint="the sizes in accuracy-check.yml must be those of the model",
             )
     return PreparedImage(image, arrays, image_notes, None, decode_seconds, resize_seconds)
-
-
-def processors() -> int:
-    """How many processors this process may use: in a container, fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prepared(

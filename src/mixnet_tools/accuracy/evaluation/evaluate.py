@@ -13,7 +13,6 @@ from typing import TypedDict
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import readers
-from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
 from mixnet_tools.accuracy.evaluation.model_under_test import changed_irs
@@ -28,6 +27,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfi
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.progress import Progress
+from mixnet_tools.threads import processors
 
 
 class ImageRow(TypedDict):

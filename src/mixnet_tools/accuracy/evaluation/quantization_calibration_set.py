@@ -19,7 +19,7 @@ from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
 from mixnet_tools.accuracy.datasets.forms.image_folder import find_annotations
 from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
 from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
-from mixnet_tools.accuracy.evaluation.batch_loader import batches, processors
+from mixnet_tools.accuracy.evaluation.batch_loader import batches
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
@@ -27,6 +27,7 @@ from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
+from mixnet_tools.threads import processors
 from mixnet_tools.values import CalibrationSet
 
 SALT = "mixnet_tools calibration 1"

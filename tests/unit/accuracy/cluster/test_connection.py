@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from mixnet_tools.accuracy.cluster.connection import parse_address, require_dask
-from mixnet_tools.accuracy.evaluation.batch_loader import processors
 from mixnet_tools.errors import MissingDependency, UsageError
+from mixnet_tools.threads import processors
 
 
 @pytest.mark.parametrize(
