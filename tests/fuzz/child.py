@@ -125,7 +125,7 @@ def _carry_out(target: Target, files: Files, root: Path, watch: _Watch) -> tuple
     grown = (_peak() - before) / MIB
     if answer[0] != "finding" and grown > target.memory / MIB:
         answer = ("finding", f"more than {target.memory // MIB} MiB of memory", f"{grown:.0f} MiB\n{answer}")
-    if answer[0] != "finding" and time.process_time() - began > target.seconds / 2:
+    if answer[0] != "finding" and time.process_time() - began > target.seconds / 6:
         answer = ("finding", "slow", f"{time.process_time() - began:.1f} s of CPU\n{answer}")
     if answer[0] != "finding" and _listing(place) != known:
         answer = ("finding", "files outside of the output folder changed", str(set(_listing(place)) ^ set(known)))

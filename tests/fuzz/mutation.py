@@ -89,8 +89,10 @@ def value_changes(draw: Draw, value: Any) -> Any:
     container, key = draw(st.sampled_from(places)) if places else (None, None)
     if container is None:
         return _strange_value(draw)
-    how = draw(st.sampled_from(("replace", "replace", "replace", "remove", "rename", "add", "copy", "wrap")))
-    if how == "remove":
+    how = draw(st.sampled_from(("tweak",) * 6 + ("replace", "replace", "remove", "rename", "add", "copy", "wrap")))
+    if how == "tweak":
+        container[key] = _tweaked(draw, container[key])
+    elif how == "remove":
         del container[key]
     elif how == "rename" and isinstance(container, dict):
         container[draw(st.sampled_from(TEXTS))] = container.pop(key)
@@ -108,6 +110,19 @@ def value_changes(draw: Draw, value: Any) -> Any:
         container[key] = inner
     else:
         container[key] = _strange_value(draw)
+    return value
+
+
+def _tweaked(draw: Draw, value: Any) -> Any:
+    """A value of the same type, near ``value``: one that is only a little wrong."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return draw(st.sampled_from((value + 1, value - 1, -value, value * 2, value * 1000)))
+    if isinstance(value, float):
+        return draw(st.sampled_from((-value, value * 1.5, value * 1e6, *FLOATS)))
+    if isinstance(value, str):
+        return byte_changes(draw, value.encode()).decode("utf-8", "replace")
     return value
 
 
