@@ -31,13 +31,15 @@ class DownloadedFile:
 class DownloadedModel:
     """A model whose files are all in place, unpacked and patched, in ``directory``.
 
-    ``up_to_date`` says that the run found everything there, and transferred nothing.
+    ``up_to_date`` says that the run found everything there, and transferred nothing. ``adopted`` are files that were
+    taken over as they were found, and are unchanged since: nobody has verified them.
     """
 
     name: str
     directory: Path
     files: tuple[DownloadedFile, ...]
     up_to_date: bool
+    adopted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from mixnet_tools.errors import DownloadError, MixnetToolsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mixnet_tools.descriptors.model_yml import ModelDescriptor
+    from mixnet_tools.downloading.adopt import AdoptedModel
     from mixnet_tools.downloading.context import DownloadOptions
     from mixnet_tools.downloading.download import ModelOutcome
     from mixnet_tools.values import DownloadedModel
@@ -79,6 +81,11 @@ def add_arguments(parser: Parser) -> None:
     existing = parser.add_argument_group("files that are there already").add_mutually_exclusive_group()
     existing.add_argument("--verify", action="store_true", help="hash every file that is there, and repair wrong ones")
     existing.add_argument("--force", action="store_true", help="download everything anew")
+    existing.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over folders that another program filled, as far as digests allow, without a network",
+    )
     add_progress(parser)
 
 
@@ -87,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if args.print_all:
         return print_all_models(args)
     models, broken = readable_models(args)
+    if args.adopt:
+        return _adopt(args, models, broken)
 
     from mixnet_tools.downloading.download import ModelOutcome, download_models
 
@@ -108,6 +117,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _adopt(
+    args: argparse.Namespace, models: Sequence[ModelDescriptor], broken: Sequence[tuple[str, MixnetToolsError]]
+) -> int:
+    """Take over every chosen model's folder; one that fails does not stop the others."""
+    from mixnet_tools.downloading.download import ModelOutcome, adopt_models
+
+    outcomes = adopt_models(models, args.output_dir, make_progress(args), args.precisions)
+    failed = [ModelOutcome(name, None, error) for name, error in broken]
+    results = sys.stderr if args.progress_format == "json" else sys.stdout
+    for model, outcome in zip(models, outcomes, strict=True):
+        if isinstance(outcome, MixnetToolsError):
+            failed.append(ModelOutcome(model.name, None, outcome))
+            continue
+        print(_adopted(outcome), file=results)
+        if outcome.unverified:
+            print(f"{model.name}: warning: {len(outcome.unverified)} files are not verified", file=sys.stderr)
+    if failed:
+        _raise_for(failed, len(models) + len(broken), args, "taken over")
+    return 0
+
+
+def _adopted(model: AdoptedModel) -> str:
+    """A line for what is verified, and one for what is not."""
+    if model.known_before:
+        return f"{model.name}: {model.directory} has a manifest already, nothing to take over"
+    lines = [f"{model.name}: {model.directory} taken over"]
+    lines.append(f"  verified: {_names(model.verified)}")
+    if model.unverified:
+        gone = f", as {_names(model.gone)} is gone" if model.gone else ""
+        lines.append(f"  not verified{gone}; recorded as they are: {_names(model.unverified)}")
+    return "\n".join(lines)
+
+
+def _names(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:_MOST_LINES]) + (
+        f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
+    )
+
+
 def _options(args: argparse.Namespace) -> DownloadOptions:
     from mixnet_tools.downloading.context import DownloadOptions
 
@@ -126,7 +176,12 @@ def _options(args: argparse.Namespace) -> DownloadOptions:
 
 def _summary(model: DownloadedModel) -> str:
     if model.up_to_date:
-        return f"{model.name}: up to date in {model.directory}, nothing to do"
+        adopted = (
+            f"; {len(model.adopted)} files are not verified, but unchanged since they were taken over"
+            if model.adopted
+            else ""
+        )
+        return f"{model.name}: up to date in {model.directory}, nothing to do{adopted}"
     lines = [f"{model.name}: downloaded to {model.directory}"]
     lines += _who_served(model)
     if len(lines) == 1:
@@ -143,8 +198,10 @@ def _who_served(model: DownloadedModel) -> list[str]:
     return [f"  {count} files from {folder}" for folder, count in folders.items()]
 
 
-def _raise_for(failed: Sequence[ModelOutcome], total: int, args: argparse.Namespace) -> NoReturn:
-    lines, hints = [f"{len(failed)} of {total} models could not be downloaded"], list[str]()
+def _raise_for(
+    failed: Sequence[ModelOutcome], total: int, args: argparse.Namespace, what: str = "downloaded"
+) -> NoReturn:
+    lines, hints = [f"{len(failed)} of {total} models could not be {what}"], list[str]()
     for outcome in failed:
         error = outcome.error
         if error is not None and (total == 1 or isinstance(error, BrokenPipeError)):

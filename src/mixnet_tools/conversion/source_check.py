@@ -125,7 +125,7 @@ class SourceCheck:
             raise self._changed(path)
         size, found = known.st_size, f"{algorithm}:{digests[algorithm]}"
         if expected and (size, found) != (expected.size, expected.checksum):
-            what = "was when it was adopted" if expected.source == "adopted" else "was verified"
+            what = "was adopted" if expected.source == "adopted" else "was verified"
             raise IntegrityError(
                 f"{path}: is not the file that {what}:\n  expected {expected.size} bytes, {expected.checksum}"
                 f"\n  got      {size} bytes, {found}",

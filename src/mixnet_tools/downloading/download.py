@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
 from mixnet_tools.downloading import manifest as manifests
@@ -25,10 +26,13 @@ from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import LinkRecord
 from mixnet_tools.downloading.parallel import FileQueue
 from mixnet_tools.downloading.sources import parse_mirrors
-from mixnet_tools.errors import DownloadError, NextStep
+from mixnet_tools.errors import DownloadError, MixnetToolsError, NextStep
 from mixnet_tools.progress import Progress
 from mixnet_tools.threads import run_each
 from mixnet_tools.values import DownloadedFile, DownloadedModel, KnownFiles
+
+if TYPE_CHECKING:
+    from mixnet_tools.downloading.adopt import AdoptedModel
 
 _PATIENCE = 1.0
 """Seconds to wait for the threads of an interrupted run. A thread that still reads from the network after that is left
@@ -96,6 +100,29 @@ def download_models(
         else ModelOutcome(model.name, result, None)
         for model, result in zip(descriptors, queue.results(), strict=True)
     )
+
+
+def adopt_models(
+    descriptors: Sequence[ModelDescriptor],
+    output_dir: Path,
+    progress: Progress | None = None,
+    precisions: tuple[str, ...] | None = None,
+) -> tuple[AdoptedModel | MixnetToolsError, ...]:
+    """Take over the folders of ``descriptors`` below ``output_dir``, which another program filled. No network is used.
+
+    Returns what came of each: one that fails does not stop the others. See
+    :func:`mixnet_tools.downloading.adopt.adopt_model`.
+    """
+    from mixnet_tools.downloading.adopt import adopt_model
+
+    outcomes: list[AdoptedModel | MixnetToolsError] = []
+    for model in descriptors:
+        try:
+            files = wanted_files(model, precisions)
+            outcomes.append(adopt_model(model, model_folder(model, output_dir), files, progress or Progress()))
+        except MixnetToolsError as error:
+            outcomes.append(error)
+    return tuple(outcomes)
 
 
 def locate_downloaded(

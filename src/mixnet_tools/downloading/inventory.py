@@ -91,4 +91,5 @@ def _current_output(
 ) -> FileRecord | LinkRecord | None:
     if isinstance(record, LinkRecord):
         return record if path.is_symlink() and os.readlink(path) == record.link_to else None
-    return None if path.is_symlink() else current(path, record, record.size, record.checksum)
+    found = None if path.is_symlink() else current(path, record, record.size, record.checksum)
+    return found and found.model_copy(update={"adopted": record.adopted})

@@ -65,7 +65,7 @@ class ModelJob:
         if not options.verify and not options.force:
             inventory = take_inventory(self._model, self._files, self._layout, self._load())
             if inventory.is_complete:
-                return self._result(inventory.files, {}, up_to_date=True)
+                return self._result(inventory.files, inventory.outputs, {}, up_to_date=True)
         with self._locked():
             manifest = self._load()
             if options.force:
@@ -101,7 +101,7 @@ class ModelJob:
         self._save(manifest, records, outputs)
         manifests.sweep(self._layout, self._model, records)
         served = {name: record.served_by for name, record in fetched.items()}
-        return self._result(records, served, up_to_date=finished and not fetched)
+        return self._result(records, outputs, served, up_to_date=finished and not fetched)
 
     def _check_names(self) -> None:
         for index, file in enumerate(self._model.files):
@@ -141,7 +141,11 @@ class ModelJob:
         progress.postprocessing_begin(self._model.name)
         postprocessing.make_outputs(self._model, self._layout, records, check_stop)
         made = postprocessing.record_outputs(self._layout.staging, check_stop)
-        same = {name: record for name, record in right.items() if name in made and _same_bytes(record, made[name])}
+        same = {
+            name: record.model_copy(update={"adopted": False}) if isinstance(record, FileRecord) else record
+            for name, record in right.items()
+            if name in made and _same_bytes(record, made[name])
+        }
         self._save(Manifest(model=self._model.name), records, None)
         postprocessing.commit(self._layout, same)
         progress.postprocessing_end(self._model.name)
@@ -174,7 +178,12 @@ class ModelJob:
         )
 
     def _result(
-        self, records: dict[str, FileRecord], served: dict[str, str | None], *, up_to_date: bool
+        self,
+        records: dict[str, FileRecord],
+        outputs: dict[str, FileRecord | LinkRecord],
+        served: dict[str, str | None],
+        *,
+        up_to_date: bool,
     ) -> DownloadedModel:
         files = tuple(
             DownloadedFile(
@@ -186,7 +195,8 @@ class ModelJob:
             )
             for file in self._files
         )
-        return DownloadedModel(self._model.name, self._layout.folder, files, up_to_date)
+        adopted = tuple(name for name, one in outputs.items() if isinstance(one, FileRecord) and one.adopted)
+        return DownloadedModel(self._model.name, self._layout.folder, files, up_to_date, adopted)
 
 
 def _same_bytes(one: FileRecord | LinkRecord, other: FileRecord | LinkRecord) -> bool:

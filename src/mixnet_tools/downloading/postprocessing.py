@@ -24,26 +24,38 @@ from mixnet_tools.files.digest import digest_of
 OUTPUT_ALGORITHM = "sha256"
 
 
-def make_outputs(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
+def make_outputs(
+    model: ModelDescriptor,
+    layout: Layout,
+    names: Collection[str],
+    heartbeat: Callable[[], None],
+    *,
+    as_far_as_possible: bool = False,
+) -> None:
     """Carry out the steps of ``model`` on the files ``names``, and leave their outputs in the staging folder.
 
-    Raises :class:`ArchiveError`, :class:`DownloadError` and OSError. Then there is no staging folder.
+    A step whose file is not there is an error, or is left out with ``as_far_as_possible``. Raises
+    :class:`ArchiveError`, :class:`DownloadError` and OSError. Then there is no staging folder.
     """
     if layout.staging.exists():
         shutil.rmtree(layout.staging)
     layout.staging.mkdir(parents=True)
     try:
-        _carry_out(model, layout, names, heartbeat)
+        _carry_out(model, layout, names, heartbeat, as_far_as_possible)
         _check_names(layout.staging, set(names) - layout.patched)
     except BaseException:
         shutil.rmtree(layout.staging, ignore_errors=True)
         raise
 
 
-def _carry_out(model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None]) -> None:
+def _carry_out(
+    model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None], partly: bool
+) -> None:
     for number, step in enumerate(model.postprocessing):
         heartbeat()
         source = _source(step.file, layout, names)
+        if source is None and partly:
+            continue
         if source is None:
             raise DownloadError(
                 f"{model.path}: postprocessing[{number}].file: {step.file!r} is neither a file of the model "
@@ -62,7 +74,7 @@ def _carry_out(model: ModelDescriptor, layout: Layout, names: Collection[str], h
 def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
     """Hash every file in the staging folder; returns the records of files and links, by path."""
     records: dict[str, FileRecord | LinkRecord] = {}
-    for path in _walk(staging):
+    for path in walk(staging):
         name = path.relative_to(staging).as_posix()
         if path.is_symlink():
             records[name] = LinkRecord(link_to=os.readlink(path))
@@ -103,7 +115,7 @@ def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: C
 
 def _check_names(staging: Path, delivered: Iterable[str]) -> None:
     taken = {name.casefold() for name in delivered}
-    for path in _walk(staging):
+    for path in walk(staging):
         name = path.relative_to(staging).as_posix()
         if name.casefold() in taken or name.split("/")[0].casefold() == STATE_FOLDER:
             raise ArchiveError(
@@ -112,7 +124,7 @@ def _check_names(staging: Path, delivered: Iterable[str]) -> None:
             )
 
 
-def _walk(folder: Path) -> Iterable[Path]:
+def walk(folder: Path) -> Iterable[Path]:
     """Files and links below ``folder``, in a fixed order; links to folders are not entered."""
     for root, folders, files in os.walk(folder):
         folders.sort()

@@ -101,6 +101,13 @@ def test_files_that_came_another_way_are_converted_and_called_not_verified(downl
     assert {one["verified_by"] for one in report["source"]["files"]} == {None}
     assert run_ok("convert", *command).err.count("warning: not verified: no manifest") == 1
 
+    # Once it is taken over, what cannot be verified may at least not change.
+    adopted = run_ok("download", "--adopt", "--name", "mixnet-nano", "-o", downloads)
+    assert "not verified, as mixnet-nano.tar.gz is gone" in adopted.out
+    assert "not verified: adopted as it was found, and unchanged since" in run_ok("convert", *command).err
+    flip(nano_files(downloads) / "model.ckpt.data-00000-of-00001")
+    assert "is not the file that was adopted" in run_failing("convert", *command)
+
 
 @pytest.fixture
 def onnx_model(tmp_path: Path) -> tuple[Path, Path]:
