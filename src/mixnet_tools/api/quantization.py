@@ -25,7 +25,7 @@ from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.stage import QuantizationRequest, quantize_ir
-from mixnet_tools.values import CalibrationSet
+from mixnet_tools.values import CalibrationSet, IRModel
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,31 @@ def quantize(
     )
 
 
+@dataclass(frozen=True)
+class QuantizationPlan:
+    """What a quantization would read and write: a float IR, the images to calibrate with, and the quantized IR."""
+
+    source: IRModel
+    images: Location
+    target: IRModel
+
+
+def plan_quantization(
+    descriptor: ModelDescriptor, ir_dir: Path, output_dir: Path, source: Location | None, options: QuantizationOptions
+) -> QuantizationPlan:
+    """Find the IR to quantize and the images; no image is read.
+
+    Raises :class:`UsageError` where no images are known, :class:`IRError` where there is no such IR.
+    """
+    images = source or bundled_source(descriptor.directory)
+    if images is None:
+        raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="give them: `source`")
+    floats = existing_irs(descriptor, ir_dir, PRECISIONS)
+    wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
+    (ir,) = require_irs(descriptor, ir_dir, [wanted])
+    return QuantizationPlan(ir, images, irs_of(descriptor, output_dir, [INT8_PRECISION])[0])
+
+
 def quantize_model(
     descriptor: ModelDescriptor,
     ir_dir: Path,
@@ -96,15 +121,11 @@ def quantize_model(
     progress: Progress,
 ) -> QuantizationReport:
     """Quantize the model of ``descriptor``: see :func:`quantize`."""
-    images = source or bundled_source(descriptor.directory)
-    if images is None:
-        raise UsageError(f"{descriptor.name} brings no images of its own to calibrate with", hint="give them: `source`")
+    plan = plan_quantization(descriptor, ir_dir, output_dir, source, options)
+    images, ir = plan.images, plan.source
     own = annotations if eval_source is None else None
     config = load_accuracy_config(descriptor.accuracy_path)
-
     floats = existing_irs(descriptor, ir_dir, PRECISIONS)
-    wanted = options.source_precision or (floats[-1].precision if floats else "FP16")
-    (ir,) = require_irs(descriptor, ir_dir, [wanted])
     classes = classes_of(ir.xml)
     found = calibration_images(images, own, classes)
     chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
@@ -127,7 +148,7 @@ def quantize_model(
         )
     request = QuantizationRequest(
         source=ir,
-        target=irs_of(descriptor, output_dir, [INT8_PRECISION])[0],
+        target=plan.target,
         references=floats,
         settings=options.settings,
         fixed=options.fixed,

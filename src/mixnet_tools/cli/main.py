@@ -27,6 +27,7 @@ COMMANDS = {
     "optimize": "make any IR faster on this machine, if that is possible",
     "info": "show what is known of a model",
     "cache": "list, verify or prune a download cache",
+    "omz-aliases": "write programs named as Open Model Zoo's, which run these commands",
 }
 
 SUBCOMMANDS = {("check", "merge"): "merge"}
@@ -38,7 +39,7 @@ def mixnet(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
         return run(arguments[0], arguments[1:], prog=f"mixnet {arguments[0]}")
-    listing = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    listing = "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items())
     parser = Parser("mixnet", f"Download, convert and check model-zoo models for OpenVINO.\n\ncommands:\n{listing}")
     parser.epilog = "Each command has its own help: mixnet convert --help"
     parser.usage = "mixnet COMMAND [OPTION ...]"
@@ -58,7 +59,7 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
     _open_closed_streams()
     if argv and (command, argv[0]) in SUBCOMMANDS:
         return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
-    module = importlib.import_module(f"mixnet_tools.cli.{command}")
+    module = importlib.import_module(f"mixnet_tools.cli.{command.replace('-', '_')}")
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)
     _add_version(parser)
@@ -157,6 +158,14 @@ def quantize() -> int:
 def info() -> int:
     """Run ``mixnet-info``."""
     return run("info", sys.argv[1:], "mixnet-info")
+
+
+def omz(program: str) -> int:
+    """Run the command that stands for Open Model Zoo's ``program``. The programs of ``mixnet omz-aliases`` do so."""
+    from mixnet_tools.cli.omz_aliases import PROGRAMS
+
+    command, options = PROGRAMS[program]
+    return run(command, [*options, *sys.argv[1:]], program)
 
 
 if __name__ == "__main__":

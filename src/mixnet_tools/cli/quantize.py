@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, get_args
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.common import hints
+from mixnet_tools.cli.common.omz_options import note_without_effect, with_precisions
+from mixnet_tools.cli.common.omz_quantizer import WITHOUT_POT, add_omz_quantizer, print_plans, take_dataset_dir
 from mixnet_tools.cli.common.options import (
     Parser,
     add_model_selection,
@@ -33,7 +35,8 @@ from mixnet_tools.cli.common.options import (
 from mixnet_tools.cli.common.output import MISSED, print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator
+from mixnet_tools.ir.locate import INT8_PRECISION
+from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator, TargetDevice
 
 if TYPE_CHECKING:
     from mixnet_tools.api.quantization import QuantizationOptions
@@ -48,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     """What to quantize, with which images and settings, and how to judge it."""
     add_model_selection(parser, verb="quantize")
     places = parser.add_argument_group("places")
+    add_omz_quantizer(parser)
     places.add_argument(
         "-d", "--ir_dir", type=Path, default=Path(), metavar="DIR", help="mixnet-convert's --output_dir (default: here)"
     )
@@ -78,6 +82,7 @@ def add_arguments(parser: Parser) -> None:
         help="try settings, cheap ones first, until top-1 stays within POINTS of the float model's",
     )
     gate.add_argument("--no_verify", action="store_true", help="measure neither accuracy nor throughput")
+    parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
@@ -86,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     """Quantize every chosen model; one that fails does not stop the others."""
     if args.print_all:
         return print_all_models(args)
+    take_dataset_dir(args)
     if args.no_verify and args.max_drop is not None:
         raise UsageError("--max_drop with --no_verify: nothing would be measured", hint="leave one of them out")
     if args.annotations and not (args.source or args.eval_source):
@@ -93,7 +99,11 @@ def run(args: argparse.Namespace) -> int:
     # Pillow's remarks on odd metadata name no file and change no pixel.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     options = _options(args)
-    (models, broken), progress = readable_models(args), make_progress(args)
+    (readable, broken), progress = readable_models(args), make_progress(args)
+    note_without_effect(args, progress, WITHOUT_POT)
+    models = with_precisions(args, (INT8_PRECISION,), readable, progress)
+    if args.dry_run:
+        return print_plans(args, models, options, broken)
     reports: list[QuantizationReport] = []
     failed: list[tuple[str, MixnetToolsError]] = list(broken)
     for model in models:
@@ -150,6 +160,12 @@ def _add_settings(parser: Parser) -> None:
         type=positive_int,
         metavar="N",
         help=f"calibrate with N images (default: {DEFAULTS.subset_size})",
+    )
+    group.add_argument(
+        "--target_device",
+        type=str.upper,
+        choices=get_args(TargetDevice),
+        help=f"the device to quantize for, as NNCF knows it (default: {DEFAULTS.target_device})",
     )
     group.add_argument("--seed", type=_seed, metavar="N", help="choose other images (default: 0)")
 

@@ -49,6 +49,7 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
                 model,
                 nncf.Dataset(calibration.images, as_input),
                 preset=nncf.QuantizationPreset[settings.preset.upper()],
+                target_device=nncf.TargetDevice[settings.target_device],
                 subset_size=len(calibration.images),
                 fast_bias_correction=settings.fast_bias_correction,
                 ignored_scope=nncf.IgnoredScope(names=list(names)) if names else None,

@@ -18,6 +18,7 @@ RangeEstimator = Literal[
     "default", "minmax", "mean_minmax", "median_minmax", "mean_no_outliers_minmax", "mean_quantile", "histogram"
 ]
 OverflowFix = Literal["first_layer", "enable", "disable"]
+TargetDevice = Literal["ANY", "CPU", "GPU", "NPU", "CPU_SPR"]
 
 SUBSET_SIZE = 300
 
@@ -32,6 +33,7 @@ class QuantizationSettings:
     layer (``first_layer``), of all layers (``enable``) or of none (``disable``): on processors without VNNI, sums of
     products saturate otherwise. It does not depend on the machine at hand. ``ignore`` has names or shell patterns of
     layers to leave in float. ``subset_size`` is the number of images to calibrate with, and ``seed`` chooses them.
+    ``target_device`` is the device that NNCF quantizes for.
     """
 
     preset: Preset = "mixed"
@@ -41,6 +43,7 @@ class QuantizationSettings:
     ignore: tuple[str, ...] = ()
     subset_size: int = SUBSET_SIZE
     seed: int = 0
+    target_device: TargetDevice = "ANY"
 
     def __post_init__(self) -> None:
         """Raise :class:`UsageError` for a value that is not allowed."""
@@ -48,6 +51,7 @@ class QuantizationSettings:
             ("preset", get_args(Preset)),
             ("range_estimator", get_args(RangeEstimator)),
             ("overflow_fix", get_args(OverflowFix)),
+            ("target_device", get_args(TargetDevice)),
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"`{name}`: expected {' or '.join(known)}, got {getattr(self, name)!r}")
@@ -59,6 +63,7 @@ class QuantizationSettings:
         bias = "fast" if self.fast_bias_correction else "accurate"
         parts = [f"preset {self.preset}", f"{bias} bias correction", f"{self.range_estimator} ranges"]
         parts += [f"overflow fix {self.overflow_fix}"]
+        parts += [f"for {self.target_device}"] if self.target_device != "ANY" else []
         parts += [f"{len(self.ignore)} names ignored"] if len(self.ignore) > 2 else []
         parts += [f"without {', '.join(self.ignore)}"] if 0 < len(self.ignore) <= 2 else []
         return ", ".join(parts)
