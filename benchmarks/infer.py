@@ -27,8 +27,9 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.onnx_export import to_onnx
-from mixnet_tools.conversion.convert import ConversionOptions, convert
-from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.comparison_inputs import natural_images
+from mixnet_tools.conversion.convert import convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.inference.onnx import OnnxModel
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.inference.tensorflow import TensorFlowGraph

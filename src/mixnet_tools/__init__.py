@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api.models import list_models as list_models
     from mixnet_tools.api.quantization import QuantizationOptions as QuantizationOptions
     from mixnet_tools.api.quantization import quantize as quantize
-    from mixnet_tools.conversion.convert import ConversionOptions as ConversionOptions
+    from mixnet_tools.conversion.options import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor as ModelDescriptor
     from mixnet_tools.downloading.context import DownloadOptions as DownloadOptions
     from mixnet_tools.errors import ArchiveError as ArchiveError

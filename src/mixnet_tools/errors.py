@@ -34,7 +34,7 @@ a :class:`NextStep`. The command line turns both into the user's own options and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from typing import Any, Literal
 
@@ -184,3 +184,13 @@ def first_line(error: BaseException) -> str:
 def last_line(error: BaseException) -> str:
     """Take the last line, which names the cause where C++ stacks messages; otherwise as :func:`first_line`."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def listed(names: Iterable[str]) -> str:
+    """A few names for a message.
+
+    >>> listed(["a", "b", "c", "d", "e", "f", "g"])
+    'a, b, c, d, e and 2 more'
+    """
+    every = list(names)
+    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.comparison_inputs import natural_images
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.standin import build_archive, build_mixnet_archive

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mixnet_tools.conversion.convert import ConversionOptions
 from mixnet_tools.conversion.convert import convert as convert_descriptor
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.context import DownloadOptions

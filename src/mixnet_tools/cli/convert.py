@@ -38,7 +38,8 @@ from mixnet_tools.errors import ConversionError, MixnetToolsError
 from mixnet_tools.threads import run_each
 
 if TYPE_CHECKING:
-    from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel
+    from mixnet_tools.conversion.convert import ConvertedModel
+    from mixnet_tools.conversion.options import ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
 
@@ -139,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> ConversionOptions:
-    from mixnet_tools.conversion.convert import ConversionOptions
+    from mixnet_tools.conversion.options import ConversionOptions
 
     return ConversionOptions(
         precisions=args.precisions,
@@ -162,7 +163,8 @@ def _attempt(
     stop: threading.Event,
     model: ModelDescriptor,
 ) -> _Outcome:
-    from mixnet_tools.conversion.convert import convert_planned, make_plan
+    from mixnet_tools.conversion.convert import convert_planned
+    from mixnet_tools.conversion.options import make_plan
     from mixnet_tools.downloading.download import known_files, locate_downloaded
 
     try:
@@ -181,10 +183,20 @@ def _attempt(
 def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     from mixnet_tools.conversion.source_check import VERIFIED
 
-    failed = [outcome for outcome in outcomes if outcome.error]
+    failed: list[tuple[str, str | None, MixnetToolsError]] = [
+        (outcome.name, None, outcome.error) for outcome in outcomes if outcome.error
+    ]
+    failed += [
+        (outcome.name, precision, error)
+        for outcome in outcomes
+        for precision, error in (outcome.result.refused if outcome.result else ())
+    ]
     if args.json:
         done = [_plain(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
-        errors = [{"name": one.name, "error": hints.message(one.error, args)} for one in failed if one.error]
+        errors = [
+            {"name": name, "precision": precision, "error": hints.message(error, args)}
+            for name, precision, error in failed
+        ]
         print_json({"schema": 1, "models": done, "failed": errors})
     else:
         _print_table(outcomes)
@@ -192,12 +204,12 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
         for outcome in outcomes:
             if outcome.result and outcome.result.files.verification != VERIFIED:
                 print(f"{outcome.name}: warning: {outcome.result.files.verification}", file=sys.stderr)
-    for outcome in failed:
-        problem = hints.failure(outcome.error, args) if outcome.error else ""
-        print(f"{outcome.name}: failed: {problem}", file=sys.stderr)
+    for name, precision, error in failed:
+        refused = f"{precision} was not written" if precision else "failed"
+        print(f"{name}: {refused}: {hints.failure(error, args)}", file=sys.stderr)
     if failed:
-        names = ", ".join(outcome.name for outcome in failed)
-        print(f"{len(failed)} of {len(outcomes)} models failed: {names}", file=sys.stderr)
+        names = dict.fromkeys(name for name, _, _ in failed)
+        print(f"{len(names)} of {len(outcomes)} models failed: {', '.join(names)}", file=sys.stderr)
     return 1 if failed else 0
 
 

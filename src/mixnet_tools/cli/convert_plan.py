@@ -10,7 +10,7 @@ from mixnet_tools.cli.common.output import print_json, table
 from mixnet_tools.errors import ConversionError
 
 if TYPE_CHECKING:
-    from mixnet_tools.conversion.convert import ConversionOptions
+    from mixnet_tools.conversion.options import ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
 
 
@@ -18,7 +18,7 @@ def dry_run(
     args: argparse.Namespace, models: list[ModelDescriptor], options: ConversionOptions, problems: list[str]
 ) -> int:
     """Print the plan of each of ``models``. Raises :class:`ConversionError` with ``problems`` and what is refused."""
-    from mixnet_tools.conversion.convert import make_plan
+    from mixnet_tools.conversion.options import make_plan
     from mixnet_tools.ir.locate import irs_of
 
     output_dir = args.output_dir or args.download_dir

@@ -6,22 +6,25 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.comparison_inputs import ports_of
+from mixnet_tools.conversion.exactness import FLOAT32, Exactness, exactness_of
+from mixnet_tools.conversion.failed_proof import require
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.metadata import conversion_report, rt_info
 from mixnet_tools.conversion.model_server import write_serving_repository
-from mixnet_tools.conversion.parity import ParityCheck, ParityResult, ports_of, require
-from mixnet_tools.conversion.plan import ConversionPlan, Freezer, Weights
+from mixnet_tools.conversion.options import ConversionOptions, make_plan
+from mixnet_tools.conversion.parity import ParityCheck, ParityResult
+from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, SourceFiles
-from mixnet_tools.conversion.sources.kinds import KINDS, open_source
-from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
-from mixnet_tools.errors import MixnetToolsError, UnsupportedOption, UsageError
+from mixnet_tools.conversion.sources.kinds import open_source
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from mixnet_tools.errors import MixnetToolsError, ParityError
 from mixnet_tools.files import atomic
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.ir.digests import CONVERSION_REPORT, described
@@ -38,30 +41,6 @@ FROZEN_FILE = "{name}.frozen.pb"
 
 
 @dataclass(frozen=True)
-class ConversionOptions:
-    """What the user chooses, as opposed to the descriptor.
-
-    ``freezer`` is who reads the variables: OpenVINO itself, or TensorFlow by way of a frozen graph; both give the same
-    IR. ``weights`` are the checkpoint's raw values (``raw``) or their moving averages (``ema``); by default those that
-    the meta graph's own saver restores. ``verify`` compares each IR with the
-    original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
-    repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
-    ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here. ``mo_args`` are further
-    arguments of the Model Optimizer, beside the descriptor's (``--scale=2``).
-    """
-
-    precisions: tuple[str, ...] = PRECISIONS
-    freezer: Freezer = "openvino"
-    weights: Weights | None = None
-    verify: bool = True
-    keep_frozen: bool = False
-    serving: Path | None = None
-    optimize: bool = False
-    tune: bool = False
-    mo_args: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ConvertedIR:
     """An IR in place, and its comparison with the original, output by output (empty without verification)."""
 
@@ -73,49 +52,20 @@ class ConvertedIR:
 class ConvertedModel:
     """What conversion made of one model.
 
-    ``files`` are the source's, as they were read. ``averages`` is None where the checkpoint was not examined;
-    ``seconds`` are by stage, in their order. ``optimized`` is what optimization did, None where it was not asked for.
+    ``files`` are the source's, as they were read. ``refused`` are the precisions that were asked for and not written,
+    with the reason. ``averages`` is None where the checkpoint was not examined; ``seconds`` are by stage, in their
+    order. ``optimized`` is what optimization did, None where it was not asked for.
     """
 
     plan: ConversionPlan
     files: SourceFiles
     irs: tuple[ConvertedIR, ...]
+    refused: tuple[tuple[str, ParityError], ...]
     averages: AverageReport | None
     frozen: Path | None
     serving: Path | None
     seconds: dict[str, float]
     optimized: Optimized | None = None
-
-
-def make_plan(
-    descriptor: ModelDescriptor, download_dir: Path, output_dir: Path, options: ConversionOptions
-) -> ConversionPlan:
-    """The plan with the user's choices. Raises :class:`UnsupportedOption` where the source has no such choice."""
-    _check_options(options)
-    plan = plan_conversion(descriptor, download_dir, output_dir, options.mo_args)
-    kind = KINDS[plan.source.kind]
-    wrong = []
-    if options.weights not in kind.weights:
-        wrong.append(f"`weights={options.weights}`: a {kind.kind} has no moving averages beside its weights")
-    if options.freezer not in kind.freezers or (options.keep_frozen and "tensorflow" not in kind.freezers):
-        wrong.append("`freezer=tensorflow` and `keep_frozen` are for TensorFlow models")
-    if wrong:
-        raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
-    only: Weights | None = "raw" if "ema" not in kind.weights else None
-    return replace(plan, weights=options.weights or only, freezer=options.freezer)
-
-
-def _check_options(options: ConversionOptions) -> None:
-    """What the command line cannot get wrong, but a program can."""
-    checks: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
-        ("precisions", options.precisions, PRECISIONS),
-        ("freezer", (options.freezer,), get_args(Freezer)),
-        ("weights", (options.weights or "raw",), ("raw", "ema")),
-    )
-    for name, given, known in checks:
-        wrong = [value for value in given if value not in known]
-        if wrong or not given:
-            raise UsageError(f"`{name}`: expected {' or '.join(known)}, got {wrong[0] if wrong else 'none'!r}")
 
 
 def convert(
@@ -149,11 +99,12 @@ def convert_planned(
 
     The source's files are held against ``known`` while they are converted (None: nobody knows what they have to be).
     Each precision is written to a staging folder, compared with the original on the same inputs, and only then moved
-    into place. ``stop``, set by another thread, ends the work with KeyboardInterrupt at the next step.
+    into place. FP16 that does not compute what the original computes is named in the result, and FP32 written.
+    ``stop``, set by another thread, ends the work with KeyboardInterrupt at the next step.
 
-    Raises :class:`FreezeError`, :class:`ConversionError`, :class:`ParityError` or :class:`OutputError`, and
-    :class:`IntegrityError` where a file is not the one that was verified; then no IR was written, and one that stood
-    there before is untouched.
+    Raises :class:`FreezeError`, :class:`ConversionError`, :class:`OutputError`, :class:`ParityError` where no precision
+    is right, or FP32 is wrong, and :class:`IntegrityError` where a file is not the one that was verified; then no IR
+    was written, and one that stood there before is untouched.
     """
     conversion = _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event())
     folder = plan.download_dir / descriptor.subdirectory
@@ -185,6 +136,7 @@ class _Conversion:
         self.versions: dict[str, str] = {}
         self.reference: dict[str, object] | None = None
         self.optimized: Optimized | None = None
+        self.exactness: Exactness = FLOAT32
 
     def run(self, output_dir: Path, files: SourceCheck) -> ConvertedModel:
         options = self.options
@@ -209,24 +161,30 @@ class _Conversion:
             with self.stage("original"):
                 check = self.check(model, original) if original else None
                 averages = self.source.averages()
-            candidates = []
+            candidates, refused = [], []
             for target in targets:
                 with self.stage("save"):
                     candidate = stack.enter_context(staged(model, target))
                 with self.stage("verify"):
-                    parity = check.compare(OpenVinoModel(candidate.xml), target.precision) if check else ()
-                require(parity, self.plan.model)
-                self.warn_inconclusive(parity)
+                    try:
+                        parity = self.proved(candidate, target, model, check) if check else ()
+                    except ParityError as error:
+                        refused.append((target.precision, error))
+                        continue
                 report = self.report(found, candidate, parity, averages)
                 candidates.append((Publication(candidate, target, report, CONVERSION_REPORT), parity))
+            if any(precision == "FP32" for precision, _ in refused) or not candidates:
+                # FP16's limit is wide for the rounding of its weights. A graph that is wrong is wrong in both.
+                raise _together([error for _, error in refused])
             graph = self.source.freeze().graph_def if options.keep_frozen else None
             files.require_unchanged()
-            # Only when every precision is proved does any of them appear.
             publish([publication for publication, _ in candidates])
             irs = [ConvertedIR(publication.target, parity) for publication, parity in candidates]
         frozen = self.keep_frozen(output_dir, graph) if graph is not None else None
         serving = write_serving_repository(irs[-1].ir, options.serving) if options.serving else None
-        return ConvertedModel(self.plan, found, tuple(irs), averages, frozen, serving, self.seconds, self.optimized)
+        return ConvertedModel(
+            self.plan, found, tuple(irs), tuple(refused), averages, frozen, serving, self.seconds, self.optimized
+        )
 
     def note(self, *lines: str) -> None:
         for line in lines:
@@ -244,11 +202,16 @@ class _Conversion:
     def model(self, files: SourceCheck) -> tuple[openvino.Model, SourceFiles]:
         """The finished model, and the files that it was made from."""
         raw = self.source.model()
+        self.exactness = exactness_of(raw)
         found = files.result()
         if found.verification != VERIFIED:
             self.note(f"warning: {found.verification}")
         metadata = rt_info(self.descriptor, self.plan, found.digest, _classes(raw))
-        return finish(raw, self.plan, self.source.node_names(), metadata), found
+        model = finish(raw, self.plan, self.source.node_names(), metadata)
+        for port in model.outputs:
+            if port.get_partial_shape().is_dynamic:
+                self.note(f"the shape of the output {port.get_any_name()} stays open: {port.get_partial_shape()}")
+        return model, found
 
     def faster(self, model: openvino.Model) -> openvino.Model:
         """``model`` rewritten and tuned, as far as that is faster here."""
@@ -261,16 +224,26 @@ class _Conversion:
         """The original's answers, to compare with."""
         self.note("computing the original's outputs")
         self.versions.update(original.versions)
-        self.reference = {"software": original.software, "restrictions": list(original.restrictions)}
-        return ParityCheck(original, ports_of(model, original, self.plan))
+        self.reference = {
+            "software": original.software,
+            "restrictions": list(original.restrictions),
+            "exactness": self.exactness.found,
+        }
+        return ParityCheck(original, ports_of(model, original, self.plan), exactness=self.exactness)
 
-    def warn_inconclusive(self, parity: tuple[ParityResult, ...]) -> None:
+    def proved(
+        self, candidate: IRModel, target: IRModel, model: openvino.Model, check: ParityCheck
+    ) -> tuple[ParityResult, ...]:
+        """The comparison of ``candidate`` with the original. Raises :class:`ParityError` where it is not the same."""
+        parity = check.compare(OpenVinoModel(candidate.xml), target.precision)
+        require(parity, model, check, self.plan.model, self.source.constants)
         for result in parity:
             if not result.conclusive:
                 self.note(
                     f"warning: the original gives all test inputs nearly the same {result.output}, so that the "
                     "comparison proves little"
                 )
+        return parity
 
     def report(
         self, files: SourceFiles, ir: IRModel, parity: tuple[ParityResult, ...], averages: AverageReport | None
@@ -298,6 +271,12 @@ class _Conversion:
         with atomic.writing(path):
             atomic.write_bytes(path, graph)
         return path
+
+
+def _together(errors: Sequence[ParityError]) -> ParityError:
+    """One error of all precisions."""
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    return ParityError("\n".join(map(str, errors)), hint="; or: ".join(hints) or None)
 
 
 def _classes(model: openvino.Model) -> int | None:

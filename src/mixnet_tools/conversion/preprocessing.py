@@ -25,7 +25,8 @@ def finish(
     """Shape, preprocess, name and describe ``model``; returns the finished one.
 
     ``node_names`` are the names that come from the source; others are OpenVINO's and made reproducible. ``metadata``
-    becomes rt_info, by section. Raises :class:`ConversionError` where an input or output is missing or a shape is open.
+    becomes rt_info, by section. Outputs may have open shapes: how many boxes are found, for example. Raises
+    :class:`ConversionError` where an input or output is missing, or an input's shape is open.
     """
     inputs = {entry: _find(model.inputs, entry.cut.placeholder, plan, "input") for entry in plan.inputs}
     shapes = {port: list(entry.shape) for entry, port in inputs.items() if entry.shape}
@@ -38,7 +39,7 @@ def finish(
     model = _ordered(model, plan)
     settle_names(model, lambda name: name.partition(":")[0] in node_names)
     _name(model, plan)
-    for port in (*model.inputs, *model.outputs):
+    for port in model.inputs:
         if port.get_partial_shape().is_dynamic:
             raise ConversionError(
                 f"{plan.model}: the shape of {port.get_any_name()!r} stays open: {port.get_partial_shape()}",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mixnet_tools.inference.child import ChildModel
+from mixnet_tools.reference.onnx_cut import cut, find_ends, is_whole
 from mixnet_tools.reference.onnx_file import job_for, read
 
 
@@ -20,4 +21,7 @@ class OnnxModel(ChildModel):
         :class:`UnsafeModelError` where it needs more than computation, :class:`MissingDependency` where ONNX Runtime is
         not installed.
         """
-        super().__init__(*job_for(path.name, path, read(path), outputs, threads))
+        model = read(path)
+        ends = find_ends(model, (), outputs)
+        whole = model if is_whole(model, ends) else cut(model, ends, {})
+        super().__init__(*job_for(path.name, path, whole, ends, threads))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import EvaluationError, MissingDependency, UnsafeModelError, first_line
+from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.onnx_cut import Ends
 
 if TYPE_CHECKING:
     import onnx
@@ -17,6 +19,7 @@ DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsof
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
 _MOST_VERSIONS = 1000  # ONNX has 25 in 2026
+_FLOAT = 1  # TensorProto.FLOAT
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -40,24 +43,14 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def job_for(
-    name: str, path: Path, model: onnx.ModelProto, outputs: Sequence[str], threads: int | None = None
-) -> tuple[Job, bytes]:
-    """The job that computes ``outputs`` (none: those that the file declares) of ``model``, read from ``path``, and the
-    model's bytes. ``outputs`` that are inside the graph are added to those of ``model``.
-    """
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    declared = [output.name for output in graph.output]
-    for output in outputs:
-        if output not in declared:  # ONNX Runtime computes declared outputs only
-            graph.output.add().name = output
+def job_for(name: str, path: Path, model: onnx.ModelProto, ends: Ends, threads: int | None = None) -> tuple[Job, bytes]:
+    """The job that computes ``model``, read from ``path`` and begun and ended at ``ends``, and the model's bytes."""
     folder = str(path.resolve().parent)
     job = Job(
         name=name,
         framework="onnx",
-        inputs={entry.name: entry.name for entry in graph.input if entry.name not in constants},
-        outputs={output: output for output in outputs or declared},
+        inputs=ends.inputs,
+        outputs=ends.outputs,
         readable=(folder,),
         external_data=folder if external_files(model) else None,
         threads=threads,
@@ -99,6 +92,20 @@ def external_files(model: onnx.ModelProto) -> tuple[str, ...]:
         if entry.key == "location"
     }
     return tuple(sorted(names))
+
+
+def constants(model: onnx.ModelProto, folder: Path) -> Iterator[tuple[str, Array]]:
+    """The constants of ``model`` in float32, each by its name. ``folder`` holds its external data."""
+    from onnx import numpy_helper
+
+    for graph in _graphs(model.graph):
+        named = [(tensor.name, tensor) for tensor in graph.initializer]
+        named += [
+            (node.output[0], one.t) for node in graph.node for one in node.attribute if node.op_type == "Constant"
+        ]
+        for name, tensor in named:
+            if tensor.data_type == _FLOAT:
+                yield name, numpy_helper.to_array(tensor, str(folder))
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

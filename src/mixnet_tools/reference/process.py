@@ -15,8 +15,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MissingDependency
 from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.tensorflow_library import dtype_called
 
 if TYPE_CHECKING:
@@ -70,6 +72,10 @@ class ReferenceProcess:
 
         ``check_stop`` is called several times a second while the child is waited for, and may raise.
         """
+        self._prefix = PlainPrefix(Path(job.restore.prefix)) if job.restore else None
+        if job.restore and self._prefix:
+            restore = replace(job.restore, prefix=str(self._prefix.prefix))
+            job = replace(job, restore=restore, readable=(*job.readable, *self._prefix.folders))
         self._job, self._check_stop = job, check_stop
         self._shared = _shared_memory()
         os.ftruncate(self._shared, max(1, len(model)))
@@ -149,6 +155,8 @@ class ReferenceProcess:
     def close(self) -> None:
         """End the child. Safe to call more than once."""
         self._end()
+        if self._prefix:
+            self._prefix.close()
 
     def _send(self, message: dict[str, object]) -> None:
         try:

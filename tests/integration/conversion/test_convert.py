@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from mixnet_tools.conversion import convert as stage
-from mixnet_tools.conversion.convert import ConversionOptions
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.sources.meta_graph import MetaGraphSource

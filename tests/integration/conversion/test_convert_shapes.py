@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, convert
+from mixnet_tools.conversion.convert import ConvertedModel, convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.errors import ConversionError, EvaluationError, FreezeError, MixnetToolsError, UnsupportedOption
 from mixnet_tools.inference.openvino import OpenVinoModel
 from tests.support import graphs
@@ -175,6 +176,7 @@ def test_onnx_names_may_hold_colons_and_batches_are_the_files_own(tmp_path: Path
     folder.change(model_optimizer_args=[*arguments, "--input_shape=[2,3,32,32]"])
     with pytest.raises(EvaluationError, match="ONNX Runtime cannot run the original"):
         converted(folder)
-    folder.change(model_optimizer_args=[argument.replace("prob", "r1") for argument in arguments])
-    with pytest.raises(ConversionError, match=r"expected outputs of the ONNX model \(prob\), got r1"):
+    folder.change(model_optimizer_args=[argument.replace("prob", "prod") for argument in arguments])
+    with pytest.raises(FreezeError, match=r"no output 'prod'; available: prob") as caught:
         converted(folder)
+    assert caught.value.hint == "did you mean prob?"

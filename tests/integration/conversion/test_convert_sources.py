@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.convert import ConversionOptions, ConvertedModel, convert
-from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.comparison_inputs import natural_images
+from mixnet_tools.conversion.convert import ConvertedModel, convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.conversion.plan import ConversionPlan, Freezer, Weights
 from mixnet_tools.conversion.source_check import SourceCheck
 from mixnet_tools.conversion.sources.kinds import open_source
@@ -237,11 +238,11 @@ def test_a_mutated_normalisation_fails_the_proof(
     """The IR is right and the reference is fed wrongly: what the proof sees is the same as the other way round."""
     import dataclasses
 
-    from mixnet_tools.conversion import parity
+    from mixnet_tools.conversion.comparison_inputs import Port, as_original
 
     folder = source_model(source)
 
-    def mutated(array: Any, port: parity.Port) -> Any:
+    def mutated(array: Any, port: Port) -> Any:
         assert port.plan is not None
         plan = port.plan
         if mutation == "mean and scale swapped":
@@ -250,8 +251,8 @@ def test_a_mutated_normalisation_fails_the_proof(
         lost: dict[str, Any] = {"scale": ()} if mutation == "scale lost" else {"reverse": False}
         return original(array, dataclasses.replace(port, plan=dataclasses.replace(plan, **lost)))
 
-    original = parity.as_original
-    monkeypatch.setattr(parity, "as_original", mutated)
+    original = as_original
+    monkeypatch.setattr("mixnet_tools.conversion.parity.as_original", mutated)
     with pytest.raises(ParityError):
         converted(folder, ConversionOptions(precisions=("FP16",)))
 

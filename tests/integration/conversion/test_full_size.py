@@ -14,8 +14,8 @@ import yaml
 
 from mixnet_tools.conversion import convert as stage
 from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.convert import ConversionOptions
-from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.comparison_inputs import natural_images
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.sources.kinds import open_source

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion.convert import ConversionOptions, convert
+from mixnet_tools.conversion.convert import convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.errors import UnsafeModelError
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion.convert import ConversionOptions, convert
-from mixnet_tools.conversion.parity import natural_images
+from mixnet_tools.conversion.comparison_inputs import natural_images
+from mixnet_tools.conversion.convert import convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow import TensorFlowGraph

@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixnet_tools.conversion.parity import (
-    ParityCheck,
-    Port,
-    as_original,
-    compare_outputs,
-    make_feeds,
-    natural_images,
-    require,
-)
+from mixnet_tools.conversion.comparison_inputs import Port, as_original, make_feeds, natural_images
+from mixnet_tools.conversion.parity import ParityCheck, compare_outputs
 from mixnet_tools.conversion.plan import InputPlan, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import ParityError
@@ -35,7 +28,6 @@ def test_equal_logits_pass() -> None:
     result = compare_outputs(LOGITS, LOGITS.copy(), "FP32")
     assert result.passed
     assert (result.max_difference, result.top1_agreement, result.top5_agreement, result.images) == (0.0, 1.0, 1.0, 6)
-    require([result], "net")
 
 
 @pytest.mark.parametrize("precision", ["FP32", "FP16"])
@@ -54,14 +46,6 @@ def test_a_constant_part_of_the_output_does_not_widen_the_limit() -> None:
     assert shifted < 2 * compare_outputs(LOGITS, LOGITS, "FP32").limit
 
 
-def test_a_failure_says_how_far_off_and_what_to_look_at() -> None:
-    with pytest.raises(ParityError) as caught:
-        require([compare_outputs(LOGITS, LOGITS[:, ::-1], "FP32")], "net")
-    assert "net FP32" in str(caught.value)
-    assert "limit 0.00" in str(caught.value)
-    assert "fault of the conversion" in (caught.value.hint or "")
-
-
 def test_outputs_that_are_not_numbers_fail() -> None:
     broken = LOGITS.copy()
     broken[0, 0] = np.nan
@@ -77,7 +61,7 @@ def test_an_original_that_ignores_its_input_proves_nothing() -> None:
 
 
 def test_outputs_of_another_shape_are_an_error() -> None:
-    with pytest.raises(ParityError, match=r"\(6, 10\), got \(6, 9\)"):
+    with pytest.raises(ParityError, match=r"\(10,\), got \(9,\)"):
         compare_outputs(LOGITS, LOGITS[:, :9], "FP32")
 
 

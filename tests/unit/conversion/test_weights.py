@@ -67,8 +67,11 @@ def test_what_a_saver_maps_is_found_behind_identities_and_shards() -> None:
     assert restored_names(made, "no such operation") == {}
 
 
-def test_a_slice_of_a_variable_is_not_taken_for_the_whole() -> None:
+def test_a_slice_of_a_variable_is_told_from_the_whole() -> None:
     made, saver = add_saver(graph(), {"reference": "x", "resource": "y"})
     slices = next(node for node in made.node if node.name.endswith("/slices"))
-    slices.attr["value"].tensor.string_val[1] = b"4 0,2"
-    assert restored_names(made, saver.operation) == {"reference": "x"}
+    slices.attr["value"].tensor.string_val[1] = b"4 3 0,2:-"
+    names = {"reference": "x", "resource": "y @ 4 3 0,2;-"}
+    assert restored_names(made, saver.operation) == names
+    again, saver = add_saver(graph(), names)
+    assert restored_names(again, saver.operation) == names

@@ -7,7 +7,7 @@ published the graph. Pure, on protobuf messages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,17 @@ _ASSIGNMENTS = frozenset({"Assign", "AssignVariableOp"})
 _PASSING_ON = frozenset({"Identity", "Reshape", "Cast"})
 _RESTORING = {"RestoreV2": 3, "Restore": 2}
 """Operations that read values from a checkpoint, and how many inputs they have."""
+SLICE = " @ "
+"""Stands between the name of a value and the slice of it that is read: ``10 4 0,5;-`` are the first five of the rows
+of a matrix [10, 4], in TensorFlow's notation (``tf.raw_ops.RestoreV2``) but for its colons, which names of nodes cannot
+have. No name of a variable has blanks."""
 
 
 def restored_names(graph: GraphDef, restore_operation: str) -> dict[str, str]:
     """For each variable (by its node's name) that ``restore_operation`` assigns: the name of its value.
 
-    Variables that are restored in slices are left out. An operation that is not in ``graph`` restores nothing.
+    A part of a partitioned variable has a part of a value, called ``<name> @ <slice>``. An operation that is not
+    in ``graph`` restores nothing.
     """
     nodes = {node.name: node for node in graph.node}
     found: dict[str, str] = {}
@@ -70,8 +75,7 @@ def add_saver(graph: GraphDef, names: Mapping[str, str]) -> tuple[GraphDef, Save
     file = result.node.add(name=f"{scope}/file", op="Placeholder")
     file.attr["dtype"].type = _STRING
     file.attr["shape"].shape.SetInParent()
-    _strings(result.node.add(), f"{scope}/names", list(names.values()))
-    _strings(result.node.add(), f"{scope}/slices", [""] * len(names))
+    _names_and_slices(result, f"{scope}/", names.values())
     read = result.node.add(name=f"{scope}/read", op="RestoreV2", input=[file.name, f"{scope}/names", f"{scope}/slices"])
     restore = result.node.add(name=f"{scope}/restore", op="NoOp")
     for index, variable in enumerate(names):
@@ -92,11 +96,17 @@ def reading_graph(graph_type: type[GraphDef], prefix: str, kinds: Mapping[str, i
     """
     graph = graph_type()
     _strings(graph.node.add(), "file", [prefix], scalar=True)
-    _strings(graph.node.add(), "names", list(kinds))
-    _strings(graph.node.add(), "slices", [""] * len(kinds))
+    _names_and_slices(graph, "", kinds)
     read = graph.node.add(name="read", op="RestoreV2", input=["file", "names", "slices"])
     read.attr["dtypes"].list.type.extend(kinds.values())
     return graph, {name: f"read:{index}" for index, name in enumerate(kinds)}
+
+
+def _names_and_slices(graph: GraphDef, scope: str, keys: Collection[str]) -> None:
+    """Add the constants ``names`` and ``slices`` of the values ``keys``."""
+    parts = [key.partition(SLICE) for key in keys]
+    _strings(graph.node.add(), f"{scope}names", [name for name, _, _ in parts])
+    _strings(graph.node.add(), f"{scope}slices", [part.replace(";", ":") for _, _, part in parts])
 
 
 def _strings(node: NodeDef, name: str, texts: list[str], *, scalar: bool = False) -> None:
@@ -112,7 +122,7 @@ def _strings(node: NodeDef, name: str, texts: list[str], *, scalar: bool = False
 
 
 def _key(nodes: Mapping[str, NodeDef], value: str) -> str | None:
-    """The name in the checkpoint of the tensor ``value``, None where it does not come from there in one piece."""
+    """The name in the checkpoint of the tensor ``value``, None where it does not come from there."""
     name, index = tensor(value)
     passed: set[str] = set()  # a damaged graph may go in a circle
     while name in nodes and nodes[name].op in _PASSING_ON and nodes[name].input and name not in passed:
@@ -123,9 +133,10 @@ def _key(nodes: Mapping[str, NodeDef], value: str) -> str | None:
     node = nodes[name]
     names = _texts(nodes, node.input[1])
     slices = _texts(nodes, node.input[2]) if node.op == "RestoreV2" else [""]
-    if not index < len(names) or any(slices[min(index, len(slices) - 1) : index + 1]):
+    if not index < len(names):
         return None
-    return names[index]
+    part = slices[min(index, len(slices) - 1)] if slices else ""
+    return names[index] + SLICE + part.replace(":", ";") if part else names[index]
 
 
 def _texts(nodes: Mapping[str, NodeDef], name: str) -> list[str]:

@@ -6,13 +6,14 @@ sessions. They need no TensorFlow, only the message classes of the graph that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from mixnet_tools.conversion.graphs.output_type import output_type
 from mixnet_tools.conversion.graphs.variables import VARIABLE_OPS
 from mixnet_tools.conversion.plan import Constant, Cut
-from mixnet_tools.errors import FreezeError
+from mixnet_tools.errors import FreezeError, listed
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
@@ -20,18 +21,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 # Of tensorflow/core/framework/types.proto.
-DT_FLOAT, DT_DOUBLE, DT_INT32, DT_UINT8, DT_INT64, DT_BOOL = 1, 2, 3, 4, 9, 10
-COMPARISONS = frozenset({"Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "All", "Any", "IsNan"})
-FIXED_TYPES = {
-    ("TopK", 1): DT_INT32,
-    ("TopKV2", 1): DT_INT32,
-    ("Where", 0): DT_INT64,
-    ("DecodeJpeg", 0): DT_UINT8,
-    ("DecodePng", 0): DT_UINT8,
-    ("DecodeBmp", 0): DT_UINT8,
-}
-"""Types of outputs that no attribute of the node names, by operation and port."""
-
+DT_FLOAT, DT_DOUBLE, DT_INT32, DT_INT64, DT_BOOL = 1, 2, 3, 9, 10
 CONTROL_FLOW_OPS = frozenset({"Switch", "RefSwitch", "Merge", "Enter", "NextIteration", "LoopCond"})
 
 
@@ -194,21 +184,6 @@ def check_closed(graph: GraphDef, placeholders: Sequence[str]) -> None:
         raise FreezeError(f"the output does not depend on the input {listed(map(repr, unused))}")
 
 
-def output_type(node: NodeDef, port: int) -> int:
-    """The DataType of output ``port``, from the operation and its attributes; DT_FLOAT where they do not tell."""
-    if node.op in COMPARISONS or node.op.startswith("Logical"):
-        return DT_BOOL
-    if (node.op, port) in FIXED_TYPES:
-        return FIXED_TYPES[node.op, port]
-    for name in ("output_types", "Toutput_types", "component_types"):
-        if name in node.attr and port < len(node.attr[name].list.type):
-            return int(node.attr[name].list.type[port])
-    for name in ("dtype", "DstT", "output_type", "out_type", "T"):
-        if name in node.attr and node.attr[name].type:
-            return int(node.attr[name].type)
-    return DT_FLOAT
-
-
 def tensor(name: str) -> tuple[str, int]:
     """A node input as (node, output port). What is no number is no port: then no node is called like that.
 
@@ -239,12 +214,6 @@ def _gates(node: NodeDef, nodes: dict[str, NodeDef]) -> list[str]:
         if pivot is not None and pivot.op in CONTROL_FLOW_OPS:
             gates.append(name)
     return gates
-
-
-def listed(names: Iterable[str]) -> str:
-    """A few names for a message."""
-    every = list(names)
-    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
 
 
 def _copy(graph: GraphDef) -> GraphDef:

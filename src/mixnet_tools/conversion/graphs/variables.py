@@ -5,8 +5,10 @@ Like :mod:`mixnet_tools.conversion.graphs.surgery`, it works on messages only. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mixnet_tools.inference.base import Array
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
-DT_INT32 = 3  # of tensorflow/core/framework/types.proto
+DT_FLOAT, DT_INT32 = 1, 3  # of tensorflow/core/framework/types.proto
 
 
 def fold_variables(graph: GraphDef, read_variable: Callable[[str], TensorProto]) -> GraphDef:
@@ -91,6 +93,17 @@ def as_proto(array: Array, graph: GraphDef) -> TensorProto:
         proto.tensor_shape.dim.add().size = size
     proto.tensor_content = array.tobytes()
     return proto
+
+
+def constants(graph: GraphDef) -> Iterator[tuple[str, Array]]:
+    """The constants of ``graph`` in float32, each by its node's name."""
+    for node in graph.node:
+        if node.op == "Const" and node.attr["dtype"].type == DT_FLOAT:
+            value = node.attr["value"].tensor
+            if value.tensor_content:
+                yield node.name, np.frombuffer(value.tensor_content, "<f4")
+            else:
+                yield node.name, np.array(value.float_val, np.float32)
 
 
 def variable_names(graph: GraphDef) -> set[str]:

@@ -7,6 +7,7 @@ A kind is a sub-class of :class:`SourceModel` in a module of its own, and a line
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,7 @@ from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.plan import ConversionPlan, Cut, Freezer, Weights, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.errors import FreezeError, NextStep
+from mixnet_tools.inference.base import Array
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -94,6 +96,10 @@ class SourceModel(ABC):
     def freeze(self) -> FrozenGraph:
         """The network as a TensorFlow graph without variables. Raises what :meth:`reference` raises."""
         raise FreezeError(f"{self.plan.source.path}: is not a model of TensorFlow, and cannot be frozen")
+
+    def constants(self) -> Iterator[tuple[str, Array]]:
+        """The constants in float32 that the file holds, each by its name, as far as they can be told. Takes time."""
+        return iter(())
 
     def weights_reason(self) -> str | None:
         """Why the weights were taken that the plan names; None where there is one kind only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
-from mixnet_tools.conversion.sources.openvino_frontend import convert_file, write
-from mixnet_tools.errors import FreezeError
+from mixnet_tools.conversion.sources.openvino_frontend import convert_file, restore_output_names, write
+from mixnet_tools.errors import FreezeError, listed
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
 from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
@@ -61,7 +61,7 @@ class GraphSource(SourceModel):
         if not self.pruned.dropped_inputs:
             return ()
         cuts = ", ".join(entry.cut.text for entry in self.plan.inputs)
-        operations = surgery.listed(self.pruned.dropped_inputs)
+        operations = listed(self.pruned.dropped_inputs)
         return (
             f"cut inside the graph at {cuts} ({operations}): {self.dropped} nodes that the output does not need fall "
             "away",
@@ -75,7 +75,9 @@ class GraphSource(SourceModel):
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`."""
         with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
-            return convert_file(self, self._file_for_openvino(Path(scratch)))
+            model = convert_file(self, self._file_for_openvino(Path(scratch)))
+        restore_output_names(model)
+        return model
 
     def node_names(self) -> frozenset[str]:
         """See :meth:`SourceModel.node_names`."""
@@ -90,6 +92,14 @@ class GraphSource(SourceModel):
         self.check_files()
         self._job  # noqa: B018 - refuses what is unsafe
         return self._frozen
+
+    def constants(self) -> Iterator[tuple[str, Array]]:
+        """See :meth:`SourceModel.constants`."""
+        own = variables.own_names(self.pruned.graph)
+        yield from variables.constants(self.pruned.graph)
+        if own:
+            value = self.values(self.pruned.graph)
+            yield from ((name, value(name)) for name in own.values())
 
     @property
     def is_frozen_first(self) -> bool:

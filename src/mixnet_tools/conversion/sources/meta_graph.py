@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from mixnet_tools.conversion.graphs import variables
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport, Checkpoint, read_checkpoint
 from mixnet_tools.conversion.graphs.graph_file import parse_graph
-from mixnet_tools.conversion.graphs.saver import Saver, add_saver, reading_graph, restored_names
+from mixnet_tools.conversion.graphs.saver import SLICE, Saver, add_saver, reading_graph, restored_names
 from mixnet_tools.conversion.graphs.weights import WeightChoice, choose_weights
 from mixnet_tools.conversion.sources.graph_source import GraphSource
 from mixnet_tools.conversion.sources.openvino_frontend import write
 from mixnet_tools.errors import EvaluationError, FreezeError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.process import ReferenceProcess
 
 if TYPE_CHECKING:
@@ -99,15 +100,16 @@ class MetaGraphSource(GraphSource):
 
     def _read_by_tensorflow(self, graph: GraphDef) -> dict[str, Array]:
         kinds = {variables.variable_key(n): n.attr["dtype"].type for n in graph.node if n.op in variables.VARIABLE_OPS}
-        reading, tensors = reading_graph(type(graph), str(self.prefix.absolute()), kinds)
-        job = Job(self.plan.model, "tensorflow", {}, tensors, readable=(str(self.prefix.resolve().parent),))
-        with ReferenceProcess(job, reading.SerializeToString()) as process:
-            try:
-                return process.run({})
-            except EvaluationError as error:
-                raise FreezeError(
-                    f"{self.prefix}: cannot read the checkpoint: {error}", hint=self.fetch_again
-                ) from error
+        with PlainPrefix(self.prefix.absolute()) as plain:
+            reading, tensors = reading_graph(type(graph), str(plain.prefix), kinds)
+            folders = (str(self.prefix.resolve().parent), *plain.folders)
+            job = Job(self.plan.model, "tensorflow", {}, tensors, readable=folders)
+            with ReferenceProcess(job, reading.SerializeToString()) as process:
+                try:
+                    return process.run({})
+                except EvaluationError as error:
+                    message = f"{self.prefix}: cannot read the checkpoint: {error}"
+                    raise FreezeError(message, hint=self.fetch_again) from error
 
     @property
     def prefix(self) -> Path:
@@ -122,7 +124,12 @@ class MetaGraphSource(GraphSource):
     @property
     def is_frozen_first(self) -> bool:
         """See :meth:`GraphSource.is_frozen_first`."""
-        return super().is_frozen_first or self.has_old_format
+        return super().is_frozen_first or self.has_old_format or self._is_partitioned
+
+    @property
+    def _is_partitioned(self) -> bool:
+        """Whether a variable is a part of a larger one, which OpenVINO does not read."""
+        return any(SLICE in name for name in self.choice.names.values())
 
     def _data_files(self) -> tuple[Path, ...]:
         prefix = self.prefix

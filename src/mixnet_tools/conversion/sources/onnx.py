@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +13,12 @@ from mixnet_tools.conversion.plan import ConversionPlan, Cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.reference.child import ChildReference
 from mixnet_tools.conversion.sources.base import SourceModel
-from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in
-from mixnet_tools.errors import ConversionError, EvaluationError, MissingDependency, MixnetToolsError
-from mixnet_tools.reference.onnx_file import external_files, job_for, read
+from mixnet_tools.conversion.sources.openvino_frontend import convert_file, names_in, write
+from mixnet_tools.errors import ConversionError, EvaluationError, FreezeError, MissingDependency, MixnetToolsError
+from mixnet_tools.inference.base import Array
+from mixnet_tools.inference.openvino import port_named
+from mixnet_tools.reference.onnx_cut import Ends, cut, find_ends, is_whole
+from mixnet_tools.reference.onnx_file import constants, external_files, job_for, read
 
 if TYPE_CHECKING:
     import onnx
@@ -40,29 +46,80 @@ class OnnxSource(SourceModel):
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()
-        self._parsed  # noqa: B018 - reads the file, and refuses what is unsafe
+        self._ends  # noqa: B018 - reads the file, refuses what is unsafe, and finds the plan's names in it
         return self.plan
 
     def model(self) -> openvino.Model:
-        """See :meth:`SourceModel.model`. OpenVINO takes the file's own outputs only."""
-        model = convert_file(self, self.plan.source.path)
-        outputs = [cut.text for cut in self.plan.outputs]
-        if outputs and not has_outputs(model, outputs):
-            available = sorted(name for result in model.outputs for name in result.get_names())
-            missing = ", ".join(sorted(set(outputs) - set(available))) or "fewer than all"
-            raise ConversionError(
-                f"{self.plan.source.path}: expected outputs of the ONNX model ({', '.join(available)}), got {missing}"
-            )
+        """See :meth:`SourceModel.model`. OpenVINO gets the file itself where the plan begins and ends as it does."""
+        path = self.plan.source.path
+        if self._ends is None:  # without the package onnx
+            model = convert_file(self, path)
+        elif self._is_whole:
+            model = convert_file(self, path)
+            self._name_ports(model, self._ends)
+        else:
+            with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
+                folder = Path(scratch)
+                for name in self._external:
+                    place = folder / name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    # OpenVINO follows no link that leaves the model's folder.
+                    shutil.copyfile(path.parent / name, place)
+                model = convert_file(self, write(folder / "model.onnx", self._cut.SerializeToString()))
+            self._name_ports(model, self._ends)
         return model
+
+    @staticmethod
+    def _name_ports(model: openvino.Model, ends: Ends) -> None:
+        """Call inputs and outputs as the plan does, where that is not the value's own name."""
+        for ports, names in ((model.inputs, ends.inputs), (model.outputs, ends.outputs)):
+            for name, value in names.items():
+                port = port_named(ports, value)
+                if port is not None and name != value:
+                    port.get_tensor().add_names({name})
 
     def node_names(self) -> frozenset[str]:
         """See :meth:`SourceModel.node_names`."""
         return names_in(self.plan.source.path)
 
+    def constants(self) -> Iterator[tuple[str, Array]]:
+        """See :meth:`SourceModel.constants`."""
+        if self._parsed is not None:
+            yield from constants(self._parsed, self.plan.source.path.parent)
+
     def reference(self) -> Reference:
         """See :meth:`SourceModel.reference`."""
         path = self.plan.source.path
-        return ChildReference(*job_for(self.plan.model, path, read(path), [cut.text for cut in self.plan.outputs]))
+        model = read(path) if self._parsed is None else self._cut
+        ends = self._ends or find_ends(model, *self._names)
+        return ChildReference(*job_for(self.plan.model, path, model, ends))
+
+    @property
+    def _names(self) -> tuple[list[str], list[str]]:
+        return [entry.cut.text for entry in self.plan.inputs], [cut.text for cut in self.plan.outputs]
+
+    @cached_property
+    def _ends(self) -> Ends | None:
+        """Where the plan begins and ends; None where the package onnx is not installed."""
+        if self._parsed is None:
+            return None
+        try:
+            return find_ends(self._parsed, *self._names)
+        except FreezeError as error:
+            raise FreezeError(f"{self.plan.source.path}: {error}", hint=error.hint) from error
+
+    @property
+    def _is_whole(self) -> bool:
+        return self._parsed is not None and self._ends is not None and is_whole(self._parsed, self._ends)
+
+    @cached_property
+    def _cut(self) -> onnx.ModelProto:
+        """The part that the plan takes of the file."""
+        model, ends = self._parsed, self._ends
+        if model is None or ends is None or self._is_whole:
+            return model or read(self.plan.source.path)
+        shapes = {ends.inputs[entry.cut.text]: entry.shape for entry in self.plan.inputs if entry.shape}
+        return cut(model, ends, shapes)
 
     @property
     def _external(self) -> tuple[str, ...]:

@@ -40,6 +40,17 @@ def has_outputs(model: openvino.Model, outputs: Sequence[str]) -> bool:
     return len(model.outputs) == len(outputs) and all(port_named(model.outputs, name) for name in outputs)
 
 
+def restore_output_names(model: openvino.Model) -> None:
+    """Give each output of ``model`` its name back where OpenVINO has folded away the operation that had it.
+
+    The frontend calls a Result as the graph calls the output, and keeps it when it replaces what is in front of it.
+    """
+    for result in model.get_results():
+        name = result.get_friendly_name()
+        if port_named(model.outputs, name) is None:
+            result.output(0).get_tensor().add_names({name})
+
+
 def names_in(path: Path) -> frozenset[str]:
     """All text in the file at ``path`` that looks like a name that OpenVINO makes up (``Relu_1``)."""
     return frozenset(name.decode() for name in _NUMBERED_NAME.findall(path.read_bytes()))

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.conversion.graphs import surgery
 from mixnet_tools.conversion.graphs.saved_model_file import (
     GRAPH_FILE,
     INITIALIZER,
@@ -22,7 +21,7 @@ from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in, write
-from mixnet_tools.errors import FreezeError, first_line
+from mixnet_tools.errors import FreezeError, first_line, listed
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.reference.job import Job, Restore
@@ -117,7 +116,7 @@ class SavedModelSource(SourceModel):
     def _signature_of(self, meta: MetaGraphDef) -> SignatureDef:
         if SIGNATURE in meta.signature_def:
             return meta.signature_def[SIGNATURE]
-        available = surgery.listed(name for name in meta.signature_def if name != INITIALIZER) or "none"
+        available = listed(name for name in meta.signature_def if name != INITIALIZER) or "none"
         raise FreezeError(f"{self.plan.source.path}: no signature {SIGNATURE!r}; available: {available}")
 
     def freeze(self) -> FrozenGraph:
@@ -152,7 +151,7 @@ class SavedModelSource(SourceModel):
 
     def _tensor(self, role: str, name: str, known: Mapping[str, str]) -> str:
         if name not in known:
-            raise FreezeError(f"{self.plan.source.path}: no {role} {name!r}; available: {surgery.listed(known)}")
+            raise FreezeError(f"{self.plan.source.path}: no {role} {name!r}; available: {listed(known)}")
         return known[name]
 
     @cached_property
@@ -170,7 +169,7 @@ class SavedModelSource(SourceModel):
             raise FreezeError(message, hint=self.fetch_again) from error
         signatures = dict(loaded.signatures)
         if SIGNATURE not in signatures:
-            available = surgery.listed(signatures) or "none"
+            available = listed(signatures) or "none"
             raise FreezeError(f"{folder}: no signature {SIGNATURE!r}; available: {available}")
         signature = signatures[SIGNATURE]
         function = convert_variables_to_constants_v2(signature)

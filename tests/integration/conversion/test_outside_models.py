@@ -1,0 +1,125 @@
+"""Models of kinds that other people made: converted as their frameworks compute them, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mixnet_tools.conversion.convert import ConvertedModel, convert
+from mixnet_tools.conversion.options import ConversionOptions
+from mixnet_tools.errors import ParityError
+from mixnet_tools.inference.openvino import OpenVinoModel
+from tests.support import outside_onnx, outside_tensorflow
+from tests.support.commands import run
+from tests.support.outside import OutsideModel
+
+TENSORFLOW: tuple[Callable[[Path], OutsideModel], ...] = (
+    outside_tensorflow.averages_by_the_saver,
+    outside_tensorflow.captured_by_a_branch,
+    outside_tensorflow.captured_by_a_loop,
+    outside_tensorflow.captured_by_a_call,
+    outside_tensorflow.folded_output,
+    outside_tensorflow.folded_functional_output,
+    outside_tensorflow.partitioned_variables,
+    outside_tensorflow.pattern_in_the_path,
+    outside_tensorflow.float16,
+    outside_tensorflow.bfloat16,
+    outside_tensorflow.behind_a_resize,
+    outside_tensorflow.behind_a_crop,
+    outside_tensorflow.behind_a_decoder,
+    outside_tensorflow.open_outputs,
+)
+ONNX: tuple[Callable[[Path], OutsideModel], ...] = (
+    outside_onnx.two_inputs,
+    outside_onnx.one_of_two_outputs,
+    outside_onnx.outputs_in_another_order,
+    outside_onnx.inner_output,
+    outside_onnx.inner_output_by_node,
+    outside_onnx.inner_input,
+    outside_onnx.masked_class,
+    outside_onnx.half,
+    outside_onnx.quantized,
+    outside_onnx.weights_apart,
+)
+COARSE = {"float16": 2e-2, "half": 2e-2, "bfloat16": 0.1, "quantized": 0.1}
+"""Allowed difference in units of the outputs' variation, where the original itself is not exact."""
+
+
+def converted(made: OutsideModel, *precisions: str) -> ConvertedModel:
+    folder = made.folder
+    return convert(folder.descriptor, folder.root, folder.root, ConversionOptions(precisions=precisions or ("FP32",)))
+
+
+@pytest.mark.parametrize("kind", [*TENSORFLOW, *ONNX], ids=lambda kind: kind.__name__)
+def test_the_ir_gives_the_frameworks_answers(kind: Callable[[Path], OutsideModel], tmp_path: Path) -> None:
+    made = kind(tmp_path)
+    ir = converted(made).irs[0]
+    assert ir.parity
+    model = OpenVinoModel(ir.ir.xml)
+    exact = COARSE.get(kind.__name__, 1e-3)
+    for feed, answers in zip(made.feeds, made.answers, strict=True):
+        given = model.infer(feed)
+        assert len(given) == len(answers)
+        for name, right in zip(model.outputs, answers, strict=True):
+            assert given[name].shape == right.shape
+            masked = np.abs(right.astype(np.float64)) > 1e6
+            unmasked = right[~masked].astype(np.float64)
+            assert np.abs(given[name][~masked] - unmasked).max() <= exact * unmasked.std()
+            np.testing.assert_allclose(given[name][masked], right[masked], rtol=1e-6)
+
+
+def test_the_report_says_how_exact_the_original_is(tmp_path: Path) -> None:
+    ir = converted(outside_onnx.half(tmp_path)).irs[0].ir
+    reference = json.loads((ir.xml.parent / "conversion.json").read_text())["reference"]
+    assert "compute in float16" in reference["exactness"]
+
+
+def test_one_precision_does_not_stop_the_other(tmp_path: Path) -> None:
+    made = outside_onnx.masked_class(tmp_path)
+    result = converted(made, "FP32", "FP16")
+    assert [one.ir.precision for one in result.irs] == ["FP32"]
+    assert result.irs[0].parity[0].masked == 1
+    ((precision, error),) = result.refused
+    assert precision == "FP16"
+    assert "float16 cannot hold -1e+09 of the constant 'mask'" in str(error)
+    assert not (result.irs[0].ir.xml.parents[1] / "FP16").exists()
+    with pytest.raises(ParityError, match="'mask'"):
+        converted(made, "FP16")
+
+
+def test_the_command_writes_what_it_can_and_ends_in_1(tmp_path: Path) -> None:
+    made = outside_onnx.masked_class(tmp_path)
+    root = str(made.folder.root)
+    models = str(made.folder.models)
+    done = run("convert", "--models_dir", models, "-d", root, "--name", "outside", "--json")
+    assert done.code == 1
+    printed = json.loads(done.out)
+    assert [ir["precision"] for ir in printed["models"][0]["irs"]] == ["FP32"]
+    assert [(one["name"], one["precision"]) for one in printed["failed"]] == [("outside", "FP16")]
+    assert "outside: FP16 was not written: " in done.err
+    assert "--precisions FP32" in done.err
+
+
+def test_a_masked_class_does_not_blind_the_limit(tmp_path: Path) -> None:
+    """The mask is right and another class is wrong: by less than rounding of the mask, and more than its own."""
+    from mixnet_tools.conversion.parity import compare_outputs
+
+    rng = np.random.default_rng(1)
+    right = rng.normal(0, 3, (8, 10)).astype(np.float32)
+    right[:, 7] += np.float32(-1e9)
+    wrong = right.copy()
+    wrong[3, 2] += 0.5
+    assert compare_outputs(right, right, "FP32").conclusive
+    assert not compare_outputs(right, wrong, "FP32").passed
+    unmasked = compare_outputs(right[:, :7], wrong[:, :7], "FP32")
+    assert compare_outputs(right, wrong, "FP32").limit == pytest.approx(unmasked.limit, rel=0.5)
+
+
+def test_a_random_operation_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match=r"draws random numbers, in dropout/.*RandomUniform") as caught:
+        converted(outside_tensorflow.random_operation(tmp_path))
+    assert "report" not in str(caught.value.hint)
