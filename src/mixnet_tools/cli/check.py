@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
 from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
 from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
+from mixnet_tools.cli.common.accuracy_check import add_accuracy_check, refuse_accuracy_check
 from mixnet_tools.cli.common.hints import failure
 from mixnet_tools.cli.common.options import (
     Parser,
@@ -90,6 +91,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_cluster(parser)
     add_gate(parser)
+    add_accuracy_check(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
@@ -98,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
     Models whose descriptors are broken are left out, and named at the end.
     """
+    refuse_accuracy_check(args)
     if args.print_all:
         return print_all_models(args)
     # Pillow's remarks on odd metadata name no file and change no pixel.

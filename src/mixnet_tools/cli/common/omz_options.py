@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.options import Parser, positive_int
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 ZOO_PRECISIONS = ("FP32", "FP16", "FP16-INT8", "FP32-INT8", "FP16-INT1", "FP32-INT1")
 """The precisions that Open Model Zoo's commands know."""
+
+IMAGENET = "ILSVRC2012_img_val"
+"""The folder of ImageNet's images below the folder of data sets; their labels, val.txt, lie beside it."""
+
+
+def dataset_below(folder: Path) -> Path:
+    """The images in ``folder``, which Open Model Zoo's commands take as the folder of all data sets."""
+    images = folder / IMAGENET
+    return images if images.is_dir() else folder
 
 
 def job_count(text: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.omz_options import ZOO_PRECISIONS, add_without_effect
+from mixnet_tools.cli.common.omz_options import IMAGENET, ZOO_PRECISIONS, add_without_effect, dataset_below
 from mixnet_tools.cli.common.options import Parser, choice_list
 from mixnet_tools.cli.common.output import print_json, table
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
 
 WITHOUT_POT = "the Post-Training Optimization Toolkit is not needed: NNCF quantizes the models"
-IMAGENET = "ILSVRC2012_img_val"
-"""The folder of ImageNet's images below omz_quantizer's --dataset_dir; val.txt lies beside it."""
 
 
 def add_omz_quantizer(parser: Parser) -> None:
@@ -53,8 +51,7 @@ def take_dataset_dir(args: argparse.Namespace) -> None:
         return
     if args.source is not None:
         raise UsageError("only one of --source and --dataset_dir can be given")
-    images = args.dataset_dir / IMAGENET
-    args.source = str(images if images.is_dir() else args.dataset_dir)
+    args.source = str(dataset_below(args.dataset_dir))
 
 
 def print_plans(
