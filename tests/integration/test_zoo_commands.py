@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support import omz_checkout
 from tests.support.commands import Outcome
 from tests.support.downloads import add_model, file_entry, noise, run_command
 from tests.support.zoo_builder import descriptor_data, write_composite, write_model
@@ -121,3 +124,22 @@ def test_models_that_can_be_read_are_looked_at_all_the_same(zoo: Path, tmp_path:
     outcome = of_zoo(zoo, command, "--name", "net-a,broken-1", "--ir_dir", tmp_path)
     assert outcome.code != 0
     assert "net-a" in outcome.err
+
+
+@omz_checkout.needed
+def test_every_model_of_open_model_zoo_is_shown_as_its_own_tool_shows_it() -> None:
+    program = "from omz_tools.omz_info_dumper import main; main()"
+    theirs = json.loads(omz_checkout.run_python(program, "--all"))
+    outcome = run_command("info", "--all", "--models_dir", omz_checkout.models())
+    assert outcome.code == 0, outcome.err
+    ours = json.loads(outcome.out)
+    assert len(ours) > 200
+    assert [_only(info, theirs[0]) for info in ours] == theirs
+
+
+def _only(info: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """``info`` without the fields that are ours alone, in its stages as well."""
+    return {
+        **{name: info[name] for name in fields},
+        "model_stages": [_only(one, fields) for one in info["model_stages"]],
+    }

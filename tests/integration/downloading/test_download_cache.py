@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import omz_checkout
 from tests.support.archived_model import ARCHIVE, FINISHED, SCRIPT
 from tests.support.downloads import (
     delivered,
@@ -34,6 +35,40 @@ def test_the_cache_has_the_layout_of_omz_and_spares_the_network(
     assert "net.tar.gz from the cache" in outcome.out
     assert delivered(tmp_path / "two") == FINISHED
     assert len(server.requests) == asked
+
+
+def test_a_cache_that_omz_downloader_filled_is_taken_over(zoo: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "1/staging").mkdir(parents=True)
+    (cache / "1/staging/tmpk3x_a9").write_bytes(ARCHIVE[:1000])  # of a run that was killed
+    for body in (ARCHIVE, SCRIPT):
+        cache_path(cache, body).parent.mkdir(exist_ok=True)
+        cache_path(cache, body).write_bytes(body)
+        cache_path(cache, body).chmod(0o600)  # its files come from Python's tempfile
+    outcome = download_ok(zoo, tmp_path / "out", "--cache_dir", cache, "--offline")
+    assert "net.tar.gz from the cache" in outcome.out
+    assert delivered(tmp_path / "out") == FINISHED
+    assert "2 files" in run_command("cache", "ls", "--cache_dir", cache).out
+    assert run_command("cache", "verify", "--cache_dir", cache).code == 0
+
+
+@omz_checkout.needed
+def test_the_cache_is_shared_with_open_model_zoos_own_code(zoo: Path, tmp_path: Path, server: FaultyServer) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\n"
+        "from omz_tools.download_engine.cache import DirCache\n"
+        "cache, digest = DirCache(Path(sys.argv[1])), bytes.fromhex(sys.argv[2])\n"
+        "print(cache.has(digest))\n"
+        "cache.put(digest, Path(sys.argv[3]))\n"
+    )
+    ours, theirs, archive = tmp_path / "ours", tmp_path / "theirs", tmp_path / "archive"
+    archive.write_bytes(ARCHIVE)
+    download_ok(zoo, tmp_path / "one", "--cache_dir", ours)
+    assert omz_checkout.run_python(program, ours, sha384(ARCHIVE), archive) == "True\n"
+    assert omz_checkout.run_python(program, theirs, sha384(ARCHIVE), archive) == "False\n"
+    outcome = download_ok(zoo, tmp_path / "two", "--cache_dir", theirs)
+    assert "net.tar.gz from the cache" in outcome.out
+    assert delivered(tmp_path / "two") == FINISHED
 
 
 @pytest.mark.parametrize("damaged", [ARCHIVE[:-1] + b"?", ARCHIVE[:100], b""], ids=["changed", "cut", "empty"])

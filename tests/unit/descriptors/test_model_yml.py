@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ import pytest
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
 from mixnet_tools.errors import DescriptorError
+from tests.support import omz_checkout
 from tests.support.zoo_builder import DIGEST, descriptor_data, write_model
 
 URL = "https://mirror.invalid/net.tar.gz"
@@ -251,10 +251,10 @@ def test_a_folder_name_that_is_no_model_name_is_refused(tmp_path: Path) -> None:
         load_descriptor(write_model(tmp_path, "my net"), PurePosixPath("x"))
 
 
-@pytest.mark.skipif(not os.environ.get("OMZ_MODELS"), reason="OMZ_MODELS names no models folder of Open Model Zoo")
+@omz_checkout.needed
 def test_every_descriptor_of_open_model_zoo_loads_unchanged() -> None:
     refused, warnings = {}, list[str]()
-    paths = sorted(Path(os.environ["OMZ_MODELS"]).rglob("model.yml"))
+    paths = sorted(omz_checkout.models().rglob("model.yml"))
     for path in paths:
         try:
             warnings += load_descriptor(path, PurePosixPath(path.parent.name)).warnings
