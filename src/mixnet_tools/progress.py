@@ -37,7 +37,7 @@ class Progress:
         """The download of ``model``, with ``num_files`` files, begins."""
 
     def model_end(self, model: str, successful: bool) -> None:
-        """The download of ``model`` is over."""
+        """The files of ``model`` are there, or one could not be had. They are unpacked after this."""
 
     def files_expected(self, model: str, num_files: int, size: int) -> None:
         """``num_files`` files of ``model``, of ``size`` bytes together, are going to be fetched."""

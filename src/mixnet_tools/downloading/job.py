@@ -39,6 +39,7 @@ class ModelJob:
     ) -> None:
         self._model, self._files, self._context = model, files, context
         self._layout = Layout.of(model, folder)
+        self._fetched = False
 
     def steps(self) -> Steps:
         """Download the model, as a generator: it yields the files to fetch, and needs to be sent what came of each.
@@ -47,18 +48,24 @@ class ModelJob:
         first file that could not be fetched.
         """
         self._check_names()
-        progress, successful = self._context.progress, False
-        progress.model_begin(self._model.name, len(self._files))
+        self._context.progress.model_begin(self._model.name, len(self._files))
         try:
             model = yield from self._download()
-            successful = True
+            self._all_fetched()
             return model
         except BrokenPipeError:
             raise  # not the disk: whoever read our progress has gone
         except OSError as error:
             raise cannot_write(self._layout.folder, error) from error
         finally:
-            progress.model_end(self._model.name, successful)
+            if not self._fetched:
+                self._context.progress.model_end(self._model.name, successful=False)
+
+    def _all_fetched(self) -> None:
+        """Report the end of the download, once. Unpacking and patching come after it, as in Open Model Zoo's events."""
+        if not self._fetched:
+            self._fetched = True
+            self._context.progress.model_end(self._model.name, successful=True)
 
     def _download(self) -> Steps:
         options = self._context.options
@@ -138,6 +145,7 @@ class ModelJob:
         from mixnet_tools.downloading import postprocessing
 
         check_stop, progress = self._context.check_stop, self._context.progress
+        self._all_fetched()
         progress.postprocessing_begin(self._model.name)
         postprocessing.make_outputs(self._model, self._layout, records, check_stop)
         made = postprocessing.record_outputs(self._layout.staging, check_stop)

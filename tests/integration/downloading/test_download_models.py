@@ -10,6 +10,7 @@ import pytest
 from mixnet_tools.descriptors import zoo as zoos
 from mixnet_tools.downloading.download import locate_downloaded
 from mixnet_tools.errors import DownloadError, NextStep
+from tests.support import omz_checkout
 from tests.support.archived_model import FINISHED, SCRIPT
 from tests.support.downloads import (
     add_model,
@@ -18,6 +19,7 @@ from tests.support.downloads import (
     download_ok,
     file_entry,
     noise,
+    run_command,
 )
 from tests.support.http_server import Answer, FaultyServer
 
@@ -79,7 +81,7 @@ def test_json_events_are_those_of_omz(zoo: Path, tmp_path: Path) -> None:
     events = [json.loads(line) for line in outcome.out.splitlines()]
     kinds = [event["$type"] for event in events]
     assert kinds[0] == "model_download_begin"
-    assert kinds[-1] == "model_download_end"
+    assert kinds[-3:] == ["model_download_end", "model_postprocessing_begin", "model_postprocessing_end"]
     assert events[0] == {"$type": "model_download_begin", "model": "net", "num_files": 2}
     ends = [event for event in events if event["$type"] == "model_file_download_end"]
     assert [(event["model_file"], event["successful"]) for event in ends] == [
@@ -88,8 +90,24 @@ def test_json_events_are_those_of_omz(zoo: Path, tmp_path: Path) -> None:
     ]
     progress = [event for event in events if event["$type"] == "model_file_download_progress"]
     assert progress[-1]["size"] == len(SCRIPT)
-    assert kinds.index("model_postprocessing_begin") < kinds.index("model_postprocessing_end")
     assert "net: downloaded" in outcome.err
+
+
+@omz_checkout.needed
+def test_json_events_come_as_from_omz_downloader_itself(zoo: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom omz_tools import _common\n"
+        "_common.MODEL_ROOT = Path(sys.argv.pop(1))\nfrom omz_tools.omz_downloader import main\nmain()\n"
+    )
+    options = ("--all", "--progress_format", "json", "-o")
+    theirs = omz_checkout.run_python(program, zoo, *options, tmp_path / "theirs")
+    ours = run_command("download", "--models_dir", zoo, *options, tmp_path / "ours").out
+
+    def told(lines: str) -> list[dict[str, object]]:
+        events = [json.loads(line) for line in lines.splitlines()]
+        return [event for event in events if not event["$type"].endswith("progress")]
+
+    assert told(ours) == told(theirs)
 
 
 def test_with_one_job_events_come_model_by_model_and_file_by_file(tmp_path: Path, server: FaultyServer) -> None:
