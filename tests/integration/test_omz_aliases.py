@@ -67,7 +67,7 @@ def test_a_script_downloads_and_converts_model_by_model(place: Path) -> None:
         """
         set -e
         for name in $(omz_downloader --print_all | grep ^net); do
-            omz_downloader --name "$name" --output_dir ../out --cache_dir ../cache --num_attempts=5 \\
+            omz_downloader --name "$name" --output_dir ../out --cache_dir ../cache --num_att=5 \\
                 --precisions FP16,FP32 --progress_format json -j4
         done
         omz_converter --list ../models.lst -d ../out -o ../ir --precisions=FP16 --mo /opt/mo.py -p python3 \\

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from mixnet_tools.errors import DescriptorError, UsageError
 
+OMZ_PREFIX = "omz_"
+"""How the names of Open Model Zoo's programs begin. Scripts may shorten their options: ``--output`` for the folder."""
+
 if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.descriptors.zoo import CompositeEntry, ZooEntry
@@ -52,7 +55,7 @@ class Parser(argparse.ArgumentParser):
             prog=prog,
             description=description,
             epilog="Options may be written with dashes as well: --output-dir is --output_dir.",
-            allow_abbrev=False,
+            allow_abbrev=prog.startswith(OMZ_PREFIX),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
