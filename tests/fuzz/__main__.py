@@ -68,17 +68,26 @@ def main() -> int:
         with Runner() as runner:
             tally = fuzz(target, runner, args.seconds, args.seed * 1_000_000)
         tallies.append(tally)
+        for finding, count in tally.apart.most_common():
+            print(f"  not promised ({count} times): {finding}", file=sys.stderr, flush=True)
         for finding, count in tally.times.most_common():
             detail = (tally.findings[finding][1].detail.strip().splitlines() or [""])[-1]
             print(f"  FINDING ({count} times): {finding}\n    {detail[:300]}", file=sys.stderr, flush=True)
         if args.findings:
             tally.keep(args.findings)
+    columns = ("accepted", "refused", "not promised")
     rows = [
-        (one.target.name, sum(one.counts.values()), one.counts["accepted"], one.counts["refused"], f"{one.seconds:.0f}",
-         len(one.findings))
+        (
+            one.target.name,
+            one.counts.total(),
+            *(one.counts[name] for name in columns),
+            f"{one.seconds:.0f}",
+            len(one.findings),
+        )
         for one in tallies
-    ]  # fmt: skip
-    print(tabulate(rows, ("target", "examples", "accepted", "refused", "seconds", "findings"), tablefmt="github"))
+    ]
+    headers = ("target", "examples", *columns, "seconds", "findings")
+    print(tabulate(rows, headers, tablefmt="github"))
     return 1 if any(one.findings for one in tallies) else 0
 
 

@@ -11,6 +11,7 @@ import tarfile
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ _NAMES = tuple(text for text in TEXTS if text and "\0" not in text)
 _TYPES = (b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"L", b"K", b"x", b"g", b"Z", b"\0")
 _PAX = ("path", "size", "linkpath", "mtime", "uid", "GNU.sparse.size", "GNU.sparse.map", "GNU.sparse.major")
 _PACKING: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
-    ".gz": (gzip.compress, gzip.decompress),
+    ".gz": (partial(gzip.compress, mtime=0), gzip.decompress),
     ".bz2": (bz2.compress, bz2.decompress),
     ".xz": (lzma.compress, lzma.decompress),
 }
@@ -112,14 +113,14 @@ def table(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
 
     def block(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
         body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in entries)
-        return body + struct.pack("<II", 0, 1)
+        body += struct.pack("<II", 0, 1) + b"\0"  # a restart at 0; not compressed
+        return body + struct.pack("<I", _masked_crc32c(body))
 
-    data = block(pairs)
+    data, behind = block(pairs), 5
     last = pairs[-1][0] if pairs else b""
-    index = block([(last, varint(0) + varint(len(data)))])
-    whole = data + b"\0" + bytes(4)
-    footer = varint(0) + varint(0) + varint(len(whole)) + varint(len(index))
-    whole += index + b"\0" + bytes(4)
+    index = block([(last, varint(0) + varint(len(data) - behind))])
+    footer = varint(0) + varint(0) + varint(len(data)) + varint(len(index) - behind)
+    whole = data + index
     return whole + footer.ljust(40, b"\0") + struct.pack("<Q", _TABLE_MAGIC)
 
 

@@ -13,16 +13,24 @@ from tests.fuzz.target import Files, Target
 
 @dataclass
 class Tally:
-    """What came of the examples of one target: counts, and the first example of each finding."""
+    """What came of the examples of one target: counts, and the first example of each finding.
+
+    ``times`` says how often each finding came, ``apart`` the same of those that are not promised against.
+    """
 
     target: Target
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     findings: dict[str, tuple[Files, Answer]] = field(default_factory=dict)
     times: Counter[str] = field(default_factory=Counter)
+    apart: Counter[str] = field(default_factory=Counter)
 
     def add(self, files: Files, answer: Answer) -> None:
         """Count an example."""
+        if answer.what == "finding" and answer.finding.startswith(self.target.not_promised):
+            self.counts["not promised"] += 1
+            self.apart[answer.finding] += 1
+            return
         self.counts[answer.what] += 1
         if answer.what == "finding":
             self.times[answer.finding] += 1

@@ -55,7 +55,8 @@ class Target:
 
     ``run`` does what a user does with such files. It raises :class:`MixnetToolsError` or OSError where it refuses them,
     and :class:`Finding` where a wrong result came out. ``examples`` is the number in a short run. ``memory`` are the
-    bytes, ``seconds`` the time that one example may take. ``starts_processes``: the product does, on purpose.
+    bytes, ``seconds`` the time that one example may take. ``starts_processes``: the product does, on purpose. Findings
+    that begin with a text of ``not_promised`` are counted apart: docs/security.md says so.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Target:
     memory: int = 512 * MIB
     seconds: float = 60
     starts_processes: bool = False
+    not_promised: tuple[str, ...] = ()
     warm: list[Sequence[Files]] = field(default_factory=list, compare=False)
 
     def strategy(self) -> st.SearchStrategy[Files]:

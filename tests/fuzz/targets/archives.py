@@ -9,22 +9,29 @@ import io
 import json
 import lzma
 import os
+import shutil
 import stat
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 from mixnet_tools.downloading.archives.unpack import unpack
 from tests.fuzz.containers import packed, tar_changes, zip_changes
 from tests.fuzz.mutation import Draw, json_changes
 from tests.fuzz.target import Files, Finding, Place, Target, command
-from tests.support.downloads import file_entry
+from tests.support.downloads import download, file_entry
 from tests.support.zoo_builder import descriptor_data
 
 _MEMBERS = {"net/model.ckpt": bytes(range(256)) * 4, "net/sub/checkpoint": b"model.ckpt\n", "README": b"read me\n"}
 _FORMATS = {".tar": "tar", ".gz": "gztar", ".bz2": "bztar", ".xz": "xztar", ".zip": "zip"}
-_PACKING: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+_PACKING: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": partial(gzip.compress, mtime=0),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
 _MOST_BYTES = 80 << 20
 
 
@@ -84,7 +91,6 @@ def _unpack(place: Place) -> None:
 
 def _zoo() -> dict[str, bytes]:
     body = _PACKING[".gz"](_tar())
-    body = body[:4] + bytes(4) + body[8:]
     entry = file_entry("net.tar.gz", body, {"$type": "file", "path": "net.tar.gz"})
     return {
         "zoo/public/net/net.tar.gz": body,
@@ -111,6 +117,33 @@ def _download(place: Place) -> None:
         raise Finding("a wrong archive was accepted")
 
 
+@cache
+def _states() -> tuple[Files, ...]:
+    """A model's folder as a download left it, and as one that was cut left it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, zoo = Path(name), _zoo()
+        for file, body in zoo.items():
+            path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        assert download(folder / "zoo", folder / "done", "-q").code == 0
+        done = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in (folder / "done").rglob("*")
+            if path.is_file() and not path.is_symlink()
+        }
+    return ({**zoo, **done},)
+
+
+def _continue(place: Place) -> None:
+    """A second download: what it calls finished is right, whatever the state folder says."""
+    shutil.copytree(place.given / "done", place.out / "done")
+    command("download", "--models_dir", place.given / "zoo", "--all", "-o", place.out / "done", "-q", "--verify")
+    for name, body in _MEMBERS.items():
+        if (place.out / "done/public/net" / name).read_bytes() != body:
+            raise Finding("a wrong file was called finished", name)
+
+
 TARGETS = (
     Target("tar", _tars, {"*": tar_changes}, _unpack, examples=120),
     Target(
@@ -122,5 +155,6 @@ TARGETS = (
     ),
     Target("zip", _zips, {"*": zip_changes}, _unpack, examples=120),
     Target("download", _downloads, {"*.tar.gz": None}, _download, examples=50),
+    Target("state of a download", _states, {"done/*.json": json_changes, "done/*": None}, _continue, examples=50),
 )
 __all__ = ["TARGETS", "Draw", "json_changes"]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+import tempfile
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.datasets.forms import parquet
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
-from tests.fuzz.containers import record_changes, records, tar_changes
-from tests.fuzz.mutation import message_of, png_changes
+from tests.fuzz.containers import packed, record_changes, records, tar_changes
+from tests.fuzz.mutation import json_changes, message_of, png_changes
 from tests.fuzz.target import Files, Finding, Place, Target
+from tests.support.forms import name_of, write_devkit
 from tests.support.images import pattern
 
 _MODES = ("RGB", "L", "CMYK", "P", "RGBA", "1", "I;16")
@@ -114,6 +118,29 @@ def _webdataset() -> tuple[Files, ...]:
     return ({"set/a-000000.tar": stream.getvalue()},)
 
 
+@cache
+def _labels() -> tuple[Files, ...]:
+    """Files that say more of a data set: ReaL's labels, a list of images to leave out, ImageNet's devkit."""
+    image = _image("JPEG", "RGB", 8)
+    with tempfile.TemporaryDirectory() as folder:
+        devkit = write_devkit(Path(folder) / "ILSVRC2012_devkit_t12.tar.gz", [2, 0, 1], 5).read_bytes()
+    images = {f"set/{name_of(number)}": image for number in (1, 2, 3)}
+    more = {"set/val.txt": "".join(f"{name_of(number)} 0\n" for number in (1, 2, 3)).encode()}
+    return (
+        {**images, **more, "real.json": b"[[1], [2, 3], []]", "excluded.txt": b"1\nILSVRC2012_val_00000003.JPEG\n"},
+        {**images, "set/ILSVRC2012_devkit_t12.tar.gz": devkit},
+    )
+
+
+def _open_labelled(place: Place) -> None:
+    devkit = place.given / "set/ILSVRC2012_devkit_t12.tar.gz"
+    annotations = Location.parse(str(devkit)) if devkit.is_file() else None
+    found = open_dataset(Location.parse(str(place.given / "set")), annotations)
+    if annotations is None:
+        with_real_labels(found, place.given / "real.json")
+        exclude(found, place.given / "excluded.txt")
+
+
 def _open(place: Place) -> None:
     """As mixnet-check does: a broken image is counted, a broken data set refused."""
     parquet.forget()
@@ -132,5 +159,12 @@ TARGETS = (
     Target("TFRecord", _tfrecords, {"*": record_changes}, _open, examples=100),
     Target("Parquet", _parquet, {"*": None}, _open, examples=100),
     Target("WebDataset", _webdataset, {"*": tar_changes}, _open, examples=80),
+    Target(
+        "labels",
+        _labels,
+        {"real.json": json_changes, "*.txt": None, "*.gz": partial(packed, suffix=".gz")},
+        _open_labelled,
+        examples=80,
+    ),
     Target("annotations", _folders, {"*.txt": None}, _open, examples=80),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from mixnet_tools.accuracy.datasets.forms.packed_files import find_packed_files,
 from mixnet_tools.accuracy.datasets.forms.parquet import parquet_images
 from mixnet_tools.accuracy.datasets.forms.tar import members
 from mixnet_tools.accuracy.datasets.forms.tfrecord import tfrecords
+from mixnet_tools.accuracy.datasets.image import Cell
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
+from mixnet_tools.accuracy.datasets.imagenet_devkit import devkit_labels
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support import forms
@@ -115,6 +119,50 @@ def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
     file.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
     with pytest.raises(DatasetError, match=r"validation-00000-of-00002\.parquet: row group 0 cannot be read"):
         open_image(last)
+
+
+def test_a_parquet_file_with_fewer_images_than_labels_names_the_row(tmp_path: Path) -> None:
+    folder = forms.write_parquet(tmp_path / "set", [(b"x" * 50, number) for number in range(14)])
+    file = Location(folder / "validation-00000-of-00002.parquet")
+    beyond = replace(parquet_images([file], 0)[0], part=Cell(0, 7))
+    with pytest.raises(DatasetError, match="row 7 of group 0: holds no bytes of an image"):
+        open_image(beyond)
+
+
+def test_a_parquet_file_whose_text_is_no_text_is_refused(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    path = pyarrow.array([b"caf\xe9.jpg"]).view("string")
+    image = pyarrow.StructArray.from_arrays([pyarrow.array([b"x"]), path], ["bytes", "path"])
+    file = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"image": image, "label": [1]}), file)
+    with pytest.raises(DatasetError, match=r"a\.parquet: row group 0 cannot be read"):
+        parquet_images([Location(file)], 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"no tar", bytes(600), gzip.compress(bytes(4000))[:40], b"\x1f\x8b\x08" + b"\xff" * 60]
+)
+def test_a_damaged_devkit_is_refused(tmp_path: Path, body: bytes) -> None:
+    file = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
+    file.write_bytes(body)
+    with pytest.raises(DatasetError, match=r"devkit_t12\.tar\.gz: (cannot be read|holds no)"):
+        devkit_labels(Location(file))
+
+
+@pytest.mark.parametrize(
+    ("meta", "truth"), [(b"no matrix" * 20, b"1"), (bytes(200), b"1"), (b"x", b"1"), (b"x", bytes(17 << 20))]
+)
+def test_a_devkit_whose_files_are_something_else_is_refused(tmp_path: Path, meta: bytes, truth: bytes) -> None:
+    file = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
+    with tarfile.open(file, "w:gz") as archive:
+        for name, body in (("meta.mat", meta), ("ILSVRC2012_validation_ground_truth.txt", truth)):
+            member = tarfile.TarInfo(f"ILSVRC2012_devkit_t12/data/{name}")
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    with pytest.raises(DatasetError, match=r"do not fit each other|has more than \d+ bytes"):
+        devkit_labels(Location(file))
 
 
 def damaged(data: bytes, place: int) -> bytes:

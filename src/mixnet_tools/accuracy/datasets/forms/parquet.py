@@ -58,12 +58,13 @@ def parquet_images(files: Sequence[Location], first_label: int) -> tuple[Labelle
             raise DatasetError(f"{file}: has no column {missing[0]!r}; it has {', '.join(sorted(names))}")
         columns = ["label", *(["image.path"] if "image.path" in names else [])]
         for group in range(table.num_row_groups):
-            for row, values in enumerate(_read(file, table, group, columns).to_pylist()):
+            for row, values in enumerate(_rows(file, group, _read(file, table, group, columns))):
                 label = values["label"]
                 number = len(images)
                 if type(label) is not int or label < first_label:
                     raise DatasetError(f"{file}: row {row} of group {group}: expected a label, got {label!r}")
-                bare = (values.get("image") or {}).get("path") or f"{number:06}"
+                image = values.get("image")
+                bare = (image.get("path") if isinstance(image, dict) else None) or f"{number:06}"
                 images.append(LabelledImage(f"{file.name}/{bare}", file, label - first_label, Cell(group, row)))
     return tuple(images)
 
@@ -77,7 +78,9 @@ def read_cell(file: Location, cell: Cell) -> bytes:
             while len(_groups) > _KEPT:
                 _groups.popitem(last=False)
         _groups.move_to_end(key)
-        value = _groups[key][cell.row].as_py()
+        column = _groups[key]
+        # A damaged file may hold fewer images than labels.
+        value = column[cell.row].as_py() if cell.row < len(column) else None
     data = (value or {}).get("bytes")
     if not isinstance(data, bytes):
         raise DatasetError(f"{file}: row {cell.row} of group {cell.group}: holds no bytes of an image")
@@ -113,6 +116,15 @@ def _open(file: Location) -> ParquetFile:
         return parquet.ParquetFile(open_stream(file) if file.is_remote else file.path)
     except Exception as error:  # of pyarrow and the file system, and of what reads URLs
         raise DatasetError(f"{file}: cannot be read as Parquet: {reason(error)}", hint=_AGAIN) from error
+
+
+def _rows(file: Location, group: int, table: pyarrow.Table) -> list[dict[str, object]]:
+    """The values of each row. Text that is no UTF-8 shows only here."""
+    try:
+        rows: list[dict[str, object]] = table.to_pylist()
+    except Exception as error:
+        raise DatasetError(f"{file}: row group {group} cannot be read: {reason(error)}", hint=_AGAIN) from error
+    return rows
 
 
 def _read(file: Location, table: ParquetFile, group: int, columns: list[str]) -> pyarrow.Table:
