@@ -29,7 +29,7 @@ def check(target: Target, runner: Runner, folder: Path) -> None:
         tally.add(files, runner.run(target, files))
 
     examples()
-    assert tally.counts["refused"], "nothing was refused: are these examples broken at all?"
+    assert tally.counts.total() > target.examples // 2
     if tally.findings:
         tally.keep(folder)
         details = "\n\n".join(f"{finding}\n{answer.detail}" for finding, (_, answer) in tally.findings.items())

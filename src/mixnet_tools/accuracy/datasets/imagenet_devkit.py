@@ -95,7 +95,7 @@ def _read(file: Location) -> tuple[bytes, bytes]:
         with open_in_blocks(file) as stream, tarfile.open(fileobj=stream) as archive:
             for member in archive:
                 key = next((name for name in wanted if member.name.endswith(name)), None)
-                inside = archive.extractfile(member) if key else None
+                inside = archive.extractfile(member) if key and member.isreg() else None
                 if key and inside:
                     wanted[key] = inside.read(_LONGEST + 1)
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error, lzma.LZMAError) as error:

@@ -141,9 +141,11 @@ def test_a_parquet_file_whose_text_is_no_text_is_refused(tmp_path: Path) -> None
         parquet_images([Location(file)], 0)
 
 
-@pytest.mark.parametrize(
-    "body", [b"no tar", bytes(600), gzip.compress(bytes(4000))[:40], b"\x1f\x8b\x08" + b"\xff" * 60]
-)
+CUT = gzip.compress(bytes(4000), mtime=0)[:40]
+NO_DEVKITS = {"no tar": b"no tar", "zeros": bytes(600), "cut": CUT, "damaged": b"\x1f\x8b\x08" + b"\xff" * 60}
+
+
+@pytest.mark.parametrize("body", NO_DEVKITS.values(), ids=NO_DEVKITS)
 def test_a_damaged_devkit_is_refused(tmp_path: Path, body: bytes) -> None:
     file = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
     file.write_bytes(body)
@@ -151,9 +153,26 @@ def test_a_damaged_devkit_is_refused(tmp_path: Path, body: bytes) -> None:
         devkit_labels(Location(file))
 
 
-@pytest.mark.parametrize(
-    ("meta", "truth"), [(b"no matrix" * 20, b"1"), (bytes(200), b"1"), (b"x", b"1"), (b"x", bytes(17 << 20))]
-)
+def test_a_devkit_of_links_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
+    with tarfile.open(file, "w:gz") as archive:
+        for name in ("meta.mat", "ILSVRC2012_validation_ground_truth.txt"):
+            member = tarfile.TarInfo(f"ILSVRC2012_devkit_t12/data/{name}")
+            member.type, member.linkname = tarfile.SYMTYPE, "nowhere"
+            archive.addfile(member)
+    with pytest.raises(DatasetError, match="holds no"):
+        devkit_labels(Location(file))
+
+
+NO_TABLES = {
+    "text": (b"no matrix" * 20, b"1"),
+    "zeros": (bytes(200), b"1"),
+    "short": (b"x", b"1"),
+    "large": (b"x", bytes(17 << 20)),
+}
+
+
+@pytest.mark.parametrize(("meta", "truth"), NO_TABLES.values(), ids=NO_TABLES)
 def test_a_devkit_whose_files_are_something_else_is_refused(tmp_path: Path, meta: bytes, truth: bytes) -> None:
     file = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
     with tarfile.open(file, "w:gz") as archive:
