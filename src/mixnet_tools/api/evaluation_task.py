@@ -24,16 +24,17 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfi
 from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
+from mixnet_tools.conversion.source_check import checking
 from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.downloading.download import locate_downloaded
+from mixnet_tools.downloading.download import known_files, locate_downloaded
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import FrozenGraph, IRModel
+from mixnet_tools.values import FrozenGraph, IRModel, KnownFiles
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
@@ -77,17 +78,25 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class Original:
-    """The model as it was published. ``launcher``, ``tf`` or ``onnx``, is what runs it."""
+    """The model as it was published. ``launcher``, ``tf`` or ``onnx``, is what runs it.
+
+    ``known`` is what its files have to be.
+    """
 
     plan: ConversionPlan
     launcher: str
+    known: KnownFiles
 
     def read(self) -> FrozenGraph | Path:
         """Freeze the TensorFlow graph, which takes seconds, or return the path of the ONNX file.
 
-        Raises :class:`FreezeError`.
+        Raises :class:`FreezeError`, and :class:`IntegrityError` where a file is not the one that was verified.
         """
-        return self.plan.source.path if self.launcher == "onnx" else open_source(self.plan).freeze()
+        source = open_source(self.plan)
+        with checking(source.files(), self.known, self.known.folder, source.fetch_again) as check:
+            original = self.plan.source.path if self.launcher == "onnx" else source.freeze()
+            check.require_unchanged()
+        return original
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,8 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     dataset, reference_images = _find_images(descriptor, request.images)
     original = None
     if native in launchers:
-        original = Original(plan_conversion(descriptor, request.download_dir), native)
+        known = known_files(descriptor, request.download_dir)
+        original = Original(plan_conversion(descriptor, request.download_dir), native, known)
         locate_downloaded(descriptor, request.download_dir)
     # Where both are missing, the download is named first: the conversion needs it.
     irs: tuple[IRModel, ...] = ()

@@ -21,10 +21,10 @@ from mixnet_tools.conversion.parity import ParityCheck, ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.reference.base import Reference
-from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, SourceFiles
+from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, SourceFiles, checking
 from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import MixnetToolsError, ParityError
+from mixnet_tools.errors import ParityError
 from mixnet_tools.files import atomic
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.ir.digests import CONVERSION_REPORT, described
@@ -109,13 +109,8 @@ def convert_planned(
     conversion = _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event())
     folder = plan.download_dir / descriptor.subdirectory
     source = conversion.source
-    with contextlib.closing(SourceCheck(source.files(), known, folder, source.fetch_again)) as check:
-        try:
-            return conversion.run(output_dir, check)
-        except MixnetToolsError:
-            with contextlib.suppress(OSError):
-                check.result()  # a file that is not the verified one is a better explanation
-            raise
+    with checking(source.files(), known, folder, source.fetch_again) as check:
+        return conversion.run(output_dir, check)
 
 
 class _Conversion:

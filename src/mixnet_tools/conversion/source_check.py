@@ -7,16 +7,17 @@ read. (Not seen: a change within one tick of the file system's clock, or by a pr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mixnet_tools.errors import IntegrityError
+from mixnet_tools.errors import IntegrityError, MixnetToolsError
 from mixnet_tools.files.digest import digests_of
 from mixnet_tools.threads import DaemonThreads
 from mixnet_tools.values import KnownFile, KnownFiles
@@ -62,6 +63,23 @@ class SourceFiles:
             for one in self.files
         ]
         return {"digest": self.digest, "verification": self.verification, "files": files}
+
+
+@contextlib.contextmanager
+def checking(files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str) -> Iterator[SourceCheck]:
+    """Check ``files`` while the block reads them: see :class:`SourceCheck`.
+
+    Where the block fails and a file is not what it has to be, that is the error: it explains the other one.
+    """
+    check = SourceCheck(files, known, folder, again)
+    try:
+        yield check
+    except MixnetToolsError:
+        with contextlib.suppress(OSError):
+            check.result()
+        raise
+    finally:
+        check.close()
 
 
 class _State(NamedTuple):

@@ -26,7 +26,7 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.values import IRModel
-from tests.support.commands import run, run_ok
+from tests.support.commands import run, run_failing, run_ok
 from tests.support.forms import open_at
 
 
@@ -212,3 +212,35 @@ def test_resume_does_not_overwrite_what_is_not_its_own(nano_dir: Path, tmp_path:
     assert outcome.code == 1
     assert "is not overwritten" in outcome.err
     assert path.read_text() == '{"precious":1}'
+
+
+def test_edited_answers_are_refused_by_every_command(nano: ModelDescriptor, nano_dir: Path, tmp_path: Path) -> None:
+    predictions, edited = tmp_path / "p.jsonl", tmp_path / "edited.json"
+    common: list[str | Path] = [
+        "--name",
+        "mixnet-nano",
+        "-d",
+        nano_dir,
+        "--launcher",
+        "openvino",
+        "--precisions",
+        "FP16",
+    ]
+    measured = [*common, "--num_images", "20", "--predictions", predictions]
+    run_ok("check", *measured)
+    text = predictions.read_text()
+    lines = text.splitlines(keepends=True)
+    predictions.write_text("".join([*lines[:4], lines[4].replace('"label":[', '"label":[1,'), *lines[5:]]))
+    for command in (["merge", predictions], [*measured, "--resume"]):
+        told = run_failing("check", *command)
+        assert f"{predictions}: line 5: was edited or damaged since a run wrote it" in told
+    # A run that was killed leaves a torn line: that is no edit.
+    predictions.write_text("".join(lines[:12]) + lines[12][:30])
+    run_ok("check", *measured, "--resume")
+    assert predictions.read_text() == text
+    edited.write_text(
+        (nano.directory / "baseline.json").read_text().replace('"val_0007.jpg": [[7]', '"val_0007.jpg": [[6]')
+    )
+    told = run_failing("check", *common, "--baseline", edited)
+    assert f"{edited}: was edited or damaged since a run wrote it" in told
+    assert "write it anew from a run: --update_baseline" in told

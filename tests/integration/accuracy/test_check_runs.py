@@ -166,8 +166,65 @@ def test_a_damaged_line_is_named(config: AccuracyConfig, images: ImageDataset, t
     lines = path.read_text().splitlines(keepends=True)
     for damage in ("{}\n", "[1]\n", "half a li\n"):
         path.write_text("".join([*lines[:5], damage, *lines[6:]]))
+        with pytest.raises(EvaluationError, match="line 6: was edited or damaged since a run wrote it"):
+            go(config, images, predictions=path, resume=True)
+        path.write_text("".join([*unsealed(lines[:5]), damage, *unsealed(lines[6:])]))
         with pytest.raises(EvaluationError, match="line 6: no record of an image"):
             go(config, images, predictions=path, resume=True)
+
+
+def unsealed(lines: list[str]) -> list[str]:
+    """Lines as earlier versions wrote them: without digests."""
+    return [re.sub(r',"digest":"[0-9a-f]{16}"}$', "}", line).replace('"schema":2', '"schema":1') for line in lines]
+
+
+@pytest.mark.parametrize("stop_after", [0, 40, 150])
+def test_a_file_of_an_earlier_version_is_gone_on_with(
+    config: AccuracyConfig, images: ImageDataset, tmp_path: Path, stop_after: int
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    whole = go(config, images, predictions=path)
+    lines = unsealed(path.read_text().splitlines(keepends=True))
+    path.write_text("".join(lines[: 1 + stop_after]))
+    resumed = go(config, images, predictions=path, resume=True)
+    assert resumed.report.results == whole.report.results
+    assert path.read_text() == "".join(lines)
+    words = f"{path}: an earlier version began it, without digests of its lines: edits go unnoticed"
+    assert words in resumed.report.notes
+    assert words in merge([path]).report.notes
+
+
+def test_an_edit_of_a_predictions_file_is_refused(config: AccuracyConfig, images: ImageDataset, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    go(config, images, predictions=path)
+    lines = path.read_text().splitlines(keepends=True)
+    for number, old, new in (
+        (1, '"reference_top1":', '"reference_top1":0.5,"x":'),
+        (1, '"kind":"mixnet_tools predictions"', '"kind": "mixnet_tools predictions"'),
+        (7, '"label":[', '"label":[1,'),
+        (7, '"answers"', ' "answers"'),
+        (7, ',"digest":', ',"x":1,"digest":'),
+        (151, '"}', '"} '),
+    ):
+        line = lines[number - 1]
+        assert old in line
+        edited = line.rsplit(old, 1)[0] + new + line.rsplit(old, 1)[1]
+        path.write_text("".join([*lines[: number - 1], edited, *lines[number:]]))
+        with pytest.raises(
+            EvaluationError, match=rf"predictions\.jsonl: line {number}: was edited or damaged"
+        ) as caught:
+            merge([path])
+        assert "`resume=True`" in str(caught.value.hint)
+    # A line of another run does not fit this file's first line.
+    other = tmp_path / "other.jsonl"
+    go(config, images, Wavering(launcher="tf"), predictions=other)
+    path.write_text("".join([*lines[:6], other.read_text().splitlines(keepends=True)[6], *lines[7:]]))
+    with pytest.raises(EvaluationError, match="line 7: was edited or damaged"):
+        merge([path])
+    # A line that is taken out is measured again.
+    path.write_text("".join([*lines[:6], *lines[7:]]))
+    go(config, images, predictions=path, resume=True)
+    assert path.read_text() == "".join(lines)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -228,7 +285,7 @@ def test_a_file_that_says_more_than_it_should_is_refused(
 ) -> None:
     path = tmp_path / "predictions.jsonl"
     go(config, images, predictions=path)
-    lines = path.read_text().splitlines(keepends=True)
+    lines = unsealed(path.read_text().splitlines(keepends=True))  # what an edit says is looked at, too
     whole, record = "".join(lines), json.loads(lines[5])
     for changed, message in (
         (lines[:5] + lines[4:5] + lines[5:], r"line 6: .* stands in line 5 already"),

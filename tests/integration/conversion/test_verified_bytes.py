@@ -50,6 +50,13 @@ def test_a_byte_of_an_unpacked_file_that_was_flipped_is_refused(downloads: Path,
     assert not list(downloads.rglob("*.xml"))
 
 
+def test_the_original_that_is_measured_is_the_one_that_was_verified(downloads: Path) -> None:
+    path = nano_files(downloads) / "model.ckpt.data-00000-of-00001"
+    flip(path)
+    told = run_failing("check", "--name", "mixnet-nano", "-d", downloads, "--launcher", "tf", "--num_images", "4")
+    assert f"{path}: is not the file that was verified" in told
+
+
 def test_a_file_too_damaged_to_be_read_is_told_by_its_digest(downloads: Path) -> None:
     for name in ("model.ckpt.index", "model.ckpt.meta"):
         path = nano_files(downloads) / name

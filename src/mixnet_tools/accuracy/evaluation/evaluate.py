@@ -21,7 +21,7 @@ from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.metrics.topk import TOP
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, without_digests
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
@@ -153,4 +153,6 @@ def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: s
     remarks = [f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks]
     remarks += changed_irs(plan.models)
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
+    if plan.resumed and plan.resumed.seal is None:
+        remarks.append(without_digests(plan.resumed))
     return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))

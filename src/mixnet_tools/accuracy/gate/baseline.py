@@ -7,6 +7,7 @@ images are, so a subset shows a drop that its share of right answers would hide.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,10 @@ from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Se
 from mixnet_tools.errors import EvaluationError, OutputError
 from mixnet_tools.files import atomic
 
-SCHEMA = 1
+SCHEMA = 2
+WITHOUT_DIGEST = 1
+"""The schema of earlier versions, whose files have no digest of their own contents."""
+
 _KIND = "mixnet_tools baseline"
 
 ALPHA = 0.01
@@ -44,7 +48,10 @@ class BaselineImage:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline that was read. ``labels`` name its models, in the order of :attr:`BaselineImage.predicted`."""
+    """A baseline that was read. ``labels`` name its models, in the order of :attr:`BaselineImage.predicted`.
+
+    ``has_digest`` is False for files of earlier versions, in which an edit goes unnoticed.
+    """
 
     path: Path
     model: str
@@ -52,6 +59,7 @@ class Baseline:
     labels: tuple[str, ...]
     preprocessing: tuple[tuple[str, ...], ...]
     images: Mapping[str, BaselineImage]
+    has_digest: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,10 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
     Raises :class:`OutputError` where it cannot be written.
     """
     data = setup.dataset
-    header = {
+    header: dict[str, object] = {
         "kind": _KIND,
         "schema": SCHEMA,
+        "digest": "",
         "model": setup.model,
         "profile": setup.profile,
         "dataset": {
@@ -128,10 +137,12 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
         ],
     }
     firsts = np.stack([answers.first for answers in predictions.answers], axis=1).tolist()
-    lines = [
-        f"  {json.dumps(name)}: {json.dumps([list(accepted), row])}"
+    images = {
+        name: [list(accepted), row]
         for name, accepted, row in zip(predictions.names, predictions.accepted, firsts, strict=True)
-    ]
+    }
+    header["digest"] = _digest({**header, "images": images})
+    lines = [f"  {json.dumps(name)}: {json.dumps(answers)}" for name, answers in images.items()]
     text = json.dumps(header, indent=1)[:-2] + ',\n "images": {\n' + ",\n".join(lines) + "\n }\n}\n"
     try:
         atomic.write_text(path, text)
@@ -140,11 +151,21 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read the baseline ``path``. Raises :class:`EvaluationError` where it is missing or is no baseline."""
+    """Read the baseline ``path``.
+
+    Raises :class:`EvaluationError` where it is missing, is no baseline, or was edited or damaged.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if document["kind"] != _KIND or document["schema"] != SCHEMA:
+        if document["kind"] != _KIND or document["schema"] not in (SCHEMA, WITHOUT_DIGEST):
             raise ValueError("another kind or schema of file")
+        has_digest = document["schema"] != WITHOUT_DIGEST
+        if has_digest and (found := _digest(document)) != document["digest"]:
+            raise EvaluationError(
+                f"{path}: was edited or damaged since a run wrote it:\n  expected the digest {document['digest']!s:.80}"
+                f"\n  got      {found}",
+                hint="restore it, or write it anew from a run: `update_baseline`",
+            )
         labels = tuple(str(runner["name"]) for runner in document["runners"])
         steps = tuple(tuple(map(str, runner["preprocessing"])) for runner in document["runners"])
         images = {
@@ -153,7 +174,7 @@ def read_baseline(path: Path) -> Baseline:
         }
         if any(len(image.predicted) != len(labels) or not image.accepted for image in images.values()):
             raise ValueError("an image has another number of answers than there are runners")
-        return Baseline(path, str(document["model"]), str(document["profile"]), labels, steps, images)
+        return Baseline(path, str(document["model"]), str(document["profile"]), labels, steps, images, has_digest)
     except OSError as error:
         raise EvaluationError(
             f"{path}: cannot be read: {error.strerror or error}",
@@ -162,6 +183,12 @@ def read_baseline(path: Path) -> Baseline:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise EvaluationError(f"{path}: no baseline: {reason}", hint="make one first: `update_baseline`") from error
+
+
+def _digest(document: Mapping[str, object]) -> str:
+    """The digest of all that a baseline says, but for its digest. Line ends and spaces are no part of it."""
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    return f"sha256:{hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()}"
 
 
 def compare(
@@ -179,6 +206,8 @@ def compare(
             raise EvaluationError(f"{baseline.path}: is the baseline of {what} {theirs!r}, and this run is of {ours!r}")
     rows, known = _matched(baseline, predictions)
     notes = []
+    if not baseline.has_digest:
+        notes.append(f"{baseline.path}: an earlier version wrote it, without a digest: edits go unnoticed")
     if 2 * len(rows) < len(predictions.names):
         raise EvaluationError(
             f"{baseline.path}: knows only {len(rows)} of the {len(predictions.names)} images",

@@ -3,14 +3,19 @@
 The first line says what was measured (a :class:`Setup`). Each further line is an image: its name, its right classes,
 and each model's five best classes with their scores; or why it could not be measured. When the writer was killed, the
 last line may be torn: it is dropped. Images may come in any order; a finished file is put into the data set's order.
+
+Each line ends with a digest of itself and of the first line: so an edit is noticed in an unfinished file too, and lines
+can change places. It is no signature: whoever wants to forge a line can compute its digest.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +30,16 @@ from mixnet_tools.errors import EvaluationError, OutputError, UsageError
 from mixnet_tools.files import atomic
 from mixnet_tools.files.lock import try_lock
 
-SCHEMA = 1
+SCHEMA = 2
+WITHOUT_DIGESTS = 1
+"""The schema of earlier versions, whose lines have no digests."""
+
 _KIND = "mixnet_tools predictions"
 HEADER_START = json.dumps({"kind": _KIND}, separators=(",", ":"))[:-1].encode()
 """The first bytes of every predictions file."""
 _SETUP = TypeAdapter(Setup)
+_DIGITS = 16
+_SEAL = re.compile(rb',"digest":"([0-9a-f]{%d})"}$' % _DIGITS)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,8 @@ class PredictionsFile:
     """A predictions file that was read: ``size`` bytes, of which the first ``whole_bytes`` are whole lines.
 
     ``order`` has the names of all images as they stand in the file, bad ones among them. ``accepted`` has the classes
-    that are right for each (none for bad images in files of earlier versions).
+    that are right for each (none for bad images in files of earlier versions). ``seal`` is what the digests of lines
+    begin with; None in files of earlier versions, which have none.
     """
 
     path: Path
@@ -47,6 +58,7 @@ class PredictionsFile:
     accepted: tuple[tuple[int, ...], ...]
     whole_bytes: int
     size: int
+    seal: bytes | None
 
     @property
     def images(self) -> int:
@@ -85,8 +97,11 @@ class PredictionsWriter:
                     f"{path}: another run wrote to it just now", hint="resume it again, when that run has ended"
                 )
             if resumed is None:
-                self._write({"kind": _KIND, "schema": SCHEMA, **_SETUP.dump_python(setup, mode="json")})
+                self._seal: bytes | None = b""
+                header = self._write({"kind": _KIND, "schema": SCHEMA, **_SETUP.dump_python(setup, mode="json")})
+                self._seal = header
             else:
+                self._seal = resumed.seal
                 os.ftruncate(self._stream.fileno(), resumed.whole_bytes)
         except BaseException:
             self._stream.close()
@@ -145,8 +160,15 @@ class PredictionsWriter:
                 stream.seek(places[one])
                 sorted_.write(stream.readline())
 
-    def _write(self, record: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+    def _write(self, record: dict[str, Any]) -> bytes:
+        """Append a line with its digest. Returns what the digests of further lines begin with, if it is the first."""
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        if self._seal is None:
+            self._stream.write(text + "\n")
+            return b""
+        digest = _digest(self._seal, text.encode("utf-8", "surrogateescape"))
+        self._stream.write(f'{text[:-1]},"digest":"{digest}"}}\n')
+        return digest.encode()
 
 
 def read_predictions(path: Path) -> PredictionsFile | None:
@@ -161,11 +183,13 @@ def read_predictions(path: Path) -> PredictionsFile | None:
     *lines, torn = data.split(b"\n")
     if not lines:
         return None
-    setup = _header(path, lines[0])
+    setup, seal = _header(path, lines[0])
     builder = PredictionsBuilder(len(lines) - 1, len(setup.models))
     order: dict[str, int] = {}
     accepted: list[tuple[int, ...]] = []
     for number, line in enumerate(lines[1:], 2):
+        if seal is not None:
+            _require_seal(path, number, line, seal)
         try:
             name, right = _add(builder, json.loads(line.decode("utf-8", "surrogateescape")), setup)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -178,7 +202,12 @@ def read_predictions(path: Path) -> PredictionsFile | None:
     if len(order) > planned:
         raise EvaluationError(f"{path}: holds {len(order)} images, but {planned} were to be measured")
     found = builder.predictions()
-    return PredictionsFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data))
+    return PredictionsFile(path, setup, found, tuple(order), tuple(accepted), len(data) - len(torn), len(data), seal)
+
+
+def without_digests(file: PredictionsFile) -> str:
+    """A remark for people on a file of an earlier version."""
+    return f"{file.path}: an earlier version began it, without digests of its lines: edits go unnoticed"
 
 
 def same_setup(one: Setup, other: Setup) -> str | None:
@@ -208,12 +237,32 @@ def _short(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _header(path: Path, line: bytes) -> Setup:
+def _digest(seal: bytes, line: bytes) -> str:
+    return hashlib.sha256(seal + line).hexdigest()[:_DIGITS]
+
+
+def _require_seal(path: Path, number: int, line: bytes, seal: bytes) -> None:
+    """Raise :class:`EvaluationError` where a line does not end with its digest."""
+    found = _SEAL.search(line)
+    if found is None or _digest(seal, line[: found.start()] + b"}") != found[1].decode():
+        raise EvaluationError(
+            f"{path}: line {number}: was edited or damaged since a run wrote it: it does not fit its digest",
+            hint="restore the file, or measure anew; a line that is taken out whole is measured again: `resume=True`",
+        )
+
+
+def _header(path: Path, line: bytes) -> tuple[Setup, bytes | None]:
+    """What was measured, and what the digests of further lines begin with (None: they have none)."""
     try:
         header = json.loads(line.decode("utf-8", "surrogateescape"))
-        if header.pop("kind") != _KIND or header.pop("schema") != SCHEMA:
+        schema = header.pop("schema")
+        if header.pop("kind") != _KIND or schema not in (SCHEMA, WITHOUT_DIGESTS):
             raise ValueError("another kind or schema of file")
-        return _SETUP.validate_python(header)
+        seal = None
+        if schema == SCHEMA:
+            _require_seal(path, 1, line, b"")
+            seal = str(header.pop("digest")).encode()
+        return _SETUP.validate_python(header), seal
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise EvaluationError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsFile, read_predictions, same_setup
+from mixnet_tools.accuracy.predictions.jsonl import PredictionsFile, read_predictions, same_setup, without_digests
 from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Setup
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
@@ -43,7 +43,8 @@ def merge(paths: Sequence[Path]) -> Evaluation:
     _check_order(setup, ordered)
     found = builder.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
-    return Evaluation(setup, found, summarize(setup, found, timing))
+    notes = tuple(without_digests(file) for file in ordered if file.seal is None)
+    return Evaluation(setup, found, summarize(setup, found, timing, notes))
 
 
 def _check_order(setup: Setup, files: Sequence[PredictionsFile]) -> None:

@@ -160,7 +160,9 @@ def test_what_cannot_be_compared_is_refused(written: Path) -> None:
         ("", "no baseline"),
         ("[]", "no baseline"),
         ('{"kind": "x"}', "no baseline"),
-        ('{"kind": "mixnet_tools baseline", "schema": 2}', "another kind or schema"),
+        ('{"kind": "mixnet_tools baseline", "schema": 3}', "another kind or schema"),
+        ('{"kind": "mixnet_tools baseline", "schema": 2}', "no 'digest'"),
+        ('{"kind": "mixnet_tools baseline", "schema": 2, "digest": 1}', "was edited or damaged"),
         ('{"kind": "mixnet_tools baseline", "schema": 1}', "no 'runners'"),
     ],
 )
@@ -173,6 +175,36 @@ def test_what_is_no_baseline_is_named(tmp_path: Path, text: str | None, message:
     assert str(caught.value).startswith(str(path))
     assert caught.value.hint is not None
     assert "`update_baseline`" in caught.value.hint
+
+
+def test_an_edited_baseline_is_refused(written: Path) -> None:
+    text = written.read_text()
+    for old, new in (
+        ('"002.jpg": [[2], [3, 3]]', '"002.jpg": [[3], [3, 3]]'),
+        ('  "002.jpg": [[2], [3, 3]],\n', ""),
+        ('"profile": "omz"', '"profile": "timm"'),
+        ('"top1_correct": ', '"top1_correct": 1'),
+        ('"digest": "sha256:', '"digest": "sha256:0'),
+    ):
+        assert old in text
+        written.write_text(text.replace(old, new, 1))
+        with pytest.raises(EvaluationError, match=r": was edited or damaged since a run wrote it") as caught:
+            read_baseline(written)
+        assert str(caught.value).startswith(str(written))
+        assert "`update_baseline`" in str(caught.value.hint)
+    # What an editor or git does to spaces and line ends is no edit.
+    written.write_bytes(text.replace("\n", "\r\n").replace("[2], [3, 3]", "[2],[3,3]").encode())
+    assert read_baseline(written).has_digest
+
+
+def test_a_baseline_of_an_earlier_version_is_read_with_a_remark(written: Path) -> None:
+    document = json.loads(written.read_text())
+    del document["digest"]
+    written.write_text(json.dumps({**document, "schema": 1}))
+    baseline = read_baseline(written)
+    assert not baseline.has_digest
+    _, notes = compare(baseline, setup("FP32", "FP16"), predictions({1, 2, 3}, {1, 2}))
+    assert f"{written}: an earlier version wrote it, without a digest: edits go unnoticed" in notes
 
 
 def test_junit_and_markdown_say_what_failed_and_what_flipped(written: Path) -> None:
