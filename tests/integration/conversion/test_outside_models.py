@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 
 from mixnet_tools.conversion.convert import ConvertedModel, convert
 from mixnet_tools.conversion.options import ConversionOptions
-from mixnet_tools.errors import ParityError
+from mixnet_tools.errors import FreezeError, ParityError
 from mixnet_tools.inference.openvino import OpenVinoModel
+from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support import outside_onnx, outside_tensorflow
 from tests.support.commands import run
+from tests.support.graphs import ModelFolder, image_input
 from tests.support.outside import OutsideModel
 
 TENSORFLOW: tuple[Callable[[Path], OutsideModel], ...] = (
@@ -123,3 +126,67 @@ def test_a_random_operation_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match=r"draws random numbers, in dropout/.*RandomUniform") as caught:
         converted(outside_tensorflow.random_operation(tmp_path))
     assert "report" not in str(caught.value.hint)
+
+
+def _keras(path: Path) -> None:
+    layers = import_tensorflow().keras.layers
+    network = import_tensorflow().keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' own, of NumPy
+        network.save(path)
+
+
+def _checkpoint_of_tensorflow_2(path: Path) -> None:
+    tf = import_tensorflow()
+    tf.train.Checkpoint(weight=tf.Variable([1.0])).write(str(path.with_suffix("")))
+
+
+def _onnx(path: Path) -> None:
+    build = outside_onnx.Builder()
+    build.classifier("data")
+    build.save(path, ["data"], ["logits"])
+
+
+def _frozen(path: Path) -> None:
+    tf = import_tensorflow()
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.placeholder(tf.float32, [1, 8, 8, 3], name="image")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def _saved_model(path: Path) -> None:
+    tf = import_tensorflow()
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(path.parent))
+
+
+@pytest.mark.parametrize(
+    ("make", "argument", "framework", "words", "advice"),
+    [
+        (_keras, "--input_model=$dl_dir/net.h5", "tf", "a Keras model in HDF5", ".export('saved_model')"),
+        (_keras, "--input_model=$dl_dir/net.keras", "tf", "a Keras model (.keras)", ".export('saved_model')"),
+        (
+            _checkpoint_of_tensorflow_2,
+            "--input_meta_graph=$dl_dir/net.ckpt.meta",
+            "tf",
+            "a checkpoint of TensorFlow 2 without its graph",
+            "tf.saved_model.save",
+        ),
+        (_onnx, "--input_model=$dl_dir/net.pb", "tf", "an ONNX model", "set framework: onnx"),
+        (_frozen, "--input_model=$dl_dir/net.onnx", "onnx", "a TensorFlow graph", "set framework: tf"),
+        (_frozen, "--saved_model_dir=$dl_dir/saved_model.pb", "tf", "a TensorFlow graph", "--input_model=$dl_dir/"),
+        (_saved_model, "--input_model=$dl_dir/saved_model.pb", "tf", "the graph of a SavedModel", "--saved_model_dir"),
+    ],
+    ids=["h5", "keras", "tf2-checkpoint", "onnx-called-pb", "pb-called-onnx", "frozen-for-saved", "saved-for-frozen"],
+)
+def test_a_model_of_another_format_is_recognized(
+    make: Callable[[Path], None], argument: str, framework: str, words: str, advice: str, tmp_path: Path
+) -> None:
+    folder = ModelFolder(tmp_path, "outside", [argument], image_input("image", 8), framework=framework)
+    make(folder.files / argument.rpartition("/")[2])
+    with pytest.raises(FreezeError) as caught:
+        convert(folder.descriptor, folder.root, folder.root)
+    assert words in str(caught.value)
+    assert advice in (caught.value.hint or "")
+    assert "download" not in (caught.value.hint or "")

@@ -5,6 +5,7 @@ TensorBoard ships the same message classes.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 M = TypeVar("M", bound="Message")
+TEXT = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(?:node|versions|library|meta_info_def|graph_def)\s*[:{]")
+"""The beginning of a graph that is written as text."""
 
 
 def parse_graph(path: Path, message: M, what: str, fetch_again: NextStep) -> M:
-    """Fill ``message`` (a MetaGraphDef or GraphDef) from the file at ``path``, which is text where it ends in .pbtxt.
+    """Fill ``message`` (a MetaGraphDef or GraphDef) from the file at ``path``, binary or text.
 
     Raises :class:`FreezeError` where the file is truncated or no ``what``, with the hint ``fetch_again``.
     """
@@ -26,7 +29,7 @@ def parse_graph(path: Path, message: M, what: str, fetch_again: NextStep) -> M:
 
     raw = path.read_bytes()
     try:
-        if path.suffix == ".pbtxt":
+        if path.suffix == ".pbtxt" or TEXT.match(raw):
             text_format.Parse(raw.decode("utf-8"), message, allow_unknown_field=True)
         else:
             message.ParseFromString(raw)

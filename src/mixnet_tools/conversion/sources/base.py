@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.plan import ConversionPlan, Cut, Freezer, Weights, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
+from mixnet_tools.conversion.sources.formats import checkpoint_without_graph, recognize
 from mixnet_tools.errors import FreezeError, NextStep
 from mixnet_tools.inference.base import Array
 from mixnet_tools.values import FrozenGraph
@@ -26,12 +27,14 @@ class SourceModel(ABC):
     """The source model of one plan.
 
     Planning uses the class attributes and class methods, and needs no file. ``kind`` is the name in plans, messages and
-    conversion.json. ``framework`` is the descriptor's framework, and ``option`` the Model Optimizer's option that holds
+    conversion.json, and ``content`` the kind of :class:`~mixnet_tools.conversion.sources.formats.Format` that its file
+    has. ``framework`` is the descriptor's framework, and ``option`` the Model Optimizer's option that holds
     the path. ``freezers`` and ``weights`` are what users can choose, the default first. ``takes_constants`` says
     whether an input can be replaced by a constant.
     """
 
     kind: ClassVar[str]
+    content: ClassVar[str]
     framework: ClassVar[str] = "tf"
     option: ClassVar[str]
     freezers: ClassVar[tuple[Freezer, ...]] = ("openvino", "tensorflow")
@@ -110,7 +113,13 @@ class SourceModel(ABC):
         return None
 
     def check_files(self) -> None:
-        """Raise :class:`FreezeError` where a file is missing."""
+        """Raise :class:`FreezeError` where a file is missing, or is of another format than this source's."""
+        path = self.plan.source.path
+        if path.exists() and (found := recognize(path)) is not None and found.kind not in (self.kind, self.content):
+            expected = self.kind.replace("_", " ")
+            raise FreezeError(f"{path}: expected a {expected}, and this is {found.name}", hint=found.advice)
+        if (found := checkpoint_without_graph(path)) is not None:
+            raise FreezeError(f"{path}: no such file: there is {found.name}", hint=found.advice)
         missing = [path for path in self.files() if not path.is_file()]
         if missing:
             raise FreezeError(f"{missing[0]}: no such file", hint=self._download(force=False))

@@ -16,6 +16,7 @@ class FrozenGraphSource(GraphSource):
     """A ``.pb`` or ``.pbtxt`` file."""
 
     kind = "frozen_graph"
+    content = "graph"
     option = "input_model"
 
     @classmethod

@@ -32,6 +32,7 @@ class MetaGraphSource(GraphSource):
     """A ``.meta`` file, and the checkpoint of the same name beside it."""
 
     kind = "meta_graph"
+    content = "graph"
     option = "input_meta_graph"
     weights = (None, "raw", "ema")
 

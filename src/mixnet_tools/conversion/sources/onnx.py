@@ -29,6 +29,7 @@ class OnnxSource(SourceModel):
     """An ``.onnx`` file."""
 
     kind = "onnx"
+    content = "onnx"
     framework = "onnx"
     option = "input_model"
     freezers = ("openvino",)

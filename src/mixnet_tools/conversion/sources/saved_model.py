@@ -48,6 +48,7 @@ class SavedModelSource(SourceModel):
     """A SavedModel's folder."""
 
     kind = "saved_model"
+    content = "saved_model"
     option = "saved_model_dir"
 
     def files(self) -> tuple[Path, ...]:
