@@ -23,7 +23,11 @@ MOST_ANY = 40
 COMMAND_LINE = re.compile(
     r"(?<![\w.-])(--[a-z][a-z_]+|-[a-z] |mixnet[- ](download|convert|check|quantize|optimize|info|cache)\b)"
 )
-MODEL_OPTIMIZERS = ("conversion/arguments.py", "conversion/graphs/inference_graph.py")
+MODEL_OPTIMIZERS = (
+    "conversion/arguments.py",
+    "conversion/graphs/inference_graph.py",
+    "conversion/sources/formats.py",
+)
 """Modules that name options of the Model Optimizer, which are keys of a descriptor."""
 NO_ADVICE = {
     ("accuracy/reports/junit.py", "mixnet-check"),  # the name of the program in a file
