@@ -10,9 +10,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
@@ -35,7 +35,7 @@ class FileRecord(_Frozen):
     """
 
     size: int
-    checksum: str
+    checksum: Annotated[str, Field(pattern=r"^(sha256|sha384|sha512):[0-9a-f]+$")]
     mtime_ns: int
     served_by: str | None = None
     adopted: bool = False
@@ -71,7 +71,8 @@ def find(layout: Layout, model: str) -> Manifest | None:
         manifest = Manifest.model_validate_json((layout.state / _NAME).read_bytes())
     except (OSError, ValidationError):
         return None
-    return manifest if manifest.model == model else None
+    inside = all(".." not in name.split("/") and name[:1] != "/" for name in (*manifest.files, *manifest.outputs))
+    return manifest if inside and manifest.model == model else None
 
 
 def known_files(model: ModelDescriptor, layout: Layout) -> KnownFiles:

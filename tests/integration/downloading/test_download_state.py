@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -178,6 +179,25 @@ def test_a_broken_manifest_costs_hashing_and_no_bytes(
     download_ok(zoo, out)
     assert delivered(out) == FINISHED
     assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("change", ["another algorithm", "a path that leaves the folder"])
+def test_a_manifest_of_strange_digests_or_paths_is_none(
+    zoo: Path, out: Path, server: FaultyServer, change: str
+) -> None:
+    path = next(out.rglob("manifest.json"))
+    manifest = json.loads(path.read_text())
+    name, record = next((name, one) for name, one in manifest["outputs"].items() if "checksum" in one)
+    if change == "another algorithm":
+        record["checksum"] = f"sha2g56:{'0' * 64}"
+    else:
+        manifest["outputs"][f"../{name}"] = manifest["outputs"].pop(name)
+    path.write_text(json.dumps(manifest))
+    asked = len(server.requests)
+    download_ok(zoo, out)
+    assert delivered(out) == FINISHED
+    assert len(server.requests) == asked
+    assert ".." not in path.read_text()
 
 
 def test_a_folder_of_omz_downloader_is_taken_over(zoo: Path, tmp_path: Path, server: FaultyServer) -> None:
