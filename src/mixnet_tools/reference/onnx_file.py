@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.openvinotoolkit"})
 """Domains whose operations the frameworks bring themselves. Operations of others are programs of somebody's."""
+
+_LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]{0,2}[\x00-\x7f])")
+"""A protobuf message of two texts whose first is ``location``, up to the length of the second."""
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
 _MOST_VERSIONS = 1000  # ONNX has 25 in 2026
@@ -92,6 +97,19 @@ def external_files(model: onnx.ModelProto) -> tuple[str, ...]:
         if entry.key == "location"
     }
     return tuple(sorted(names))
+
+
+def locations_in(contents: bytes) -> tuple[str, ...]:
+    """What may be files with external data, found in the bytes of an ONNX file without the package onnx.
+
+    They are values of the key ``location``. Other parts of a file may use that key too. Sorted, each once.
+    """
+    names = set()
+    for found in _LOCATION.finditer(contents):
+        length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
+        with contextlib.suppress(UnicodeDecodeError):
+            names.add(contents[found.end() : found.end() + length].decode())
+    return tuple(sorted(name for name in names if name and "\0" not in name))
 
 
 def constants(model: onnx.ModelProto, folder: Path) -> Iterator[tuple[str, Array]]:

@@ -18,7 +18,7 @@ from mixnet_tools.errors import ConversionError, EvaluationError, FreezeError, M
 from mixnet_tools.inference.base import Array
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.reference.onnx_cut import Ends, cut, find_ends, is_whole
-from mixnet_tools.reference.onnx_file import constants, external_files, job_for, read
+from mixnet_tools.reference.onnx_file import constants, external_files, job_for, locations_in, read
 
 if TYPE_CHECKING:
     import onnx
@@ -126,23 +126,13 @@ class OnnxSource(SourceModel):
     def _external(self) -> tuple[str, ...]:
         """Files with weights, as far as the file says. Reading the source says what is wrong with it."""
         try:
-            return self._neighbours() if self._parsed is None else external_files(self._parsed)
+            if self._parsed is not None:
+                return external_files(self._parsed)
         except MixnetToolsError:
             return ()
-
-    def _neighbours(self) -> tuple[str, ...]:
-        """Without the package onnx: files in the model's folder whose names occur in it. Those with weights do."""
         path = self.plan.source.path
-        if not path.is_file():
-            return ()
-        contents = path.read_bytes()
-        return tuple(
-            sorted(
-                entry.relative_to(path.parent).as_posix()
-                for entry in path.parent.rglob("*")
-                if entry.is_file() and entry != path and entry.name.encode() in contents
-            )
-        )
+        names = locations_in(path.read_bytes()) if path.is_file() else ()
+        return tuple(name for name in names if (path.parent / name).is_file())
 
     @cached_property
     def _parsed(self) -> onnx.ModelProto | None:
