@@ -94,6 +94,7 @@ def test_the_report_names_everything_that_made_the_ir(quantized: Quantized) -> N
         "ignore": [],
         "subset_size": 300,
         "seed": 0,
+        "target_device": "ANY",
     }
     assert (report["calibration"]["images"], report["calibration"]["total"]) == (300, 600)
     assert report["calibration"]["preprocessing"][-1] == "channel order BGR"
