@@ -122,8 +122,9 @@ def test_download_says_of_which_precision_a_model_has_none(zoo: Path, tmp_path: 
 @pytest.mark.parametrize("command", ["check", "quantize"])
 def test_models_that_can_be_read_are_looked_at_all_the_same(zoo: Path, tmp_path: Path, command: str) -> None:
     outcome = of_zoo(zoo, command, "--name", "net-a,broken-1", "--ir_dir", tmp_path)
-    assert outcome.code != 0
+    assert outcome.code == 1
     assert "net-a" in outcome.err
+    assert "broken-1/model.yml: not valid YAML" in outcome.err
 
 
 @omz_checkout.needed

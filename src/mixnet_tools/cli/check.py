@@ -43,6 +43,7 @@ from mixnet_tools.ir.locate import IR_PRECISIONS
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions.values import Shard
     from mixnet_tools.api.evaluation_task import EvaluationRequest, EvaluationTask
+    from mixnet_tools.cli.common.options import Broken
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
     from mixnet_tools.progress import Progress
 
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     progress = make_progress(args)
     descriptors, broken = readable_models(args)
     _check_usage(args, len(descriptors))
-    tasks = _find_tasks(args, descriptors, progress)
+    tasks = _find_tasks(args, descriptors, broken, progress)
     devices = args.devices or (args.device or "CPU",)
     if args.cluster:
         evaluations = measure_on_cluster(args, tasks, devices, progress)
@@ -182,7 +183,7 @@ def _check_usage(args: argparse.Namespace, models: int) -> None:
 
 
 def _find_tasks(
-    args: argparse.Namespace, descriptors: Sequence[ModelDescriptor], progress: Progress
+    args: argparse.Namespace, descriptors: Sequence[ModelDescriptor], broken: Broken, progress: Progress
 ) -> list[EvaluationTask]:
     """Find what each model needs. All problems are named at once: none shows only after hours of measuring."""
     from mixnet_tools.api.evaluation_task import find_task
@@ -195,6 +196,8 @@ def _find_tasks(
             tasks.append(find_task(descriptor, request))
         except MixnetToolsError as error:
             errors.append(error)
+    if errors:
+        errors += [error for _, error in broken]
     if len(errors) == 1:
         raise errors[0]
     if errors:
