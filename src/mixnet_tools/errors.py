@@ -21,6 +21,7 @@
     ├── OutputError            a result that cannot be written
     ├── EvaluationError        a model could not be run, or its accuracy not be measured
     │   └── IRError            an IR is missing, cannot be read, or has not the form that is needed
+    ├── ResourceError          memory, threads or processes that are not to be had
     └── MissingDependency      an optional package is not installed
 
 A message says what went wrong, where (file and key, or URL), what was expected and what was found. ``hint`` says what
@@ -170,6 +171,12 @@ class EvaluationError(MixnetToolsError):
 
 class IRError(EvaluationError):
     """An IR is missing, cannot be read, or has not the form that is needed (one image input, one output)."""
+
+
+class ResourceError(MixnetToolsError):
+    """A step needs more memory, threads or processes than this process can get."""
+
+    default_hint = "close other programs, or allow more memory and threads (`ulimit`, or the container's limits)"
 
 
 class MissingDependency(MixnetToolsError):

@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, NoReturn
 
+from mixnet_tools.files.shown import shown
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -75,7 +77,7 @@ class LineProgress(Progress):
 
     def note(self, text: str) -> None:
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            print(_one_line(text), file=self._stream, flush=True)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
@@ -153,7 +155,7 @@ class BarProgress(Progress):
 
     def note(self, text: str) -> None:
         with self._lock:
-            self._tqdm.write(text, file=self._stream)
+            self._tqdm.write(_one_line(text), file=self._stream)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
@@ -191,7 +193,13 @@ class BarProgress(Progress):
 
     def _bar(self, label: str, size: int) -> tqdm[NoReturn]:
         return self._tqdm(
-            total=size, desc=label, unit="B", unit_scale=True, file=self._stream, leave=False, dynamic_ncols=True
+            total=size,
+            desc=_one_line(label),
+            unit="B",
+            unit_scale=True,
+            file=self._stream,
+            leave=False,
+            dynamic_ncols=True,
         )
 
     @staticmethod
@@ -209,7 +217,9 @@ class BarProgress(Progress):
 
     @contextlib.contextmanager
     def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
-        with self._tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=False, dynamic_ncols=True) as bar:
+        with self._tqdm(
+            total=total, desc=_one_line(label), unit=unit, file=self._stream, leave=False, dynamic_ncols=True
+        ) as bar:
             yield _BarCounter(bar)
 
 
@@ -236,7 +246,7 @@ class JsonProgress(Progress):
 
     def note(self, text: str) -> None:
         with self._lock:
-            print(text, file=sys.stderr, flush=True)
+            print(_one_line(text), file=sys.stderr, flush=True)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self._emit("model_download_begin", model=model, num_files=num_files)
@@ -258,6 +268,10 @@ class JsonProgress(Progress):
 
     def postprocessing_end(self, model: str) -> None:
         self._emit("model_postprocessing_end", model=model)
+
+
+def _one_line(text: str) -> str:
+    return shown(text, lines=False)
 
 
 def human_bytes(size: int) -> str:

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.options import Parser
-from mixnet_tools.errors import MixnetToolsError, UsageError
-from mixnet_tools.files.location import redact_within
+from mixnet_tools.cli.common.resources import limits_in_force, ran_out
+from mixnet_tools.cli.common.streams import safe_output
+from mixnet_tools.cli.common.supervision import supervised
+from mixnet_tools.errors import MixnetToolsError, ResourceError, UsageError
 
 COMMANDS = {
     "download": "fetch models and verify every byte",
@@ -35,10 +37,19 @@ SUBCOMMANDS = {("check", "merge"): "merge"}
 
 
 def mixnet(argv: Sequence[str] | None = None) -> int:
-    """Run ``mixnet <command> ...``; returns the exit code."""
+    """Run ``mixnet <command> ...``; returns the exit code.
+
+    Without ``argv``, the command line of this process is run, under supervision.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
-        return run(arguments[0], arguments[1:], prog=f"mixnet {arguments[0]}")
+        command, prog = arguments[0], f"mixnet {arguments[0]}"
+        return _supervised(command, prog, arguments[1:]) if argv is None else run(command, arguments[1:], prog)
+    with safe_output():
+        return _without_command(arguments)
+
+
+def _without_command(arguments: list[str]) -> int:
     listing = "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items())
     parser = Parser("mixnet", f"Download, convert and check model-zoo models for OpenVINO.\n\ncommands:\n{listing}")
     parser.epilog = "Each command has its own help: mixnet convert --help"
@@ -56,9 +67,15 @@ def mixnet(argv: Sequence[str] | None = None) -> int:
 
 def run(command: str, argv: Sequence[str], prog: str) -> int:
     """Run ``command`` with the arguments ``argv``; returns the exit code. Messages call the command ``prog``."""
-    _open_closed_streams()
     if argv and (command, argv[0]) in SUBCOMMANDS:
         return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
+    _open_closed_streams()
+    _send_nothing_home()
+    with safe_output():
+        return _run(command, argv, prog)
+
+
+def _run(command: str, argv: Sequence[str], prog: str) -> int:
     module = importlib.import_module(f"mixnet_tools.cli.{command.replace('-', '_')}")
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)
@@ -79,13 +96,15 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
         # The reader of stdout went away (`| head`). Python flushes stdout once more at its exit, and must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
+    except BaseException as error:
         if args.debug:
-            print(redact_within(traceback.format_exc()), end="", file=sys.stderr)
+            print(traceback.format_exc(), end="", file=sys.stderr)
         number = interruption.received()
         if number is not None and not isinstance(error, MixnetToolsError):
             # The signal came in a place that turns its exception into another one, such as the import of a C extension.
             return _stopped(prog, number)
+        if not isinstance(error, Exception):
+            raise
         _print_error(args, error)
         return 2 if isinstance(error, UsageError) else 1
 
@@ -100,10 +119,14 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
     if isinstance(error, MixnetToolsError):
         text, hint = hints.message(error, args), hints.hint(error, args)
     elif isinstance(error, OSError):
-        text = redact_within(hints.system_message(error))
+        text = hints.system_message(error)
+    elif ran_out(error):
+        text = f"memory or threads ran out: {error or type(error).__name__}"
     else:
-        text = redact_within(f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {error}"
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"
+    if isinstance(error, ResourceError) or ran_out(error):
+        hint = f"close other programs, or allow more memory and threads ({limits_in_force()})"
     first, *rest = text.splitlines() or [type(error).__name__]
     print(f"{prog}: error: {first}", file=sys.stderr)
     for line in rest:
@@ -116,6 +139,15 @@ def _add_version(parser: Parser) -> None:
     from mixnet_tools import __version__
 
     parser.add_argument("--version", action="version", version=f"mixnet_tools {__version__}")
+
+
+def _send_nothing_home() -> None:
+    """Keep OpenVINO and NNCF from reporting to their makers what is imported and converted.
+
+    Both do without the package that sends it. For Python, None marks a module that is not there.
+    """
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 
 def _open_closed_streams() -> None:
@@ -135,29 +167,34 @@ def _open_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
+def _supervised(command: str, prog: str, arguments: list[str]) -> int:
+    _open_closed_streams()
+    return supervised(prog, lambda: run(command, arguments, prog))
+
+
 def download() -> int:
     """Run ``mixnet-download``."""
-    return run("download", sys.argv[1:], "mixnet-download")
+    return _supervised("download", "mixnet-download", sys.argv[1:])
 
 
 def convert() -> int:
     """Run ``mixnet-convert``."""
-    return run("convert", sys.argv[1:], "mixnet-convert")
+    return _supervised("convert", "mixnet-convert", sys.argv[1:])
 
 
 def check() -> int:
     """Run ``mixnet-check``."""
-    return run("check", sys.argv[1:], "mixnet-check")
+    return _supervised("check", "mixnet-check", sys.argv[1:])
 
 
 def quantize() -> int:
     """Run ``mixnet-quantize``."""
-    return run("quantize", sys.argv[1:], "mixnet-quantize")
+    return _supervised("quantize", "mixnet-quantize", sys.argv[1:])
 
 
 def info() -> int:
     """Run ``mixnet-info``."""
-    return run("info", sys.argv[1:], "mixnet-info")
+    return _supervised("info", "mixnet-info", sys.argv[1:])
 
 
 def omz(program: str) -> int:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.strict_yaml import KeyPath, StrictModel
 from mixnet_tools.errors import DescriptorError
+from mixnet_tools.files.shown import redact
 
 MODEL_FILE = "model.yml"
 ACCURACY_FILE = "accuracy-check.yml"
@@ -134,7 +135,7 @@ class HttpSource(StrictModel):
     url: Annotated[str, AfterValidator(_check_url)]
 
     def __str__(self) -> str:
-        return self.url
+        return redact(self.url)
 
 
 class GoogleDriveSource(StrictModel):

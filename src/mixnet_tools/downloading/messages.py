@@ -12,7 +12,7 @@ from mixnet_tools.descriptors.model_yml import ModelFile
 from mixnet_tools.downloading.sources import Source, WebSource
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
-from mixnet_tools.files.location import redact
+from mixnet_tools.files.shown import redact
 
 _OTHER_COPIES = "name a copy: `mirrors` (a URL or a folder, tried first) or `cache_dir` (a cache that has the file)"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mixnet_tools.descriptors.model_yml import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.location import Location, redact
+from mixnet_tools.files.location import Location
+from mixnet_tools.files.shown import redact
 
 
 @dataclass(frozen=True)

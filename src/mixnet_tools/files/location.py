@@ -1,4 +1,4 @@
-"""A path or a URL, shown without its secrets; and secrets removed from URLs in any text."""
+"""A path or a URL, shown without its secrets."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.errors import UsageError
+from mixnet_tools.files.shown import without_password
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _CHAIN = re.compile(r"::(?=[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
 _WEB = ("http", "https")
-
-_HARMLESS_PARAMETERS = frozenset({"id", "export", "download", "alt", "raw", "version", "v"})
-_PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
-_URL = re.compile(r"([a-z][a-z0-9+.-]*):(/+)([^\s'\"<>]*[^\s'\"<>:;,.)\]])", re.IGNORECASE)
-_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*:/+)[^/@]*:[^/]*@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,48 +132,6 @@ class Location:
 def _without_secrets(url: str) -> str:
     # Elsewhere than in HTTP, ? and # are letters of a name.
     if not url.startswith(("http://", "https://")):
-        return _PASSWORD.sub(r"\1***@", url)
+        return without_password(url)
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def redact(url: str) -> str:
-    """``url`` as a message may show it: without user name, password, fragment and the values of query parameters.
-
-    A signed URL carries its credentials in the query, and which parameter that is differs from service to service;
-    so only parameters that are known to be harmless keep their values. What was removed leaves ``***``.
-
-    >>> redact("https://me:secret@host.example:8443/a/b.bin?id=3&sig=abc#x")
-    'https://***@host.example:8443/a/b.bin?id=3&sig=***'
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(a malformed URL)"
-    userinfo, at, host = parts.netloc.rpartition("@")
-    netloc = f"***@{host}" if at and userinfo else host
-    query = _PARAMETER.sub(_redact_parameter, parts.query) if "=" in parts.query else "***" if parts.query else ""
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-
-
-def _redact_parameter(match: re.Match[str]) -> str:
-    name, value = match.groups()
-    return match.group() if name in _HARMLESS_PARAMETERS or not value else f"{name}=***"
-
-
-def redact_within(text: str) -> str:
-    """``text`` with every URL in it without its secrets, also where ``Path`` has made one slash of two.
-
-    >>> redact_within("403, url='https://host.example/a?sig=abc'")
-    "403, url='https://host.example/a?sig=***'"
-    >>> redact_within("http:/me:secret@host/a: no such file; s3://bucket/odd?#1.jpg: neither")
-    'http:/***@host/a: no such file; s3://bucket/odd?#1.jpg: neither'
-    """
-    return _URL.sub(_redact_url, text)
-
-
-def _redact_url(match: re.Match[str]) -> str:
-    scheme, slashes, rest = match.groups()
-    if scheme.lower() not in _WEB:
-        return _PASSWORD.sub(r"\1***@", match[0])
-    return redact(f"{scheme}://{rest}").replace("://", f":{slashes}", 1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mixnet_tools.errors import EvaluationError, last_line
 from mixnet_tools.inference.base import Array, Model
+from mixnet_tools.ir.core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -23,11 +24,9 @@ class OpenVinoModel(Model):
 
     def __init__(self, xml: Path) -> None:
         """Load ``xml``, its weights beside it. Raises :class:`EvaluationError` where OpenVINO cannot."""
-        import openvino
-
         self._xml = xml
         try:
-            self._model = openvino.Core().compile_model(xml, "CPU", FLOAT32_ONLY)
+            self._model = openvino_core(xml).compile_model(xml, "CPU", FLOAT32_ONLY)
         except RuntimeError as error:
             raise EvaluationError(f"{xml}: OpenVINO cannot load this IR: {last_line(error)[:300]}") from error
         self._request = self._model.create_infer_request()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, last_line
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.ir.core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -126,7 +127,7 @@ class LoadedModel:
         import openvino
 
         try:
-            compiled = openvino.Core().compile_model(model, device, dict(config))
+            compiled = openvino_core().compile_model(model, device, dict(config))
         except RuntimeError as error:
             raise EvaluationError(
                 f"{name or model.get_friendly_name()}: OpenVINO cannot load this IR on {device}: {last_line(error)}"

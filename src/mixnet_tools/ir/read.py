@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import IRError, last_line
+from mixnet_tools.ir.core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -23,10 +24,8 @@ def read_ir(xml: Path, core: openvino.Core | None = None, *, hint: str = HINT) -
         raise IRError(f"{xml}: expected an .xml file, got {xml.suffix or 'no suffix'}", hint=hint)
     if not xml.is_file():
         raise IRError(f"{xml}: no such file", hint=hint)
-    import openvino
-
     try:
-        model = (core or openvino.Core()).read_model(xml)
+        model = (core or openvino_core(xml)).read_model(xml)
     except RuntimeError as error:
         raise IRError(f"{xml}: cannot be read: {last_line(error)}", hint=hint) from error
     weights = xml.with_suffix(".bin")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.digests import OPTIMIZATION_REPORT, Integrity, compare_with_reports, described
+from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize
@@ -94,9 +95,7 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
 
 def _find_mismatch(model: openvino.Model, candidate: IRModel) -> str | None:
     """Compare the file as it was saved with ``model``: weights are rounded to half precision when it is saved."""
-    import openvino
-
-    core = openvino.Core()
+    core = openvino_core()
     core.set_property({"ENABLE_MMAP": False})  # the file may be replaced while it is open
     tolerance = FP16_TOLERANCE if candidate.precision == "FP16" else TOLERANCE
     return find_mismatch(model, read_ir(candidate.xml, core), tolerance)

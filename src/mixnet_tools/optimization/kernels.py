@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.read import read_ir
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def reread(model: openvino.Model) -> openvino.Model:
     """Save ``model`` and read it again: only then does OpenVINO take notice of requests."""
     import openvino
 
-    core = openvino.Core()
+    core = openvino_core()
     core.set_property({"ENABLE_MMAP": False})  # the file is gone before the model is
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "model.xml"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.inference.throughput import make_inputs
+from mixnet_tools.ir.core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -77,9 +78,7 @@ def _varies(outputs: Sequence[Values]) -> bool:
 
 def _outputs(model: openvino.Model) -> list[list[Values]]:
     """Run ``model`` on :data:`INPUTS` generated inputs: for each input, each output."""
-    import openvino
-
-    request = openvino.Core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()
+    request = openvino_core().compile_model(model, "CPU", FLOAT32_ONLY).create_infer_request()
     runs = []
     for seed in range(1, INPUTS + 1):
         request.infer(dict(enumerate(make_inputs(model, seed))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mixnet_tools.inference.throughput import THROUGHPUT, Speedup, make_inputs, measure_speedup
+from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.optimization.kernels import (
     FAMILIES,
     SUFFIXES,
@@ -182,15 +183,11 @@ def run_trials(model: openvino.Model, rounds: int = ROUNDS) -> dict[str, Layers]
 
 
 def _cpu() -> str:
-    import openvino
-
-    return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
+    return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
 def _compiled(model: openvino.Model) -> openvino.CompiledModel:
-    import openvino
-
-    return openvino.Core().compile_model(model, "CPU", {**THROUGHPUT, "PERF_COUNT": True})
+    return openvino_core().compile_model(model, "CPU", {**THROUGHPUT, "PERF_COUNT": True})
 
 
 class _Trial:

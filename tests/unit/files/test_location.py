@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixnet_tools.errors import UsageError
-from mixnet_tools.files.location import Location, redact, redact_within
+from mixnet_tools.files.location import Location
+from mixnet_tools.files.shown import redact, redact_within
 
 SECRET = "http://alice:s3cret@host:8000/set/val.tar?X-Amz-Signature=abc%2F"
 

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.accuracy.datasets.image import Span
 from mixnet_tools.errors import DatasetError, MissingDependency, UsageError, first_line
-from mixnet_tools.files.location import Location, redact_within
+from mixnet_tools.files.location import Location
+from mixnet_tools.files.shown import redact_within
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

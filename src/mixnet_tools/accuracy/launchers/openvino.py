@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo
-from mixnet_tools.errors import EvaluationError, IRError, last_line
+from mixnet_tools.errors import EvaluationError, IRError, ResourceError, last_line
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.ir.digests import compare_with_reports
+from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.image_input import ImageInput, count_classes, read_image_input, set_batch
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.optimization.tuning import Tuned, tuned_elsewhere
@@ -57,9 +58,7 @@ class OpenVinoRunner:
         are looked for). Raises :class:`IRError` where the IR is missing, unreadable or no image classifier,
         :class:`EvaluationError` where there is no such ``device`` here, or it cannot load the IR.
         """
-        import openvino
-
-        self._core, self._ir, self._device = openvino.Core(), ir, device
+        self._core, self._ir, self._device = openvino_core(ir.xml), ir, device
         _check_device(self._core, device)
         if threads:
             # Other processes of this machine have the other processors: pinned threads would meet on the same one.
@@ -147,9 +146,7 @@ def read_info(ir: IRModel, device: str) -> RunnerInfo:
 
     Nothing is compiled. Raises :class:`IRError` where ``ir`` is missing, unreadable or no image classifier.
     """
-    import openvino
-
-    return _read(openvino.Core(), ir, device)[2]
+    return _read(openvino_core(ir.xml), ir, device)[2]
 
 
 def require_device(device: str) -> str:
@@ -157,9 +154,7 @@ def require_device(device: str) -> str:
 
     Raises :class:`EvaluationError` that names the available devices where it has not.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = openvino_core()
     _check_device(core, device)
     with contextlib.suppress(RuntimeError):
         return str(core.get_property(device, "FULL_DEVICE_NAME")).strip()
@@ -224,6 +219,8 @@ def _store(request: openvino.InferRequest, userdata: tuple[_Job, int]) -> None:
 def _check_device(core: openvino.Core, device: str) -> None:
     wanted = device.partition(":")[0].partition(".")[0]
     available = core.available_devices
+    if not available:
+        raise ResourceError("OpenVINO finds no device at all, not even the CPU: most likely its memory ran out")
     known = {name.partition(".")[0] for name in available} | {"AUTO", "MULTI", "HETERO", "BATCH"}
     if wanted not in known:
         raise EvaluationError(

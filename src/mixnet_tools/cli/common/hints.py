@@ -14,7 +14,6 @@ import shlex
 
 from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.errors import MixnetToolsError, NextStep
-from mixnet_tools.files.location import redact_within
 
 _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 _COMMANDS = {"list_models": ("info", "--print_all")}
@@ -22,15 +21,15 @@ _COMMANDS = {"list_models": ("info", "--print_all")}
 
 
 def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
-    """What went wrong, without secrets of URLs. ``args`` were parsed by the command that ran."""
-    return redact_within(with_options(str(error), args.parser))
+    """What went wrong. ``args`` were parsed by the command that ran."""
+    return with_options(str(error), args.parser)
 
 
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
         return _command(error.hint, args)
-    return None if error.hint is None else redact_within(with_options(error.hint, args.parser))
+    return None if error.hint is None else with_options(error.hint, args.parser)
 
 
 def failure(error: MixnetToolsError, args: argparse.Namespace) -> str:

@@ -6,13 +6,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
-from typing import NoReturn
 
 _PAUSE = 0.05
 """Seconds until a lost signal is sent again, so that Python has left the place that dropped it."""
 
+_SAME = 0.5
+"""Seconds within which a signal comes twice that was sent to this process and to the one that supervises it."""
+
 _received: list[signal.Signals] = []
+_last: list[float] = [float("-inf")]
 _listener: list[int] = []
 """The process that listens. OpenVINO's telemetry forks it, and a fork has its handlers as well."""
 
@@ -39,9 +43,13 @@ def received() -> signal.Signals | None:
     return _received[-1] if _received else None
 
 
-def _raise(number: int, frame: FrameType | None) -> NoReturn:
+def _raise(number: int, frame: FrameType | None) -> None:
     if _listener != [os.getpid()]:
         os._exit(128 + number)  # a fork that somebody else made: its traceback is of no use to the user
+    now = time.monotonic()
+    if _received and number == _received[-1] and now - _last[0] < _SAME:
+        return
+    _last[0] = now
     _received.append(signal.Signals(number))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -51,6 +59,7 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
 def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     """Send the signal again whose exception Python dropped, as it does while it deletes an object (Dask's futures)."""
     if _received and isinstance(unraisable.exc_value, KeyboardInterrupt | Terminated):
+        _last[0] = float("-inf")
         again = threading.Timer(_PAUSE, os.kill, (os.getpid(), _received[-1]))
         again.daemon = True
         again.start()

@@ -204,13 +204,14 @@ def add_progress(parser: Parser) -> None:
 
 def make_progress(args: argparse.Namespace) -> Progress:
     """Create the progress display that suits the options and the terminal."""
+    from mixnet_tools.cli.common.streams import plain
     from mixnet_tools.progress import BarProgress, JsonProgress, LineProgress, Progress
 
     if getattr(args, "progress_format", "text") == "json":
         return JsonProgress()
     if args.quiet:
         return Progress()
-    return BarProgress() if sys.stderr.isatty() else LineProgress()
+    return BarProgress(plain(sys.stderr)) if sys.stderr.isatty() else LineProgress()
 
 
 def positive_int(text: str) -> int:

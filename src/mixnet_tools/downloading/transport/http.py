@@ -22,7 +22,7 @@ from mixnet_tools import __version__
 from mixnet_tools.downloading.transport.network_errors import explain
 from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure, parse_retry_after
-from mixnet_tools.files.location import redact
+from mixnet_tools.files.shown import redact
 
 MAX_REDIRECTS = 10
 

@@ -1,0 +1,37 @@
+"""Recognizes errors that mean that memory, threads or processes ran out, and names the limits in force."""
+
+from __future__ import annotations
+
+import re
+
+_EXHAUSTED = re.compile(
+    r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
+    r"resource temporarily unavailable|can't start new thread|not enough memory",
+    re.IGNORECASE,
+)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether ``error``, or an error that it was made from, says that memory, threads or processes ran out."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or _EXHAUSTED.search(str(seen)):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def limits_in_force() -> str:
+    """The limits of this process on memory and threads, for a message."""
+    import resource
+
+    limits = [
+        f"{name} is {limit // unit}"
+        for name, number, unit in (
+            ("ulimit -v", resource.RLIMIT_AS, 1024),
+            ("ulimit -d", resource.RLIMIT_DATA, 1024),
+            ("ulimit -u", resource.RLIMIT_NPROC, 1),
+        )
+        if (limit := resource.getrlimit(number)[0]) != resource.RLIM_INFINITY
+    ]
+    return ", ".join(limits) or "no limit of this process is set: the machine or its container has no more"

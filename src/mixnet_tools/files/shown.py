@@ -1,0 +1,105 @@
+"""Text as people and other programs may see it: no secrets of URLs, no characters that steer a terminal.
+
+:func:`shown` is the only way from a message, a name or a report to a terminal or a file for people. Text of others
+reaches them too: names of files, keys of YAML, the reason phrase of a server, the message of an exception.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import urlsplit, urlunsplit
+
+_WEB = ("http", "https")
+_HARMLESS_PARAMETERS = frozenset({"id", "export", "download", "alt", "raw", "version", "v"})
+_PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
+# A scheme has a bounded length, and nothing can match in two ways: the time does not grow with the square of a text.
+_URL = re.compile(r"([a-z][a-z0-9+.-]{0,30}):(/+)([^\s'\"<>]+)", re.IGNORECASE)
+_AFTER_A_URL = ":;,.)]"
+"""What ends a sentence or an aside, not the URL in front of it."""
+
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters (ANSI escapes begin with one), of format characters (such as those that
+turn the direction of writing), of surrogates, and of separators of lines and paragraphs."""
+
+
+def shown(text: str, *, lines: bool = True) -> str:
+    r"""``text`` without secrets of URLs, and with steering characters written as Python's escapes.
+
+    Line ends and tabs stay, or with ``lines=False`` are escaped as well.
+
+    >>> shown("GET https://me:secret@host/a?sig=abc\x1b[2J")
+    'GET https://***@host/a?sig=***\\x1b[2J'
+    """
+    safe = _escaped(redact_within(text))
+    return safe if lines else safe.replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        one.encode("unicode_escape").decode() if one not in "\n\t" and unicodedata.category(one) in _STEERING else one
+        for one in text
+    )
+
+
+def redact(url: str) -> str:
+    """``url`` as a message may show it: without user name, password, fragment and the values of query parameters.
+
+    A signed URL carries its credentials in the query, and which parameter that is differs from service to service;
+    so only parameters that are known to be harmless keep their values. What was removed leaves ``***``.
+
+    >>> redact("https://me:secret@host.example:8443/a/b.bin?id=3&sig=abc#x")
+    'https://***@host.example:8443/a/b.bin?id=3&sig=***'
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a malformed URL)"
+    try:
+        _ = parts.port
+    except ValueError:  # no port, so perhaps a password with a slash in it
+        if "@" in parts.path:
+            return redact(f"{parts.scheme}://***@{url.partition('://')[2].rpartition('@')[2]}")
+    userinfo, at, host = parts.netloc.rpartition("@")
+    netloc = f"***@{host}" if at and userinfo else host
+    query = _PARAMETER.sub(_redact_parameter, parts.query) if "=" in parts.query else "***" if parts.query else ""
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def _redact_parameter(match: re.Match[str]) -> str:
+    name, value = match.groups()
+    return match.group() if name in _HARMLESS_PARAMETERS or not value else f"{name}=***"
+
+
+def redact_within(text: str) -> str:
+    """``text`` with every URL in it without its secrets, also where ``Path`` has made one slash of two.
+
+    >>> redact_within("403, url='https://host.example/a?sig=abc'")
+    "403, url='https://host.example/a?sig=***'"
+    >>> redact_within("http:/me:secret@host/a: no such file; s3://bucket/odd?#1.jpg: neither")
+    'http:/***@host/a: no such file; s3://bucket/odd?#1.jpg: neither'
+    """
+    return _URL.sub(_redact_url, text) if ":/" in text else text
+
+
+def _redact_url(match: re.Match[str]) -> str:
+    scheme, slashes, rest = match.groups()
+    url = rest.rstrip(_AFTER_A_URL)
+    after = rest[len(url) :]
+    if scheme.lower() not in _WEB:
+        return f"{without_password(f'{scheme}:{slashes}{url}')}{after}"
+    return redact(f"{scheme}://{url}").replace("://", f":{slashes}", 1) + after
+
+
+def without_password(url: str) -> str:
+    """``url`` with ``***`` for its user name and password, where it has both. It may be of any scheme."""
+    scheme, colon, rest = url.partition(":")
+    path = rest.lstrip("/")
+    slashes = rest[: len(rest) - len(path)]
+    authority, slash, after = path.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    if not (slashes and at and ":" in userinfo):
+        return url
+    return f"{scheme}{colon}{slashes}***@{host}{slash}{after}"
