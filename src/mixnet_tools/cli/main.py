@@ -121,7 +121,7 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
     elif isinstance(error, OSError):
         text = hints.system_message(error)
     elif ran_out(error):
-        text = f"memory or threads ran out: {error or type(error).__name__}"
+        text = f"memory or threads ran out: {str(error) or type(error).__name__}"
     else:
         text = f"{type(error).__name__}: {error}"
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"

@@ -198,7 +198,9 @@ class ReferenceProcess:
         words = b"\n".join(self._last_words).decode(errors="replace").strip()
         if code == -signal.SIGKILL or "bad_alloc" in words or "MemoryError" in words:
             return self._out_of_memory()
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        how = f"ended with exit code {code}"
+        if code < 0:  # as libraries end where they are refused what they need
+            how = f"was ended by {signal.Signals(-code).name}, most likely because memory or threads ran out"
         return EvaluationError(
             f"{self._job.name}: the process that runs the original {how}" + (f": {words}" if words else "")
         )
