@@ -211,7 +211,9 @@ def main() -> None:
         onnx = Framework(OnnxModel(root / "model.onnx"), image)
         tensorflow = Framework(TensorFlowGraph(frozen), image)
         others: dict[str, Start] = {"ONNX Runtime": lambda: onnx, "TensorFlow": lambda: tensorflow}
-        limit = machine_limit() / count(done.irs[0].ir.xml).multiply_adds
+        counted = count(done.irs[0].ir.xml)
+        assert counted is not None, "its shapes are fixed"
+        limit = machine_limit() / counted.multiply_adds
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
             runners: dict[str, Start] = {name: partial(LoadedModel, model, config) for name, model in models.items()}

@@ -174,13 +174,39 @@ def test_a_broken_ir_hides_no_other_model(tmp_path: Path) -> None:
     broken = tmp_path / "ir/public/net-a/FP32/net-a.xml"
     broken.write_text("<no/>")
     arguments = ("--all", "--models_dir", tmp_path / "zoo", "--ir_dir", tmp_path / "ir")
-    first, second = json.loads(run_ok("info", *arguments).out)
+    shown = run("info", *arguments)
+    first, second = json.loads(shown.out)
     assert set(first["ir"]["FP32"]) == {"xml", "error"}
     assert f"{broken}: cannot be read" in first["ir"]["FP32"]["error"]
     assert second["ir"]["FP32"] == {"xml": str(second["ir"]["FP32"]["xml"]), "mparams": 0.0, "gmacs": 0.0}
-    table = run_ok("info", *arguments, "--table").out
-    assert "cannot be read" in table
-    assert "0.000 M parameters" in table
+    table = run("info", *arguments, "--table")
+    assert "cannot be read" in table.out
+    assert "0.000 M parameters" in table.out
+    for outcome in (shown, table):
+        assert outcome.code == 1
+        assert f"error: {broken}: cannot be read" in outcome.err
+
+
+@pytest.mark.parametrize("card", ["| GFLOPs | 1.2.3 |", "| MParams | . |", "| GFLOPs | " + "9" * 400 + " |", "pipe"])
+def test_a_malformed_card_hides_no_other_model(card: str, tmp_path: Path) -> None:
+    """A pipe in the place of a card is refused at once: nobody writes to it."""
+    for name in ("net-a", "net-b"):
+        write_model(tmp_path / "zoo", name)
+    path = tmp_path / "zoo/public/net-a/README.md"
+    if card == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(card)
+    (tmp_path / "zoo/public/net-b/README.md").write_text("| GFLOPs | 1.25 |")
+    shown = run("info", "--all", "--models_dir", tmp_path / "zoo")
+    table = run("info", "--all", "--models_dir", tmp_path / "zoo", "--table")
+    first, second = json.loads(shown.out)
+    assert str(path) in first["card"]["error"]
+    assert second["card"] == {"gflops": 1.25, "mparams": None}
+    assert "1.250 G multiply-adds" in table.out
+    for outcome in (shown, table):
+        assert outcome.code == 1
+        assert f"error: {path}: the model's card" in outcome.err
 
 
 def test_a_tensorflow_that_does_not_load_is_told_with_its_last_words(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,8 +103,9 @@ def run(args: argparse.Namespace) -> int:
     refuse_accuracy_check(args)
     if args.print_all:
         return print_all_models(args)
-    # Pillow's remarks on odd metadata name no file and change no pixel.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    from mixnet_tools.accuracy.preprocessing.decode import silence_pillow
+
+    silence_pillow()
     progress = make_progress(args)
     descriptors, broken = readable_models(args)
     _check_usage(args, len(descriptors))

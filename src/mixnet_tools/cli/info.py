@@ -22,7 +22,7 @@ from mixnet_tools.cli.common.options import (
     selected_entries,
 )
 from mixnet_tools.cli.common.output import print_json, table
-from mixnet_tools.errors import IRError, UsageError
+from mixnet_tools.errors import DescriptorError, IRError, UsageError
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
@@ -63,8 +63,18 @@ def run(args: argparse.Namespace) -> int:
         print_json(infos)
     elif infos:
         print("\n\n".join(_readable(info) for info in infos))
-    refuse_broken(broken)
+    refuse_broken((*broken, *_unreadable(infos)))
     return 0
+
+
+def _unreadable(infos: Iterable[dict[str, Any]]) -> Broken:
+    """What could not be read beside the descriptors of the models shown: cards, IRs."""
+    problems: Broken = ()
+    for info in infos:
+        found = [info["card"] or {}, *info["ir"].values()]
+        problems += tuple((info["name"], DescriptorError(part["error"])) for part in found if "error" in part)
+        problems += _unreadable(info["model_stages"])
+    return problems
 
 
 def _infos(entries: Iterable[ZooEntry | CompositeEntry], ir_dir: Path) -> tuple[list[dict[str, Any]], Broken]:
@@ -102,11 +112,9 @@ def _composite_info(composite: CompositeDescriptor, stages: list[dict[str, Any]]
 
 
 def _common_info(model: ModelDescriptor | CompositeDescriptor, composite: str | None) -> dict[str, Any]:
-    from mixnet_tools.descriptors.card import read_card
     from mixnet_tools.descriptors.model_yml import ACCURACY_FILE
 
     folder = model.path.parent.absolute()
-    card = read_card(folder)
     accuracy = folder / ACCURACY_FILE
     return {
         "name": model.name,
@@ -117,8 +125,19 @@ def _common_info(model: ModelDescriptor | CompositeDescriptor, composite: str | 
         "accuracy_config": str(accuracy) if accuracy.is_file() else None,
         "subdirectory": str(model.subdirectory),
         "task_type": model.task_type,
-        "card": {"gflops": card.gflops, "mparams": card.mparams} if card else None,
+        "card": _card(folder),
     }
+
+
+def _card(folder: Path) -> dict[str, Any] | None:
+    """The figures of the card in ``folder``, or the error where it cannot be read: the rest is shown all the same."""
+    from mixnet_tools.descriptors.card import read_card
+
+    try:
+        card = read_card(folder)
+    except DescriptorError as error:
+        return {"error": str(error)}
+    return {"gflops": card.gflops, "mparams": card.mparams} if card else None
 
 
 def _info(entry: ZooEntry, model: ModelDescriptor, ir_dir: Path) -> dict[str, Any]:
@@ -150,8 +169,8 @@ def _ir(xml: Path) -> dict[str, Any]:
         return {"xml": str(xml), "error": str(error)}
     return {
         "xml": str(xml),
-        "mparams": round(counted.parameters / 1e6, 3),
-        "gmacs": round(counted.multiply_adds / 1e9, 3),
+        "mparams": round(counted.parameters / 1e6, 3) if counted else None,
+        "gmacs": round(counted.multiply_adds / 1e9, 3) if counted else None,
     }
 
 
@@ -172,13 +191,17 @@ def _readable(info: dict[str, Any]) -> str:
         ("license", info["license_url"]),
         ("descriptor", info["model_config"] or "composite-model.yml, and those of its stages"),
         ("accuracy config", info["accuracy_config"] or "none"),
-        ("card", f"{_number(card.get('mparams'))} M parameters, {_number(card.get('gflops'))} G multiply-adds"),
+        (
+            "card",
+            card.get("error")
+            or f"{_number(card.get('mparams'))} M parameters, {_number(card.get('gflops'))} G multiply-adds",
+        ),
     ]
     for precision, ir in info["ir"].items():
         if "error" in ir:
             rows.append((f"IR {precision}", ir["error"]))
             continue
-        figures = f"{ir['mparams']:.3f} M parameters, {ir['gmacs']:.3f} G multiply-adds"
+        figures = f"{_number(ir['mparams'])} M parameters, {_number(ir['gmacs'])} G multiply-adds"
         rows.append((f"IR {precision}", f"{figures}\n{ir['xml']}"))
     if not info["ir"] and not info["model_stages"]:
         rows.append(("IR", f"none here (mixnet-convert --name {info['name']} makes it; --ir_dir says where it is)"))

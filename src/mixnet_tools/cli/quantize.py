@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -96,8 +95,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--max_drop with --no_verify: nothing would be measured", hint="leave one of them out")
     if args.annotations and not (args.source or args.eval_source):
         raise UsageError("--annotations without images", hint="give them as well: -s DATASET, or --eval_source DATASET")
-    # Pillow's remarks on odd metadata name no file and change no pixel.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    from mixnet_tools.accuracy.preprocessing.decode import silence_pillow
+
+    silence_pillow()
     options = _options(args)
     (readable, broken), progress = readable_models(args), make_progress(args)
     note_without_effect(args, progress, WITHOUT_POT)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mixnet_tools.errors import DescriptorError
+from mixnet_tools.files import bounded
 
 LABELS_FILE = "labels.txt"
+MAX_BYTES = 4 << 20
+"""The largest file that is read. The 21,841 classes of the whole ImageNet have 0.7 MB."""
 
 
 def find_labels(directory: Path) -> Path | None:
@@ -21,9 +24,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises :class:`DescriptorError` where it cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = bounded.read_bytes(path, MAX_BYTES).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(f"{path}: cannot read the labels: {error}") from error
+        raise DescriptorError(f"{path}: cannot read the labels: {getattr(error, 'strerror', None) or error}") from error
     return tuple(" ".join(line.split()) for line in lines if line.strip())
 
 

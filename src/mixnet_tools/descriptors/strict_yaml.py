@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptors.known_keys import nearest_key
 from mixnet_tools.errors import DescriptorError
+from mixnet_tools.files import bounded
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -79,12 +80,9 @@ def read(path: Path) -> Document:
     keys, tags, or more than :data:`MAX_NODES` values.
     """
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = bounded.read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise DescriptorError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(raw) > MAX_BYTES:
-        raise DescriptorError(f"{path}: larger than {MAX_BYTES} bytes, which no descriptor is")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -18,8 +18,10 @@ from typing import NoReturn
 from mixnet_tools.descriptors.composite_yml import COMPOSITE_FILE, CompositeDescriptor, load_composite
 from mixnet_tools.descriptors.model_yml import MODEL_FILE, ModelDescriptor, load_descriptor
 from mixnet_tools.errors import DescriptorError, UnknownModelError
+from mixnet_tools.files import bounded
 
 ENVIRONMENT_VARIABLE = "MIXNET_TOOLS_MODELS"
+_MAX_LIST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,11 @@ def read_list(path: Path) -> tuple[str, ...]:
     Raises :class:`DescriptorError` where the file cannot be read or a line holds more than one pattern.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = bounded.read_given(path, _MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(f"{path}: cannot read the list of models: {error}") from error
+        raise DescriptorError(
+            f"{path}: cannot read the list of models: {getattr(error, 'strerror', None) or error}"
+        ) from error
     patterns: list[str] = []
     for number, line in enumerate(lines, 1):
         try:

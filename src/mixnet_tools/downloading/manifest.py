@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.transport.partial_file import description_of
-from mixnet_tools.files import atomic
+from mixnet_tools.files import atomic, bounded
 from mixnet_tools.values import KnownFile, KnownFiles
 
 SCHEMA = 1
 _NAME = "manifest.json"
+_MAX_BYTES = 64 << 20
 
 
 class _Frozen(BaseModel):
@@ -68,7 +69,7 @@ def load(layout: Layout, model: str) -> Manifest:
 def find(layout: Layout, model: str) -> Manifest | None:
     """The manifest of ``model``, or None if there is none or it cannot be read."""
     try:
-        manifest = Manifest.model_validate_json((layout.state / _NAME).read_bytes())
+        manifest = Manifest.model_validate_json(bounded.read_bytes(layout.state / _NAME, _MAX_BYTES))
     except (OSError, ValidationError):
         return None
     inside = all(".." not in name.split("/") and name[:1] != "/" for name in (*manifest.files, *manifest.outputs))

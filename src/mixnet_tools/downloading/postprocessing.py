@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, UnpackArchive
-from mixnet_tools.downloading.archives.regex_replace import replace_text
+from mixnet_tools.downloading.archives.regex_replace import MAX_TEXT, replace_text
 from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord
@@ -66,7 +66,9 @@ def _carry_out(
         if isinstance(step, UnpackArchive):
             _unpack_beside(source, step, target.parent, heartbeat)
         else:
-            patched = replace_text(step, source.read_bytes(), f"{model.name}/{step.file}")
+            with source.open("rb") as stream:
+                contents = stream.read(MAX_TEXT + 1)
+            patched = replace_text(step, contents, f"{model.name}/{step.file}")
             target.unlink(missing_ok=True)
             target.write_bytes(patched)
 

@@ -61,10 +61,11 @@ class IrDescription:
     rt_info: dict[str, str]
 
 
-def count(xml: Path) -> IrCounts:
-    """Count the IR at ``xml``. Raises :class:`IRError` where it cannot be read or its shapes are open."""
+def count(xml: Path) -> IrCounts | None:
+    """Count the IR at ``xml``; None where its shapes are open. Raises :class:`IRError` where it cannot be read."""
     try:
-        return _counts(read_ir(xml))
+        model = read_ir(xml)
+        return None if model.is_dynamic() else _counts(model)
     except RuntimeError as error:
         raise _unreadable(xml, error) from error
 

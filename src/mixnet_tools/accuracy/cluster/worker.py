@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import shutil
 import threading
-import warnings
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.launchers.openvino import require_device
+from mixnet_tools.accuracy.preprocessing.decode import silence_pillow
 from mixnet_tools.errors import DatasetError, EvaluationError, MixnetToolsError, first_line
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def prepare(
             ", ".join(f"{name} {one[name] or 'not installed'}" for name in differing) for one in (versions, here)
         )
         return f"expected {expected}, got {found}"
-    # Pillow's remarks on odd metadata name no file and change no pixel.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    silence_pillow()
     parquet.forget()
     try:
         for location, size in pickle.loads(samples).items():  # noqa: S301 - from our own client, through Dask

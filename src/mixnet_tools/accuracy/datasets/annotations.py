@@ -8,9 +8,12 @@ from pathlib import PurePosixPath
 
 from mixnet_tools.accuracy.datasets.remote import read
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 
 ANNOTATION_FILE = "val.txt"
+MAX_BYTES = 256 << 20
+"""The largest file that is read. The training images of ImageNet have 50 MB."""
 """The name under which a file of labels is looked for."""
 
 _SHOWN = 5
@@ -23,7 +26,7 @@ def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
     Raises :class:`DatasetError` where ``file`` cannot be read.
     """
     try:
-        data = read(file) if file.is_remote else file.path.read_bytes()
+        data = read(file) if file.is_remote else bounded.read_bytes(file.path, MAX_BYTES)
         lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error

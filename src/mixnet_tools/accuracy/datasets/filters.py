@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,10 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.imagenet_devkit import validation_number
 from mixnet_tools.errors import DatasetError
+from mixnet_tools.files import bounded, strict_json
+
+_MAX_BYTES = 64 << 20
+"""The largest file that is read. ReaL's labels of ImageNet have 0.5 MB."""
 
 
 def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
@@ -21,7 +24,7 @@ def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
     Raises :class:`DatasetError` where the file cannot be read, or a line names no image of ``dataset``.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = bounded.read_given(path, _MAX_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     wanted = {text: number for number, line in enumerate(lines, 1) if (text := line.partition("#")[0].strip())}
@@ -49,7 +52,7 @@ def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
     are left out, as its authors do. Raises :class:`DatasetError` where the file is no such list, or lacks an image.
     """
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = strict_json.loads(bounded.read_given(path, _MAX_BYTES))
         labels = [tuple(_class(label) for label in one) for one in listed]
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error

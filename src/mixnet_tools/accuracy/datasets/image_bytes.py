@@ -13,6 +13,9 @@ from mixnet_tools.accuracy.datasets.remote import read, size_of
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
+MAX_BYTES = 256 << 20
+"""The largest file of an image that is decoded."""
+
 REMOTE_READERS = 4
 """Threads for each processor where images are read from behind a URL: most of them wait for the network."""
 
@@ -24,14 +27,22 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     forever.
     """
     if isinstance(image.part, Cell):
-        return io.BytesIO(read_cell(image.location, image.part))
+        data = read_cell(image.location, image.part)
+        _require_size(image, len(data))
+        return io.BytesIO(data)
+    if image.part is not None:
+        _require_size(image, image.part.size)
     if image.location.is_remote:
-        return io.BytesIO(read(image.location, image.part))
+        data = read(image.location, image.part)
+        _require_size(image, len(data))
+        return io.BytesIO(data)
     path = image.location.path
     try:
         if image.part is None:
-            if not stat.S_ISREG(path.stat().st_mode):
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
                 raise DatasetError(f"{image.where}: no regular file")
+            _require_size(image, found.st_size)
             return path
         with path.open("rb") as stream:
             stream.seek(image.part.offset)
@@ -41,6 +52,11 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     if len(data) != image.part.size:
         raise DatasetError(f"{image.where}: the file ends before the image does")
     return io.BytesIO(data)
+
+
+def _require_size(image: LabelledImage, size: int) -> None:
+    if size > MAX_BYTES:
+        raise DatasetError(f"{image.where}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
 
 
 def readers(images: Sequence[LabelledImage], processors: int) -> int:

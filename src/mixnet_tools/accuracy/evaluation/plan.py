@@ -71,7 +71,8 @@ def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> PredictionsFi
     found = read_predictions(path) if path.exists() else None
     if found is None:
         if path.exists():
-            begun = path.read_bytes()[:64]
+            with path.open("rb") as stream:
+                begun = stream.read(64)
             if not (begun.startswith(HEADER_START) or HEADER_START.startswith(begun)):
                 raise EvaluationError(f"{path}: is no predictions file, and is not overwritten")
             os.truncate(path, 0)  # it is empty, or has only the torn first line of an evaluation

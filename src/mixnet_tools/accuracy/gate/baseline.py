@@ -20,13 +20,15 @@ from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.topk import Integers
 from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Setup
 from mixnet_tools.errors import EvaluationError, OutputError
-from mixnet_tools.files import atomic
+from mixnet_tools.files import atomic, bounded, strict_json
 
 SCHEMA = 2
 WITHOUT_DIGEST = 1
 """The schema of earlier versions, whose files have no digest of their own contents."""
 
 _KIND = "mixnet_tools baseline"
+_MAX_BYTES = 256 << 20
+"""The largest baseline that is read. One of ImageNet's 50,000 images has 4 MB."""
 
 ALPHA = 0.01
 """A model fails where a model that is no worse would have so uneven flips with at most this probability."""
@@ -156,7 +158,7 @@ def read_baseline(path: Path) -> Baseline:
     Raises :class:`EvaluationError` where it is missing, is no baseline, or was edited or damaged.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = strict_json.loads(bounded.read_bytes(path, _MAX_BYTES))
         if document["kind"] != _KIND or document["schema"] not in (SCHEMA, WITHOUT_DIGEST):
             raise ValueError("another kind or schema of file")
         has_digest = document["schema"] != WITHOUT_DIGEST

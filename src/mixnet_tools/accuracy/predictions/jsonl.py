@@ -27,12 +27,15 @@ from pydantic import TypeAdapter, ValidationError
 from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.accuracy.predictions.values import Answers, BadImage, Predictions, PredictionsBuilder, Setup
 from mixnet_tools.errors import EvaluationError, OutputError, UsageError
-from mixnet_tools.files import atomic
+from mixnet_tools.files import atomic, bounded, strict_json
 from mixnet_tools.files.lock import try_lock
 
 SCHEMA = 2
 WITHOUT_DIGESTS = 1
 """The schema of earlier versions, whose lines have no digests."""
+
+MAX_BYTES = 4 << 30
+"""The largest file that is read: ten models on all training images of ImageNet."""
 
 _KIND = "mixnet_tools predictions"
 HEADER_START = json.dumps({"kind": _KIND}, separators=(",", ":"))[:-1].encode()
@@ -177,7 +180,7 @@ def read_predictions(path: Path) -> PredictionsFile | None:
     Raises :class:`EvaluationError`, which names the line, where it is no such file.
     """
     try:
-        data = path.read_bytes()
+        data = bounded.read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise EvaluationError(f"{path}: cannot be read: {error.strerror or error}") from error
     *lines, torn = data.split(b"\n")
@@ -191,7 +194,7 @@ def read_predictions(path: Path) -> PredictionsFile | None:
         if seal is not None:
             _require_seal(path, number, line, seal)
         try:
-            name, right = _add(builder, json.loads(line.decode("utf-8", "surrogateescape")), setup)
+            name, right = _add(builder, strict_json.loads(line.decode("utf-8", "surrogateescape")), setup)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise EvaluationError(f"{path}: line {number}: no record of an image: {error}") from error
         if name in order:
@@ -254,7 +257,7 @@ def _require_seal(path: Path, number: int, line: bytes, seal: bytes) -> None:
 def _header(path: Path, line: bytes) -> tuple[Setup, bytes | None]:
     """What was measured, and what the digests of further lines begin with (None: they have none)."""
     try:
-        header = json.loads(line.decode("utf-8", "surrogateescape"))
+        header = strict_json.loads(line.decode("utf-8", "surrogateescape"))
         schema = header.pop("schema")
         if header.pop("kind") != _KIND or schema not in (SCHEMA, WITHOUT_DIGESTS):
             raise ValueError("another kind or schema of file")

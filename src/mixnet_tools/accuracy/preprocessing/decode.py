@@ -5,11 +5,17 @@ The names of what is unusual about an image come with its pixels, so that a repo
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mixnet_tools.errors import DatasetError
@@ -26,6 +32,20 @@ _UNUSUAL_MODES = {
     "F": "floating point",
 }
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF")
+"""What is read, as Pillow calls it. It knows more, some of which start other programs (EPS: Ghostscript)."""
+
+MAX_PIXELS = 1 << 27
+"""The most pixels of an image. Cameras of phones make 108 million, and the largest image of ImageNet has 61 million."""
+
+_LARGE = 1 << 24
+"""From so many pixels on, images are decoded one at a time, whatever the number of threads."""
+
+_BAND = 1 << 20
+"""Pixels that are converted at once where it takes several arrays."""
+
+_one_large_image = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -46,14 +66,24 @@ def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None =
     """
     where = name or str(source)
     try:
-        with Image.open(source) as image:
-            image.load()
-            image_notes = _image_notes(image, where)
-            # Before the conversion, which may drop the EXIF data.
-            turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
-            return Decoded(_to_rgb(turned), image_notes)
+        with Image.open(source, formats=FORMATS) as image:
+            pixels = image.width * image.height
+            if pixels > MAX_PIXELS:
+                raise ValueError(f"it has {pixels:,} pixels, and at most {MAX_PIXELS:,} are read")
+            with _one_large_image if pixels >= _LARGE else contextlib.nullcontext():
+                image.load()
+                image_notes = _image_notes(image, where)
+                # Before the conversion, which may drop the EXIF data.
+                turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
+                return Decoded(_to_rgb(turned), image_notes)
     except Exception as error:  # on broken files, decoders raise errors of any kind
         raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
+
+
+def silence_pillow() -> None:
+    """Do without Pillow's warnings: on odd metadata, which change no pixel, and on sizes, which have a budget."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def _image_notes(image: Image.Image, name: str) -> tuple[str, ...]:
@@ -69,7 +99,7 @@ def _image_notes(image: Image.Image, name: str) -> tuple[str, ...]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no known format"
+        return f"no known format (of {', '.join(FORMATS)})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
@@ -84,12 +114,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image.copy() if image.readonly else image
     if image.mode.startswith("I"):  # I;16, I;16B, ...; some Pillow versions open 16-bit files as 32-bit "I"
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise ValueError("its values do not fit into 16 bits")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+        return _in_bands(image, _upper_byte)
     if image.mode == "CMYK":
-        return _cmyk_to_rgb(image)
+        return _in_bands(image, _cmyk_to_rgb)
     if image.mode == "F":
         raise ValueError("floating-point images have no defined range")
     if image.mode in ("P", "PA"):
@@ -97,8 +124,24 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+def _in_bands(image: Image.Image, convert: Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]) -> Image.Image:
+    """The RGB image of ``image``, some rows at a time: ``convert`` needs several times as much memory as they have."""
+    result = Image.new("RGB", image.size)
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        result.paste(Image.fromarray(convert(np.asarray(band))).convert("RGB"), (0, top))
+    return result
+
+
+def _upper_byte(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError("its values do not fit into 16 bits")
+    return (values >> 8).astype(np.uint8)
+
+
+def _cmyk_to_rgb(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Convert by OpenCV's rule: ``k - (c * k >> 8)`` with k = 255 - black. Pillow's rule differs by one level."""
-    values = np.asarray(image).astype(np.int32)
-    light = 255 - values[..., 3:]
-    return Image.fromarray((light - (values[..., :3] * light >> 8)).astype(np.uint8))
+    inks = values.astype(np.int32)
+    light = 255 - inks[..., 3:]
+    return (light - (inks[..., :3] * light >> 8)).astype(np.uint8)

@@ -16,9 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.atomic import rename_durably
 
 CHUNK = 1 << 18
+_MAX_DESCRIPTION = 1 << 20
 """Bytes that are read, hashed and written at a time."""
 
 
@@ -136,7 +138,7 @@ class PartialFile:
 
     def _read_description(self) -> Origin | None:
         try:
-            known = json.loads(self._description.read_text(encoding="utf-8"))
+            known = strict_json.loads(bounded.read_bytes(self._description, _MAX_DESCRIPTION))
             if known["checksum"] != self.checksum:
                 return None
             validator = known["validator"]

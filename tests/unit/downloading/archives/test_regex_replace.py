@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mixnet_tools.descriptors.model_yml import RegexReplace
+from mixnet_tools.downloading.archives import regex_replace
 from mixnet_tools.downloading.archives.regex_replace import replace_text
 from mixnet_tools.errors import DownloadError
 
@@ -35,3 +36,25 @@ def test_a_patch_that_does_not_fit_says_why(patch: RegexReplace, contents: bytes
         replace_text(patch, contents, "net/a.py")
     assert words in str(caught.value)
     assert "net/a.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("patch", "contents", "words"),
+    [
+        (step("(a+)+$", "b"), b"a" * 40 + b"!", "takes more than 1 s to compile and match"),
+        (step("(?i)" + "[\0-\U0010ffff]" * 390, "b"), b"a", "takes more than 1 s to compile and match"),
+        (step("a", "b" * 2000), b"a" * 100_000, "the text grows beyond 16,777,216 characters"),
+        (step("(?s)(.+)", "\\1" * 1000), b"a" * (16 << 20), "the text grows beyond 16,777,216 characters"),
+        (step("a", "b"), b"a" * ((16 << 20) + 1), "more than 16,777,216 bytes"),
+        (step("(?i)(", "b"), b"a", "missing ), unterminated subpattern"),
+    ],
+    ids=["backtracking", "compiling", "growing", "one large piece", "large file", "late error"],
+)
+def test_what_takes_too_long_or_grows_too_much_is_refused(
+    patch: RegexReplace, contents: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regex_replace, "MAX_SECONDS", 1)
+    with pytest.raises(DownloadError) as caught:
+        replace_text(patch, contents, "net/a.py")
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
