@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from mixnet_tools.files.shown import redact_within
+
 MAX_DEPTH = 50
 """The deepest nesting of a JSON file that is read."""
 
@@ -15,7 +17,8 @@ _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def dumps(document: object) -> str:
-    """``document`` as indented JSON. NaN and infinities, as a model with damaged weights has them, become null.
+    """``document`` as indented JSON, in ASCII, without secrets of URLs. NaN and infinities, as a model with damaged
+    weights has them, become null.
 
     >>> dumps([1.5, float("nan")])
     '[\\n  1.5,\\n  null\\n]'
@@ -26,8 +29,10 @@ def dumps(document: object) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return redact_within(value)
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {_plain(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return value

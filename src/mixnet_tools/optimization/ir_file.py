@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.ir.digests import OPTIMIZATION_REPORT, Integrity, compare_with_reports, described
 from mixnet_tools.ir.core import openvino_core
+from mixnet_tools.ir.digests import OPTIMIZATION_REPORT, Integrity, compare_with_reports, described
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.optimization.optimize import Optimized, optimize

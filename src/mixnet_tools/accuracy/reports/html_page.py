@@ -24,6 +24,7 @@ from mixnet_tools.accuracy.reports.accuracy_report import ModelResult
 from mixnet_tools.accuracy.reports.table import interval
 from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.errors import DatasetError, MissingDependency
+from mixnet_tools.files.shown import shown
 
 TEMPLATE = "html_page.html.j2"
 MISTAKES = 24
@@ -70,7 +71,11 @@ def render(sections: Sequence[Section]) -> str:
     from mixnet_tools import __version__
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,  # charts are markup, a kind of str
     )
     template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text(encoding="utf-8"))
     return template.render(sections=[_context(section) for section in sections], version=__version__)
@@ -81,18 +86,18 @@ def _context(section: Section) -> dict[str, object]:
 
     report, names = section.evaluation.report, _names(section)
     index = _first_ir(report.results)
-    shown = report.results[index]
+    detailed = report.results[index]
     return {
         "report": report,
         "verdict": section.verdict,
-        "shown": shown,
+        "shown": detailed,
         "results": [{"result": one, "top1": interval(one.top1), "top5": interval(one.top5)} for one in report.results],
         "intervals": charts.intervals(report.results),
-        "classes_chart": charts.classes([one.correct / one.total for one in shown.per_class]),
-        "reliability": charts.reliability(shown.calibration) if shown.calibration else None,
+        "classes_chart": charts.classes([one.correct / one.total for one in detailed.per_class]),
+        "reliability": charts.reliability(detailed.calibration) if detailed.calibration else None,
         "speed": charts.speed(report.timing) if report.timing and report.timing.seconds else None,
-        "worst": _worst(shown, names),
-        "confusions": [(names(one.label), names(one.predicted), one.count) for one in shown.confusions],
+        "worst": _worst(detailed, names),
+        "confusions": [(names(one.label), names(one.predicted), one.count) for one in detailed.confusions],
         "mistakes": _mistakes(section, index, names),
         "flips": [
             (one, [(flip.name, names(flip.right), names(flip.baseline), names(flip.now)) for flip in one.lost[:20]])

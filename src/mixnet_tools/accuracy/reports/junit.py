@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from mixnet_tools.accuracy.gate.verdict import Verdict
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
+from mixnet_tools.files.shown import shown
 
 
 def junit(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> str:
@@ -16,7 +17,7 @@ def junit(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> str
     """
     root = ElementTree.Element("testsuites", name="mixnet-check")
     for report, verdict in zip(reports, verdicts, strict=True):
-        suite = ElementTree.SubElement(root, "testsuite", name=f"{report.model} {report.profile}")
+        suite = ElementTree.SubElement(root, "testsuite", name=xml_text(f"{report.model} {report.profile}"))
         for judgement in verdict.judgements:
             name = f"{judgement.label} {judgement.metric}"
             text = (
@@ -41,12 +42,13 @@ def junit(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> str
 
 
 def xml_text(text: str) -> str:
-    """``text`` with ``?`` for each character that XML cannot hold. Names of files may have such characters."""
-    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+    """``text`` as people may see it, with ``?`` for each character that XML cannot hold."""
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", shown(text))
 
 
 def _case(suite: ElementTree.Element, report: AccuracyReport, name: str, failure: str | None, text: str) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=f"mixnet-check.{report.model}", name=name)
+    kind = xml_text(f"mixnet-check.{report.model}")
+    case = ElementTree.SubElement(suite, "testcase", classname=kind, name=xml_text(name))
     if failure is None:
         ElementTree.SubElement(case, "system-out").text = xml_text(text)
     else:

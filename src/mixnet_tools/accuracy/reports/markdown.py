@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 from mixnet_tools.accuracy.gate.verdict import Verdict
@@ -10,6 +11,7 @@ from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.accuracy.reports.junit import xml_text
 from mixnet_tools.accuracy.reports.table import interval
+from mixnet_tools.files.shown import shown
 
 
 def markdown(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> str:
@@ -27,7 +29,7 @@ def _section(report: AccuracyReport, verdict: Verdict) -> str:
     for compared in verdict.baseline:
         flips = compared.flips()
         if flips:
-            title = f"{compared.test.lost} lost and {compared.test.gained} gained with {compared.label}"
+            title = f"{compared.test.lost} lost and {compared.test.gained} gained with {_escape(compared.label)}"
             lines += ["", f"<details><summary>{title}</summary>", "", *(f"- {_code(line)}" for line in flips), ""]
             lines += ["</details>"]
     lines += [f"- note: {_escape(note)}" for note in (*report.notes, *verdict.notes)]
@@ -40,7 +42,7 @@ def _table(report: AccuracyReport) -> list[str]:
     rows = ["| runner | top-1 % (95 %) | reference | top-5 % (95 %) | reference |", "|---|---|---|---|---|"]
     for result in report.results:
         cells = (
-            result.label,
+            _escape(result.label),
             _share(result.top1),
             _reference(result.reference_top1),
             _share(result.top5),
@@ -64,4 +66,5 @@ def _code(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_")
+    """``text`` as people may see it, in which nothing is markup: no link, picture, tag or cell of a table."""
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(shown(text), quote=False))
