@@ -202,7 +202,7 @@ def omz(program: str) -> int:
     from mixnet_tools.cli.omz_aliases import PROGRAMS
 
     command, options = PROGRAMS[program]
-    return run(command, [*options, *sys.argv[1:]], program)
+    return _supervised(command, program, [*options, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 
 _EXHAUSTED = re.compile(
     r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
@@ -23,8 +24,6 @@ def ran_out(error: BaseException) -> bool:
 
 def limits_in_force() -> str:
     """The limits of this process on memory and threads, for a message."""
-    import resource
-
     limits = [
         f"{name} is {limit // unit}"
         for name, number, unit in (

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from mixnet_tools.cli.common.resources import limits_in_force
+from mixnet_tools.cli.common.resources import limits_in_force, ran_out
 
 GRACE = 10.0
 """Seconds for a command to clean up after a signal. A second signal ends it at once."""
@@ -26,6 +26,8 @@ _ONE_PRESS = 0.5
 
 _KERNEL = 0x80
 """``si_code`` of a signal of the terminal, which goes to the child as well (SI_KERNEL of Linux)."""
+
+_SIGNAL, _NO_MEMORY = 1, 2
 
 _ASKED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -42,7 +44,7 @@ def supervised(prog: str, work: Callable[[], int]) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     parent_lives, held_by_parent = os.pipe()
     told = mmap.mmap(-1, 1)
-    """Whether the child has said that it was interrupted. Python may end it by the signal all the same."""
+    """What the child has said of its end. Python may end it by a signal after it has told that it was interrupted."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python 3.12 warns where a library has started threads
@@ -58,15 +60,21 @@ def supervised(prog: str, work: Callable[[], int]) -> int:
         if signal.SIGINT in watched:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command listens: no traceback of an import
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        code = work()
+        try:
+            code = work()
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            told[0] = _NO_MEMORY  # not even for a message
+            os._exit(1)
         if code - 128 in _ASKED:
-            told[0] = 1
+            told[0] = _SIGNAL
             for number in _ASKED:
                 signal.signal(number, signal.SIG_IGN)  # the same signal by another way has nothing to add
         return code
     os.close(parent_lives)
     code, asked = _wait(child, watched)
-    return _outcome(prog, code, asked, told=bool(told[0]))  # signals stay blocked: this process has nothing left to do
+    return _outcome(prog, code, asked, told[0])  # signals stay blocked: this process has nothing left to do
 
 
 def _die_with(parent_lives: int) -> None:
@@ -105,17 +113,23 @@ def _wait(child: int, watched: set[signal.Signals]) -> tuple[int, signal.Signals
                 os.kill(child, signal.SIGKILL)
 
 
-def _outcome(prog: str, code: int, asked: signal.Signals | None, told: bool) -> int:
+def _outcome(prog: str, code: int, asked: signal.Signals | None, told: int) -> int:
+    if told == _NO_MEMORY:
+        print(f"{prog}: error: memory or threads ran out\n{_advice()}", file=sys.stderr)
+        return 1
     if code >= 0:
         return code
     number = asked or signal.Signals(-code)
     if number in _ASKED:
-        if not told:
+        if told != _SIGNAL:
             print(f"{prog}: {_ASKED[number]}", file=sys.stderr)
         return 128 + number
     print(
-        f"{prog}: error: ended by {number.name}, most likely because memory or threads ran out\n"
-        f"  try: close other programs, or allow more ({limits_in_force()})",
+        f"{prog}: error: ended by {number.name}, most likely because memory or threads ran out\n{_advice()}",
         file=sys.stderr,
     )
     return 1
+
+
+def _advice() -> str:
+    return f"  try: close other programs, or allow more ({limits_in_force()})"
