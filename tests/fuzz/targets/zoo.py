@@ -94,7 +94,7 @@ def _read_card(place: Place) -> None:
 
 
 TARGETS = (
-    Target("descriptor", _descriptors, {"*model.yml": yaml_changes}, _show, examples=150),
+    Target("descriptor", _descriptors, {"*model.yml": yaml_changes}, _show, examples=150, starts_processes=True),
     Target("accuracy-check", _accuracy, {"*.yml": yaml_changes}, _prepare, examples=150),
     Target("card", _cards, {"*.md": None, "*.txt": None}, _read_card, examples=60),
 )
