@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -12,9 +13,11 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.forms.tfrecord import _masked_crc32c
 from mixnet_tools.errors import MixnetToolsError
+from mixnet_tools.files.digest import digest_of
 from tests.fuzz.containers import table, table_changes
-from tests.fuzz.mutation import message_of, protobuf_changes, varint, xml_changes
+from tests.fuzz.mutation import json_changes, message_of, protobuf_changes, varint, xml_changes
 from tests.fuzz.target import Files, Finding, Place, Target, command
+from tests.support.downloads import file_entry, sha384
 from tests.support.zoo_builder import descriptor_data
 
 SIDE = 4
@@ -75,7 +78,9 @@ def _constant(graph: Any, name: str, value: Any) -> None:
 
 @cache
 def _frozen() -> tuple[Files, ...]:
-    return (_model("--input_model=$dl_dir/net.pb", "tf", {"net.pb": _graph(False).SerializeToString()}),)
+    return (
+        _model("--input_model=$dl_dir/net.pb", "tf", {"net.pb": _graph(False).SerializeToString(deterministic=True)}),
+    )
 
 
 @cache
@@ -108,7 +113,7 @@ def _checkpoint() -> tuple[Files, ...]:
             meta.graph_def.CopyFrom(graph)
             meta.saver_def.restore_op_name = saver.operation
             meta.saver_def.filename_tensor_name = saver.filename_tensor
-        files = {"net.meta": meta.SerializeToString(), **parts}
+        files = {"net.meta": meta.SerializeToString(deterministic=True), **parts}
         seeds.append(_model("--input_meta_graph=$dl_dir/net.meta", "tf", files))
     return tuple(seeds)
 
@@ -129,7 +134,7 @@ def _saved_model() -> tuple[Files, ...]:
         ports[name].name, ports[name].dtype = f"{name}:0", _FLOAT
         for size in sizes:
             ports[name].tensor_shape.dim.add().size = size
-    body = meta.SerializeToString()
+    body = meta.SerializeToString(deterministic=True)
     packed = b"\x08\x01\x12" + varint(len(body)) + body
     return (_model("--saved_model_dir=$dl_dir/saved", "tf", {"saved/saved_model.pb": packed}),)
 
@@ -173,9 +178,26 @@ def _onnx() -> tuple[Files, ...]:
                 weight.external_data.add(key=key, value=text)
         graph = helper.make_graph(nodes, "net", [image], [answer], [weight, *constants])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        files["net.onnx"] = model.SerializeToString()
+        files["net.onnx"] = model.SerializeToString(deterministic=True)
         seeds.append(_model("--input_model=$dl_dir/net.onnx", "onnx", files))
     return tuple(seeds)
+
+
+@cache
+def _verified() -> tuple[Files, ...]:
+    """A source model whose digest stands in the descriptor."""
+    (files,) = _frozen()
+    (path,) = (name for name in files if name.endswith("net.pb"))
+    descriptor = json.loads(files["zoo/public/net/model.yml"])
+    descriptor["files"] = [file_entry("net.pb", files[path], "https://127.0.0.1:1/net.pb")]
+    return ({**files, "zoo/public/net/model.yml": json.dumps(descriptor).encode()},)
+
+
+def _convert_verified(place: Place) -> None:
+    _convert(place)
+    descriptor = json.loads((place.given / "zoo/public/net/model.yml").read_bytes())
+    if sha384((place.given / "files/public/net/net.pb").read_bytes()) != descriptor["files"][0]["checksum"]:
+        raise Finding("a file that is not the verified one was converted")
 
 
 def _convert(place: Place) -> None:
@@ -216,6 +238,8 @@ def _ir() -> tuple[Files, ...]:
     seeds = []
     with tempfile.TemporaryDirectory() as folder:
         for saved, half in ((model, False), (model, True), (_many_operations(), False)):
+            for number, operation in enumerate(saved.get_ordered_ops()):  # OpenVINO's own names depend on the process
+                operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
             xml = Path(folder) / "net.xml"
             openvino.save_model(saved, xml, compress_to_fp16=half)
             seeds.append({"net.xml": xml.read_bytes(), "net.bin": xml.with_suffix(".bin").read_bytes()})
@@ -248,6 +272,33 @@ def _many_operations() -> Any:
     places, values = np.array([[0, 1]], np.int64), np.array([[1.0, 2.0]], np.float32)
     changed = ops.scatter_elements_update(best.output(0), ops.constant(places), ops.constant(values), whole(1))
     return openvino.Model([ops.softmax(changed, 1)], [image], "many")
+
+
+@cache
+def _reported_ir() -> tuple[Files, ...]:
+    """An IR with a report that has its digests."""
+    files = _ir()[0]
+    report = {
+        "ir": {
+            name: {"size": len(body), "digest": f"sha256:{hashlib.sha256(body).hexdigest()}"}
+            for name, body in files.items()
+        }
+    }
+    text = json.dumps(report).encode()
+    return ({**files, "conversion.json": text, "true": text},)
+
+
+def _check_report(place: Place) -> None:
+    from mixnet_tools.ir.digests import check
+    from mixnet_tools.values import IRModel
+
+    integrity, message = check(IRModel("net", "FP32", place.given / "net.xml", place.given / "net.bin"))
+    true = json.loads((place.given / "true").read_bytes())["ir"]
+    changed = any(f"sha256:{digest_of(place.given / name)}" != one["digest"] for name, one in true.items())
+    if changed and integrity == "unchanged":
+        raise Finding("a changed IR was called unchanged")
+    if (message is None) == (integrity == "changed"):
+        raise Finding("a change without a message, or a message without a change")
 
 
 def _describe_ir(place: Place) -> None:
@@ -291,6 +342,14 @@ TARGETS = (
         "ONNX", _onnx, {"files/*.onnx": protobuf_changes, "files/*.bin": None}, _convert, examples=30, memory=1 << 30
     ),
     Target(
+        "verified source",
+        _verified,
+        {"files/*.pb": protobuf_changes},
+        _convert_verified,
+        examples=20,
+        memory=1 << 30,
+    ),
+    Target(
         "proof by the original",
         lambda: (*_frozen(), *_checkpoint(), *_saved_model(), *_onnx()),
         {"files/*.pb": protobuf_changes, "files/*.meta": protobuf_changes, "files/*.onnx": protobuf_changes},
@@ -300,6 +359,13 @@ TARGETS = (
         starts_processes=True,
     ),
     Target("IR, described", _ir, {"*.xml": xml_changes, "*.bin": None}, _describe_ir, examples=100, memory=1 << 30),
+    Target(
+        "IR, its report",
+        _reported_ir,
+        {"*.json": json_changes, "*.xml": xml_changes, "*.bin": None},
+        _check_report,
+        examples=60,
+    ),
     Target(
         "IR, run",
         _ir,

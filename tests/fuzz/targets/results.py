@@ -78,6 +78,9 @@ def _merge(place: Place) -> None:
         _, out = command("check", "merge", path, "--json", *reports)
         if not out.strip():
             raise Finding("no result")
+        lines, sealed = path.read_bytes().splitlines(), _predictions()[0]["p.jsonl"].splitlines()
+        if b'"schema":2' in lines[0] and not set(lines) <= set(sealed):
+            raise Finding("an edited line was accepted")
         json.loads(out)
     finally:
         read_predictions(path)
@@ -99,7 +102,11 @@ def _found() -> Predictions:
 
 
 def _compare(place: Place) -> None:
-    judgements, _ = compare(read_baseline(place.given / "b.json"), _setup(), _found())
+    path = place.given / "b.json"
+    judgements, _ = compare(read_baseline(path), _setup(), _found())
+    document = json.loads(path.read_bytes())
+    if document["schema"] == 2 and document != json.loads(_baselines()[0]["b.json"]):
+        raise Finding("an edited baseline was accepted")
     for one in judgements:
         one.summary()
         one.flips()
