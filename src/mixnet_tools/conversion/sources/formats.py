@@ -118,7 +118,8 @@ _EXPORT = (
     "model.export('saved_model'), or tf.saved_model.save(model, 'saved_model')"
 )
 _FORMATS: tuple[tuple[Callable[[bytes, bytes], bool], Format], ...] = (
-    (lambda head, _: not head.strip(b"\0"), Format(None, "nothing (it is empty, or holds zeros only)", "export the model anew")),
+    (lambda head, _: not head.strip(b"\0"), Format(
+        None, "nothing (it is empty, or holds zeros only)", "export the model anew")),
     (_starts(b"\x89HDF\r\n\x1a\n"), Format(None, "a Keras model in HDF5 (.h5)", _KERAS)),
     (lambda head, _: head[4:8] == b"TFL3", Format(
         None, "a TensorFlow Lite model (.tflite)", "OpenVINO converts it by itself: ovc {name}")),
