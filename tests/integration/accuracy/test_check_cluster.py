@@ -106,6 +106,7 @@ def test_the_original_is_measured_too(
     for line, expected in zip(path.read_text().splitlines()[1:], local[0].read_text().splitlines()[1:], strict=True):
         found, alone = json.loads(line), json.loads(expected)
         original, here = (one["answers"].pop("tf") for one in (found, alone))
+        del found["digest"], alone["digest"]
         assert found == alone
         assert [label for label, _ in original] == [label for label, _ in here]
         assert [score for _, score in original] == pytest.approx([score for _, score in here], abs=2e-6)
