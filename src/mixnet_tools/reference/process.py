@@ -46,6 +46,9 @@ main(Connection(int(sys.argv[2])), int(sys.argv[3]))
 """
 """Python runs it isolated (-I), so that no file of the working folder is taken for a module."""
 
+_NOT_LOADED = 127
+"""The exit code of a process whose libraries cannot be mapped into memory."""
+
 _LONGEST_MESSAGE = 1 << 20
 _LONGEST_ARRAY = 1 << 32
 _PAGE = 64
@@ -199,8 +202,10 @@ class ReferenceProcess:
         if code == -signal.SIGKILL or "bad_alloc" in words or "MemoryError" in words:
             return self._out_of_memory()
         how = f"ended with exit code {code}"
-        if code < 0:  # as libraries end where they are refused what they need
-            how = f"was ended by {signal.Signals(-code).name}, most likely because memory or threads ran out"
+        if code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+        if code < 0 or code == _NOT_LOADED:  # as libraries end where they are refused what they need
+            how += ", most likely because memory or threads ran out"
         return EvaluationError(
             f"{self._job.name}: the process that runs the original {how}" + (f": {words}" if words else "")
         )

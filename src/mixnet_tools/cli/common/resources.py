@@ -7,7 +7,8 @@ import resource
 
 _EXHAUSTED = re.compile(
     r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
-    r"resource temporarily unavailable|can't start new thread|not enough memory",
+    r"resource temporarily unavailable|can't start new thread|not enough memory|memory or threads ran out|"
+    r"needs more memory than",
     re.IGNORECASE,
 )
 

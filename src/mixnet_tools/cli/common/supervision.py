@@ -98,19 +98,21 @@ def _wait(child: int, watched: set[signal.Signals]) -> tuple[int, signal.Signals
             info: signal.struct_siginfo | None = signal.sigwaitinfo(watched)
         else:
             info = signal.sigtimedwait(watched, max(0.0, since + GRACE - time.monotonic()))
+        number, now = signal.Signals(info.si_signo) if info else None, time.monotonic()
+        is_first = asked is None and number in _ASKED
+        if is_first:
+            asked, since = number, now
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), asked
+            late = sorted(signal.sigpending() & _ASKED.keys())
+            return os.waitstatus_to_exitcode(status), asked or (signal.Signals(late[0]) if late else None)
         if info is None:
             os.kill(child, signal.SIGKILL)
-        elif info.si_signo != signal.SIGCHLD:
-            number, now = signal.Signals(info.si_signo), time.monotonic()
-            if asked is None:
-                asked, since = number, now
-                if info.si_code != _KERNEL:
-                    os.kill(child, number)
-            elif now - since > _ONE_PRESS:
-                os.kill(child, signal.SIGKILL)
+        elif is_first:
+            if info.si_code != _KERNEL:
+                os.kill(child, info.si_signo)
+        elif number in _ASKED and now - since > _ONE_PRESS:
+            os.kill(child, signal.SIGKILL)
 
 
 def _outcome(prog: str, code: int, asked: signal.Signals | None, told: int) -> int:
@@ -120,11 +122,12 @@ def _outcome(prog: str, code: int, asked: signal.Signals | None, told: int) -> i
     if code >= 0:
         return code
     number = asked or signal.Signals(-code)
-    if number in _ASKED:
-        if told != _SIGNAL:
-            print(f"{prog}: {_ASKED[number]}", file=sys.stderr)
+    if told == _SIGNAL:
         return 128 + number
-    print(
+    if asked is not None:
+        print(f"{prog}: {_ASKED[asked]}", file=sys.stderr)
+        return 128 + asked
+    print(  # also by SIGINT: OpenBLAS sends it to itself where a thread cannot be started
         f"{prog}: error: ended by {number.name}, most likely because memory or threads ran out\n{_advice()}",
         file=sys.stderr,
     )

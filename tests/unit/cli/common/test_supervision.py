@@ -46,7 +46,7 @@ def test_the_exit_code_is_the_commands(work: str, tmp_path: Path) -> None:
     assert end(work, tmp_path) == (3, "")
 
 
-@pytest.mark.parametrize("name", ["SIGABRT", "SIGKILL", "SIGSEGV", "SIGBUS"])
+@pytest.mark.parametrize("name", ["SIGABRT", "SIGKILL", "SIGSEGV", "SIGBUS", "SIGINT"])
 def test_an_abort_is_an_error_that_names_memory_and_threads(name: str, tmp_path: Path) -> None:
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), signal.{name})"
     code, err = end(limited, tmp_path)
