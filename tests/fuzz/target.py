@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -19,6 +20,8 @@ Files = Mapping[str, bytes]
 """Contents of files by their path below the folder ``given``."""
 
 CODES = (0, 1, 2, 3)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal takes as an order, or turns text around by."""
 MIB = 1 << 20
 
 
@@ -115,6 +118,8 @@ def command(name: str, *arguments: str | Path) -> tuple[int, str]:
     if caught and not isinstance(caught[0], MixnetToolsError | OSError):
         raise caught[0]
     text = out.getvalue() + err.getvalue()
+    if raw := _CONTROL.search(text):
+        raise Finding("a control character in the messages", repr(text[max(0, raw.start() - 200) : raw.end() + 50]))
     if code not in CODES:
         raise Finding(f"exit code {code}", text)
     if "Traceback" in text or "fault of mixnet_tools" in text:
