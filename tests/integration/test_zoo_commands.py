@@ -55,6 +55,14 @@ def test_info_shows_what_can_be_read_and_names_the_others_at_the_end(zoo: Path) 
     assert {"net-a", "reader", "reader-encoder"} <= {line.strip() for line in table.out.splitlines()}
 
 
+def test_what_an_author_published_keeps_its_anchors_and_loses_its_secrets(tmp_path: Path) -> None:
+    description = "See <https://host.example/net#usage-2> and https://me:secret@host.example/?sig=abc#x."
+    write_model(tmp_path, "net", descriptor_data(description=description, license="https://host.example/#license"))
+    (info,) = json.loads(run_command("info", "--all", "--models_dir", tmp_path).out)
+    assert info["description"] == "See <https://host.example/net#usage-2> and https://***@host.example/?sig=***#x."
+    assert info["license_url"] == "https://host.example/#license"
+
+
 def test_print_all_names_composite_models_as_open_model_zoo_does(zoo: Path) -> None:
     outcome = of_zoo(zoo, "download", "--print_all")
     assert outcome.out.split() == ["broken-1", "broken-2", "net-a", "net-b", "reader"]

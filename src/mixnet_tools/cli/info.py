@@ -23,6 +23,7 @@ from mixnet_tools.cli.common.options import (
 )
 from mixnet_tools.cli.common.output import print_json, table
 from mixnet_tools.errors import DescriptorError, IRError, UsageError
+from mixnet_tools.files.shown import Published
 from mixnet_tools.progress import human_bytes
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ def _common_info(model: ModelDescriptor | CompositeDescriptor, composite: str | 
     return {
         "name": model.name,
         "composite_model_name": composite,
-        "description": model.description,
+        "description": Published(model.description),
         "framework": model.framework,
-        "license_url": model.license,
+        "license_url": Published(model.license),
         "accuracy_config": str(accuracy) if accuracy.is_file() else None,
         "subdirectory": str(model.subdirectory),
         "task_type": model.task_type,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 _WEB = ("http", "https")
@@ -28,8 +29,8 @@ def shown(text: str, *, lines: bool = True) -> str:
 
     Line ends and tabs stay, or with ``lines=False`` are escaped as well.
 
-    >>> shown("GET https://me:secret@host/a?sig=abc\x1b[2J")
-    'GET https://***@host/a?sig=***\\x1b[2J'
+    >>> shown("GET https://me:secret@host/a?sig=abc \x1b[2J")
+    'GET https://***@host/a?sig=*** \\x1b[2J'
     """
     safe = _escaped(redact_within(text))
     return safe if lines else safe.replace("\n", "\\n").replace("\t", "\\t")
@@ -44,11 +45,16 @@ def _escaped(text: str) -> str:
     )
 
 
-def redact(url: str) -> str:
+class Published(str):
+    """A text that its author published, such as a model's description. Its links may keep their ``#anchors``."""
+
+
+def redact(url: str, *, anchor: bool = False) -> str:
     """``url`` as a message may show it: without user name, password, fragment and the values of query parameters.
 
     A signed URL carries its credentials in the query, and which parameter that is differs from service to service;
-    so only parameters that are known to be harmless keep their values. What was removed leaves ``***``.
+    so only parameters that are known to be harmless keep their values. What was removed leaves ``***``. With
+    ``anchor``, the fragment stays.
 
     >>> redact("https://me:secret@host.example:8443/a/b.bin?id=3&sig=abc#x")
     'https://***@host.example:8443/a/b.bin?id=3&sig=***'
@@ -61,11 +67,11 @@ def redact(url: str) -> str:
         _ = parts.port
     except ValueError:  # no port, so perhaps a password with a slash in it
         if "@" in parts.path:
-            return redact(f"{parts.scheme}://***@{url.partition('://')[2].rpartition('@')[2]}")
+            return redact(f"{parts.scheme}://***@{url.partition('://')[2].rpartition('@')[2]}", anchor=anchor)
     userinfo, at, host = parts.netloc.rpartition("@")
     netloc = f"***@{host}" if at and userinfo else host
     query = _PARAMETER.sub(_redact_parameter, parts.query) if "=" in parts.query else "***" if parts.query else ""
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment if anchor else ""))
 
 
 def _redact_parameter(match: re.Match[str]) -> str:
@@ -80,17 +86,21 @@ def redact_within(text: str) -> str:
     "403, url='https://host.example/a?sig=***'"
     >>> redact_within("http:/me:secret@host/a: no such file; s3://bucket/odd?#1.jpg: neither")
     'http:/***@host/a: no such file; s3://bucket/odd?#1.jpg: neither'
+    >>> redact_within(Published("see <https://me:pw@host/?key=1#usage>"))
+    'see <https://***@host/?key=***#usage>'
     """
-    return _URL.sub(_redact_url, text) if ":/" in text else text
+    if ":/" not in text:
+        return text
+    return _URL.sub(partial(_redact_url, anchor=isinstance(text, Published)), text)
 
 
-def _redact_url(match: re.Match[str]) -> str:
+def _redact_url(match: re.Match[str], anchor: bool) -> str:
     scheme, slashes, rest = match.groups()
     url = rest.rstrip(_AFTER_A_URL)
     after = rest[len(url) :]
     if scheme.lower() not in _WEB:
         return f"{without_password(f'{scheme}:{slashes}{url}')}{after}"
-    return redact(f"{scheme}://{url}").replace("://", f":{slashes}", 1) + after
+    return redact(f"{scheme}://{url}", anchor=anchor).replace("://", f":{slashes}", 1) + after
 
 
 def without_password(url: str) -> str:

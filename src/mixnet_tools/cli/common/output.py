@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
+from mixnet_tools.cli.common.streams import plain
 from mixnet_tools.files import strict_json
 
 MISSED = 3
@@ -11,8 +13,8 @@ MISSED = 3
 
 
 def print_json(document: object) -> None:
-    """Print ``document``, the one JSON document of this run."""
-    print(strict_json.dumps(document))
+    """Print ``document``, the one JSON document of this run. It is ASCII, and its texts have lost their secrets."""
+    print(strict_json.dumps(document), file=plain(sys.stdout))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
