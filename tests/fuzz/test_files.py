@@ -11,7 +11,7 @@ from tests.fuzz.short import check
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS, models
 
-OTHERS = [target for target in TARGETS if target not in models.TARGETS and target.name != "baseline"]
+OTHERS = [target for target in TARGETS if target not in models.TARGETS]
 
 
 @pytest.mark.parametrize("target", OTHERS, ids=lambda target: target.name)
