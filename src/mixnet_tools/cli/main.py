@@ -32,6 +32,9 @@ COMMANDS = {
     "omz-aliases": "write programs named as Open Model Zoo's, which run these commands",
 }
 
+_ONLY_TELL = {"-h", "--help", "--version"}
+"""With one of these a command does nothing that needs supervision, and answers 30 ms sooner without."""
+
 SUBCOMMANDS = {("check", "merge"): "merge"}
 """The module of each command inside a command: ``mixnet check merge``."""
 
@@ -168,6 +171,8 @@ def _open_closed_streams() -> None:
 
 
 def _supervised(command: str, prog: str, arguments: list[str]) -> int:
+    if not _ONLY_TELL.isdisjoint(arguments):
+        return run(command, arguments, prog)
     _open_closed_streams()
     return supervised(prog, lambda: run(command, arguments, prog))
 
