@@ -64,6 +64,11 @@ class Progress:
         """Count a job of ``total`` steps, named ``label``, while the block lasts. A step is one ``unit``."""
         yield Counter()
 
+    @contextlib.contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """Say what is being done, in a few words, while the block lasts."""
+        yield
+
 
 class LineProgress(Progress):
     """Prints plain lines, for logs and pipes: no control characters, and a line every few seconds at most."""
@@ -105,6 +110,17 @@ class LineProgress(Progress):
     @contextlib.contextmanager
     def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
         yield _LineCounter(self, label, total, unit)
+
+    @contextlib.contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """See :meth:`Progress.stage`. A line appears only where it takes long."""
+        timer = threading.Timer(self.seconds_between_lines, self.note, [label])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class _Transfer:
@@ -221,6 +237,17 @@ class BarProgress(Progress):
             total=total, desc=_one_line(label), unit=unit, file=self._stream, leave=False, dynamic_ncols=True
         ) as bar:
             yield _BarCounter(bar)
+
+    @contextlib.contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """See :meth:`Progress.stage`. The line is gone when the block ends, so that the next one takes its place."""
+        with self._lock:
+            line = self._tqdm(desc=label, bar_format="{desc}", file=self._stream, leave=False, dynamic_ncols=True)
+        try:
+            yield
+        finally:
+            with self._lock:
+                line.close()
 
 
 class _BarCounter(Counter):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.commands import run, run_failing, run_ok
+from tests.support.waiting import wait_for
 from tests.support.zoo_builder import write_model
 
 COMMANDS = ("download", "convert", "check", "quantize", "info")
@@ -246,14 +250,41 @@ def test_an_interrupted_conversion_leaves_nothing(
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
-    assert process.stderr is not None
-    assert any("computing the original" in line for line in process.stderr)
+    wait_for(lambda: any(tmp_path.rglob("*.xml")), "an IR that is still to be compared")
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in err
     assert err.splitlines()[-1] == f"mixnet convert: {'interrupted' if code == 130 else 'terminated'}"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_conversion_on_a_terminal_names_its_stages_in_one_line(nano_dir: Path, tmp_path: Path) -> None:
+    here, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 120, 0, 0))
+    subprocess.run(
+        [sys.executable, "-m", "mixnet_tools.cli.main", "convert", "--name", "mixnet-nano", "-d", str(nano_dir),
+         "-o", str(tmp_path), "--precisions", "FP16"],
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        check=True,
+    )  # fmt: skip
+    os.close(terminal)
+    shown = os.read(here, 1 << 20).decode()
+    os.close(here)
+    stages = ["reading", "loading OpenVINO", "converting", "writing FP16", "running the original", "comparing FP16"]
+    places = [shown.index(f"\rmixnet-nano: {stage}") for stage in stages]
+    assert places == sorted(places)
+    left = [line.rpartition("\r")[2] for line in shown.replace("\r\n", "\n").split("\n")]
+    (line,) = (line for line in left if line.strip())
+    assert "fall away" in line  # what users should know stays; the stages are gone
+
+
+def test_elsewhere_and_when_quiet_short_stages_say_nothing(nano_dir: Path, tmp_path: Path) -> None:
+    command = ["--name", "mixnet-nano", "-d", str(nano_dir), "-o", str(tmp_path), "--precisions", "FP16", "--no_verify"]
+    said = run_ok("convert", *command).err.splitlines()
+    assert [line for line in said if "fall away" not in line] == []
+    assert run_ok("convert", *command, "--quiet").err == ""
 
 
 IMPORTING = """

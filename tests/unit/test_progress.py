@@ -7,6 +7,7 @@ import io
 import pytest
 
 from mixnet_tools.progress import BarProgress, LineProgress
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -47,6 +48,29 @@ def test_bars_show_each_file_and_all_of_them_and_vanish() -> None:
     assert "\r" in text
     assert not shown._bars
     assert shown._overall is None
+
+
+def test_a_stage_is_a_line_where_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    shown = LineProgress(stream)
+    with shown.stage("net: reading"):
+        pass
+    monkeypatch.setattr(LineProgress, "seconds_between_lines", 0.01)
+    with shown.stage("net: converting"):
+        wait_for(lambda: bool(stream.getvalue()), "the line")
+    assert stream.getvalue() == "net: converting\n"
+
+
+def test_a_stage_on_a_terminal_is_rewritten_and_gone_at_its_end() -> None:
+    stream = io.StringIO()
+    shown = BarProgress(stream)
+    for label in ("net: reading", "net: converting"):
+        with shown.stage(label):
+            shown.note("a note")
+    first, second = (stream.getvalue().index(f"\rnet: {word}") for word in ("reading", "converting"))
+    assert first < second
+    assert stream.getvalue().endswith("\r")
+    assert not stream.getvalue().rsplit("\r", 2)[1].strip()
 
 
 def test_one_file_needs_no_bar_for_all() -> None:

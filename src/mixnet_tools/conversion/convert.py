@@ -14,7 +14,7 @@ from mixnet_tools.conversion.comparison_inputs import ports_of
 from mixnet_tools.conversion.exactness import FLOAT32, Exactness, exactness_of
 from mixnet_tools.conversion.failed_proof import require
 from mixnet_tools.conversion.graphs.checkpoint import AverageReport
-from mixnet_tools.conversion.metadata import conversion_report, rt_info
+from mixnet_tools.conversion.metadata import classes_of, conversion_report, rt_info
 from mixnet_tools.conversion.model_server import write_serving_repository
 from mixnet_tools.conversion.options import ConversionOptions, make_plan
 from mixnet_tools.conversion.parity import ParityCheck, ParityResult
@@ -30,12 +30,14 @@ from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.ir.digests import CONVERSION_REPORT, described
 from mixnet_tools.ir.locate import irs_of
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
-from mixnet_tools.optimization.optimize import Optimized, optimize
 from mixnet_tools.progress import Progress
+from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.values import IRModel, KnownFiles
 
 if TYPE_CHECKING:
     import openvino
+
+    from mixnet_tools.optimization.optimize import Optimized
 
 FROZEN_FILE = "{name}.frozen.pb"
 
@@ -139,33 +141,35 @@ class _Conversion:
         for target in targets:
             require_place(target, CONVERSION_REPORT)
         with contextlib.ExitStack() as stack:
-            with self.stage("read"):
-                self.note(f"reading {self.plan.source.path}")
+            # It loads its framework and the original while the model is converted here.
+            child = stack.enter_context(self.child()) if options.verify else None
+            with self.stage("read", f"reading {self.plan.source.path}"):
                 self.plan = self.source.read()
                 self.note(*self.source.notes())
-            # It loads in a process of its own while the model is converted here.
-            original = stack.enter_context(contextlib.closing(self.source.reference())) if options.verify else None
-            with self.stage("import"):
+                original = self.source.reference(child) if child else None
+            with self.stage("import", "loading OpenVINO"):
                 import openvino  # noqa: F401
-            with self.stage("convert"):
-                self.note(f"converting to {', '.join(options.precisions)}")
+            with self.stage("convert", "converting"):
                 model, found = self.model(files)
             if options.optimize or options.tune:
-                with self.stage("optimize"):
+                with self.stage("optimize", "measuring whether it can be made faster"):
+                    if original:
+                        original.versions  # noqa: B018 - it is loaded: nothing else computes while speeds are measured
                     model = self.faster(model)
-            with self.stage("original"):
-                check = self.check(model, original) if original else None
+            with self.stage("averages", "comparing weights with their averages"):
                 averages = self.source.averages()
+            check = self.check(model, original) if original else None
+            if child:
+                child.close()  # it has answered: its memory is for the comparison
             candidates, refused = [], []
             for target in targets:
-                with self.stage("save"):
+                with self.stage("save", f"writing {target.precision}"):
                     candidate = stack.enter_context(staged(model, target))
-                with self.stage("verify"):
-                    try:
-                        parity = self.proved(candidate, target, model, check) if check else ()
-                    except ParityError as error:
-                        refused.append((target.precision, error))
-                        continue
+                try:
+                    parity = self.proved(candidate, target, model, check) if check else ()
+                except ParityError as error:
+                    refused.append((target.precision, error))
+                    continue
                 report = self.report(found, candidate, parity, averages)
                 candidates.append((Publication(candidate, target, report, CONVERSION_REPORT), parity))
             if any(precision == "FP32" for precision, _ in refused) or not candidates:
@@ -186,12 +190,12 @@ class _Conversion:
             self.progress.note(f"{self.plan.model}: {line}")
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage, and stop before it where another thread says so."""
-        if self.stop.is_set():
-            raise KeyboardInterrupt
+    def stage(self, name: str, doing: str) -> Iterator[None]:
+        """Time a stage, show what is being done, and stop before it where another thread says so."""
+        self.check_stop()
         started = time.perf_counter()
-        yield
+        with self.progress.stage(f"{self.plan.model}: {doing}"):
+            yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def model(self, files: SourceCheck) -> tuple[openvino.Model, SourceFiles]:
@@ -201,7 +205,7 @@ class _Conversion:
         found = files.result()
         if found.verification != VERIFIED:
             self.note(f"warning: {found.verification}")
-        metadata = rt_info(self.descriptor, self.plan, found.digest, _classes(raw))
+        metadata = rt_info(self.descriptor, self.plan, found.digest, classes_of(raw))
         model = finish(raw, self.plan, self.source.node_names(), metadata)
         for port in model.outputs:
             if port.get_partial_shape().is_dynamic:
@@ -210,28 +214,39 @@ class _Conversion:
 
     def faster(self, model: openvino.Model) -> openvino.Model:
         """``model`` rewritten and tuned, as far as that is faster here."""
-        self.note("measuring whether it can be made faster")
+        from mixnet_tools.optimization.optimize import optimize
+
         self.optimized = optimize(model, rewriting=self.options.optimize, tuning=self.options.tune)
         self.note(*self.optimized.notes)
         return self.optimized.model
 
+    def child(self) -> ReferenceProcess:
+        """The process that is going to run the original."""
+        return ReferenceProcess(self.source.runs_in, check_stop=self.check_stop)
+
+    def check_stop(self) -> None:
+        """End the work where another thread says so."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+
     def check(self, model: openvino.Model, original: Reference) -> ParityCheck:
         """The original's answers, to compare with."""
-        self.note("computing the original's outputs")
-        self.versions.update(original.versions)
-        self.reference = {
-            "software": original.software,
-            "restrictions": list(original.restrictions),
-            "exactness": self.exactness.found,
-        }
-        return ParityCheck(original, ports_of(model, original, self.plan), exactness=self.exactness)
+        with self.stage("original", "running the original"):
+            self.versions.update(original.versions)
+            self.reference = {
+                "software": original.software,
+                "restrictions": list(original.restrictions),
+                "exactness": self.exactness.found,
+            }
+            return ParityCheck(original, ports_of(model, original, self.plan), exactness=self.exactness)
 
     def proved(
         self, candidate: IRModel, target: IRModel, model: openvino.Model, check: ParityCheck
     ) -> tuple[ParityResult, ...]:
         """The comparison of ``candidate`` with the original. Raises :class:`ParityError` where it is not the same."""
-        parity = check.compare(OpenVinoModel(candidate.xml), target.precision)
-        require(parity, model, check, self.plan.model, self.source.constants)
+        with self.stage("verify", f"comparing {target.precision} with the original"):
+            parity = check.compare(OpenVinoModel(candidate.xml), target.precision)
+            require(parity, model, check, self.plan.model, self.source.constants)
         for result in parity:
             if not result.conclusive:
                 self.note(
@@ -272,11 +287,3 @@ def _together(errors: Sequence[ParityError]) -> ParityError:
     """One error of all precisions."""
     hints = dict.fromkeys(error.hint for error in errors if error.hint)
     return ParityError("\n".join(map(str, errors)), hint="; or: ".join(hints) or None)
-
-
-def _classes(model: openvino.Model) -> int | None:
-    """The length of the one output, where it is [batch, classes]."""
-    if len(model.outputs) != 1:
-        return None
-    shape = model.outputs[0].get_partial_shape()
-    return int(shape[1].get_length()) if shape.rank.is_static and len(shape) == 2 and shape[1].is_static else None

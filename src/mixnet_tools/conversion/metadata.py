@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from mixnet_tools import __version__
 from mixnet_tools.conversion.parity import ParityResult
@@ -15,6 +16,9 @@ from mixnet_tools.conversion.source_check import SourceFiles
 from mixnet_tools.descriptors.labels import as_token, find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
+
+if TYPE_CHECKING:
+    import openvino
 
 SCHEMA = 1
 
@@ -95,3 +99,11 @@ def conversion_report(
         "parity": [asdict(result) for result in parity],
         "versions": versions,
     }
+
+
+def classes_of(model: openvino.Model) -> int | None:
+    """The length of the one output, where it is [batch, classes]."""
+    if len(model.outputs) != 1:
+        return None
+    shape = model.outputs[0].get_partial_shape()
+    return int(shape[1].get_length()) if shape.rank.is_static and len(shape) == 2 and shape[1].is_static else None

@@ -80,13 +80,21 @@ class ParityCheck:
     def __init__(
         self, original: Reference, ports: Sequence[Port], count: int = IMAGES, exactness: Exactness = FLOAT32
     ) -> None:
-        """Run ``original``, which is as exact as ``exactness`` says, on ``count`` generated inputs for ``ports``."""
+        """Run ``original``, which is as exact as ``exactness`` says, on ``count`` generated inputs for ``ports``.
+
+        It is not asked again after that.
+        """
         self.exactness = exactness
         self._original = original
         self._feeds = make_feeds(ports, count)
         self._planned = {port.name: port for port in ports}
         runs = [self._run(feed) for feed in self._feeds]
         self._expected = {name: [run[name] for run in runs] for name in original.outputs}
+        again = self._run(self._feeds[0])
+        self._repeats = all(
+            np.array_equal(again[name], first[0], equal_nan=_is_float(first[0]))
+            for name, first in self._expected.items()
+        )
 
     def compare(self, converted: Model, precision: str) -> tuple[ParityResult, ...]:
         """Run the IR on the same inputs; a result per output. Raises :class:`ParityError` where outputs differ in
@@ -101,11 +109,8 @@ class ParityCheck:
         )
 
     def repeats(self) -> bool:
-        """Whether the original gives the first inputs the same answer again, to the last bit."""
-        again = self._run(self._feeds[0])
-        return all(
-            np.array_equal(again[name], runs[0], equal_nan=_is_float(runs[0])) for name, runs in self._expected.items()
-        )
+        """Whether the original gave the first inputs the same answer again, to the last bit."""
+        return self._repeats
 
     def undefined(self) -> str | None:
         """The name of an output in which the original has a value that is not a number, or None."""

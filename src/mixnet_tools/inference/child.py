@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mixnet_tools.inference.base import Array, Model
 from mixnet_tools.reference.job import Job
-from mixnet_tools.reference.process import ReferenceProcess
+from mixnet_tools.reference.process import start
 
 
 class ChildModel(Model):
@@ -15,7 +15,7 @@ class ChildModel(Model):
     def __init__(self, job: Job, model: bytes) -> None:
         """Load it. Raises what :meth:`ReferenceProcess.ready` raises."""
         self.inputs, self.outputs = tuple(job.inputs), tuple(job.outputs)
-        self._process = ReferenceProcess(job, model)
+        self._process = start(job, model)
         try:
             self.version = self._process.ready().version
         except BaseException:

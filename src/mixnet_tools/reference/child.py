@@ -18,27 +18,31 @@ import numpy.typing as npt
 
 from mixnet_tools.reference import sandbox
 from mixnet_tools.reference.frameworks import prepare
-from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.tensorflow_library import dtype_called
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev/null", "/dev/urandom", "/etc/ld.so.cache")
 """What libraries read while they run: other libraries, and what the kernel says of the machine."""
 
 
-def main(connection: Connection, shared: int) -> None:
+def main(connection: Connection, shared: int, framework_name: FrameworkName, package: bool) -> None:
     """Serve the process at the other end of ``connection``; ``shared`` is the file that arrays come in.
+
+    The framework is loaded first, while the other side prepares the job.
 
     Returns when the connection is closed. Every failure is told to the other side.
     """
     sandbox.die_with_parent()
     try:
+        framework = prepare(framework_name, package=package)
         job = Job.from_json(connection.recv_bytes())
-        framework = prepare(job)
         size = json.loads(connection.recv_bytes())["model"]
         readable = [*map(Path, job.readable), *map(Path, _SYSTEM), *_libraries()]
-        restrictions = sandbox.restrict(readable, job.memory)
+        restrictions = sandbox.restrict(readable, job.memory or sandbox.address_space(size + job.weights))
         with mmap.mmap(shared, max(1, size), access=mmap.ACCESS_READ) as memory:
             original = framework.load(job, memory[:size])
+    except EOFError:  # nobody needs it any more
+        return
     except BaseException as error:
         _tell(connection, error)
         return

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.tensorflow_library import Library, LibraryNotUsable, Session
 
 Array = npt.NDArray[np.generic]
@@ -32,11 +32,14 @@ class Framework(Protocol):
         """The model ``model`` of ``job``, with its weights."""
 
 
-def prepare(job: Job) -> Framework:
-    """Load the libraries that ``job`` needs. Raises ImportError where they are not installed."""
-    if job.framework == "onnx":
+def prepare(name: FrameworkName, *, package: bool = False) -> Framework:
+    """Load the libraries of the framework ``name``, of TensorFlow the C library or the Python ``package``.
+
+    Raises ImportError where they are not installed.
+    """
+    if name == "onnx":
         return _OnnxRuntime()
-    if not job.package:
+    if not package:
         try:
             return _TensorFlowLibrary(Library())
         except LibraryNotUsable:
@@ -55,7 +58,7 @@ class _TensorFlowLibrary:
         self.software = f"TensorFlow {self.version}, its C library"
 
     def load(self, job: Job, model: bytes) -> Original:
-        return _Graph(Session(self._library, model, job.threads).run, job)
+        return _Graph(Session(self._library, model, job.threads, rewrite=job.rewrite).run, job)
 
 
 class _TensorFlowPackage:
@@ -76,6 +79,7 @@ class _TensorFlowPackage:
         config = tensorflow.compat.v1.ConfigProto(
             allow_soft_placement=True, intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
         )
+        config.graph_options.rewrite_options.disable_meta_optimizer = not job.rewrite
         session = tensorflow.compat.v1.Session(graph=graph, config=config)
 
         def run(feeds: Mapping[str, Any], fetches: tuple[str, ...], targets: tuple[str, ...]) -> list[Array]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+FrameworkName = Literal["tensorflow", "onnx"]
+
 
 @dataclass(frozen=True)
 class Restore:
@@ -23,12 +25,13 @@ class Job:
 
     ``inputs`` and ``outputs`` map the names that callers use to the names of tensors. ``initializers`` are operations
     to run once after ``restore``, fed with ``assets`` (tensor -> path). ``readable`` are the files and folders that
-    the model consists of beside its bytes. ``threads`` is a number of processors, None for all. ``package`` asks for
-    the Python package instead of the C library.
+    the model consists of beside its bytes, ``weights`` how many bytes these are. ``threads`` is a number of processors,
+    None for all. ``rewrite`` lets TensorFlow make the graph faster first, which costs more than it saves for a few
+    images. ``memory`` bounds the address space in bytes; None: by the size of the model.
     """
 
     name: str
-    framework: Literal["tensorflow", "onnx"]
+    framework: FrameworkName
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     restore: Restore | None = None
@@ -36,9 +39,10 @@ class Job:
     assets: Mapping[str, str] = field(default_factory=dict)
     readable: tuple[str, ...] = ()
     external_data: str | None = None
+    weights: int = 0
     threads: int | None = None
-    package: bool = False
-    memory: int = 16 << 30
+    rewrite: bool = True
+    memory: int | None = None
 
     def to_json(self) -> str:
         """The job as text."""

@@ -50,14 +50,15 @@ def read(path: Path) -> onnx.ModelProto:
 
 def job_for(name: str, path: Path, model: onnx.ModelProto, ends: Ends, threads: int | None = None) -> tuple[Job, bytes]:
     """The job that computes ``model``, read from ``path`` and begun and ended at ``ends``, and the model's bytes."""
-    folder = str(path.resolve().parent)
+    folder, apart = str(path.resolve().parent), external_files(model)
     job = Job(
         name=name,
         framework="onnx",
         inputs=ends.inputs,
         outputs=ends.outputs,
         readable=(folder,),
-        external_data=folder if external_files(model) else None,
+        external_data=folder if apart else None,
+        weights=sum((path.parent / name).stat().st_size for name in apart if (path.parent / name).is_file()),
         threads=threads,
     )
     return job, model.SerializeToString()

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MissingDependency
-from mixnet_tools.reference.job import Job
+from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.tensorflow_library import dtype_called
 
@@ -42,7 +42,7 @@ import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from multiprocessing.connection import Connection
 from mixnet_tools.reference.child import main
-main(Connection(int(sys.argv[2])), int(sys.argv[3]))
+main(Connection(int(sys.argv[2])), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "package")
 """
 """Python runs it isolated (-I), so that no file of the working folder is taken for a module."""
 
@@ -70,33 +70,53 @@ class Running:
 class ReferenceProcess:
     """The original of one model in a process of its own. Use it as a context manager, from one thread."""
 
-    def __init__(self, job: Job, model: bytes, check_stop: Callable[[], None] = lambda: None) -> None:
-        """Start loading ``model`` and return at once.
+    def __init__(
+        self, framework: FrameworkName, *, package: bool = False, check_stop: Callable[[], None] = lambda: None
+    ) -> None:
+        """Start the child, which loads ``framework`` at once: TensorFlow's C library, or its Python ``package``.
 
         ``check_stop`` is called several times a second while the child is waited for, and may raise.
         """
+        self._framework, self._package, self._check_stop = framework, package, check_stop
+        self._job: Job | None = None
+        self._prefix: PlainPrefix | None = None
+        self._start()
+
+    def load(self, job: Job, model: bytes) -> None:
+        """Let the child load ``model``, and return at once. For another model than before, a new child is started."""
+        if self._job is not None:
+            self.close()
+            self._start()
         self._prefix = PlainPrefix(Path(job.restore.prefix)) if job.restore else None
         if job.restore and self._prefix:
             restore = replace(job.restore, prefix=str(self._prefix.prefix))
             job = replace(job, restore=restore, readable=(*job.readable, *self._prefix.folders))
-        self._job, self._check_stop = job, check_stop
-        self._shared = _shared_memory()
+        self._job = job
         os.ftruncate(self._shared, max(1, len(model)))
         with mmap.mmap(self._shared, max(1, len(model))) as memory:
             memory[: len(model)] = model
+        with contextlib.suppress(OSError):  # a child that is gone already shows when it is waited for
+            self._connection.send_bytes(job.to_json().encode())
+            self._connection.send_bytes(json.dumps({"model": len(model)}).encode())
+
+    def _start(self) -> None:
+        self._shared = _shared_memory()
         self._connection, theirs = Pipe()
         environment = {
             **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "OPENBLAS_NUM_THREADS": "1",
         }  # fmt: skip
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._shared)],
+            [
+                sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._shared),
+                self._framework, "package" if self._package else "library",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=(theirs.fileno(), self._shared),
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the child
-        )
+        )  # fmt: skip
         theirs.close()
         self._last_words: deque[bytes] = deque(maxlen=5)
         listener = threading.Thread(target=_listen, args=(self._process.stderr, self._last_words), daemon=True)
@@ -104,9 +124,6 @@ class ReferenceProcess:
         # Also where nobody calls close(): a child must not outlive whoever fed it.
         self._end = weakref.finalize(self, _end, self._process, self._connection, self._shared, listener)
         self._running: Running | None = None
-        with contextlib.suppress(OSError):  # a child that is gone already shows when it is waited for
-            self._connection.send_bytes(job.to_json().encode())
-            self._send({"model": len(model)})
 
     def __enter__(self) -> ReferenceProcess:
         return self
@@ -151,6 +168,7 @@ class ReferenceProcess:
         described = self._receive("outputs")
         assert isinstance(described, list)
         outputs = {}
+        assert self._job is not None
         for name, (dtype, shape) in zip(self._job.outputs, described, strict=True):
             outputs[name] = np.frombuffer(self._wait(_LONGEST_ARRAY), dtype_called(dtype)).reshape(shape)
         return outputs
@@ -179,22 +197,22 @@ class ReferenceProcess:
             while not self._connection.poll(0.2):
                 self._check_stop()
                 if time.monotonic() > deadline:
-                    raise EvaluationError(f"{self._job.name}: the original does not answer within {PATIENCE:.0f} s")
+                    raise EvaluationError(f"{self._name}: the original does not answer within {PATIENCE:.0f} s")
             return self._connection.recv_bytes(most)
         except (EOFError, OSError) as error:
             raise self._died() from error
 
     def _told(self, error: Mapping[str, str]) -> Exception:
-        framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}[self._job.framework]
+        framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}[self._framework]
         if error["kind"] == "import":
-            extra = "mixnet-tools[onnx]" if self._job.framework == "onnx" else "mixnet-tools"
+            extra = "mixnet-tools[onnx]" if self._framework == "onnx" else "mixnet-tools"
             return MissingDependency(
                 f"the original is run by {framework}, which cannot be imported: {error['text'].splitlines()[0]}",
                 hint=f"pip install '{extra}', or `verify=False`",
             )
         if error["kind"] == "memory":
             return self._out_of_memory()
-        return EvaluationError(f"{self._job.name}: {framework} cannot run the original: {_short(error['text'])}")
+        return EvaluationError(f"{self._name}: {framework} cannot run the original: {_short(error['text'])}")
 
     def _died(self) -> EvaluationError:
         code = self._process.wait()
@@ -207,13 +225,22 @@ class ReferenceProcess:
         if code < 0 or code == _NOT_LOADED:  # as libraries end where they are refused what they need
             how += ", most likely because memory or threads ran out"
         return EvaluationError(
-            f"{self._job.name}: the process that runs the original {how}" + (f": {words}" if words else "")
+            f"{self._name}: the process that runs the original {how}" + (f": {words}" if words else "")
         )
 
     def _out_of_memory(self) -> EvaluationError:
-        return EvaluationError(
-            f"{self._job.name}: the original needs more memory than there is (it may take {self._job.memory >> 20} MiB)"
-        )
+        return EvaluationError(f"{self._name}: the original needs more memory than there is, or than it may take")
+
+    @property
+    def _name(self) -> str:
+        return self._job.name if self._job else self._framework
+
+
+def start(job: Job, model: bytes, *, package: bool = False) -> ReferenceProcess:
+    """A child process that loads ``model``."""
+    process = ReferenceProcess(job.framework, package=package)
+    process.load(job, model)
+    return process
 
 
 def _listen(stream: IO[bytes], last_words: deque[bytes]) -> None:

@@ -38,6 +38,9 @@ _CLONE_THREAD = 0x00010000
 _ALLOW, _REFUSE, _UNKNOWN_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # SECCOMP_RET_ERRNO | EPERM, | ENOSYS
 
 
+_LIBRARIES, _COMPUTING, _COPIES = 4 << 30, 4 << 30, 8
+
+
 def die_with_parent() -> None:
     """End this process when the one that started it ends."""
     if platform.system() == "Linux":
@@ -58,6 +61,19 @@ def restrict(readable: Iterable[Path], memory: int) -> tuple[str, ...]:
     in_force += _landlock(library, readable)
     in_force += _seccomp(library)
     return tuple(in_force)
+
+
+def address_space(model: int) -> int:
+    """How many bytes of address space a model of ``model`` bytes may take, on this machine.
+
+    Libraries and the reserves of threads take some GiB that are never used. A model is there several times while it is
+    loaded, and no more memory is of use than the machine has.
+    """
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return _LIBRARIES + _COMPUTING + _COPIES * model
+    return _LIBRARIES + min(machine, _COMPUTING + _COPIES * model)
 
 
 def _limits(memory: int) -> Iterable[str]:

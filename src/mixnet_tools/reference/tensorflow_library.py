@@ -95,8 +95,8 @@ class Library:
             raise LibraryNotUsable("TensorFlow is not installed")
         folder = Path(spec.submodule_search_locations[0])
         try:
-            c.CDLL(str(folder / "libtensorflow_framework.so.2"), c.RTLD_GLOBAL)
-            self.c = c.CDLL(str(folder / "libtensorflow_cc.so.2"), c.RTLD_GLOBAL)
+            c.CDLL(str(folder / "libtensorflow_framework.so.2"))
+            self.c = c.CDLL(str(folder / "libtensorflow_cc.so.2"))
             for name, (result, *arguments) in _SIGNATURES.items():
                 function = getattr(self.c, name)
                 function.restype, function.argtypes = result, arguments
@@ -108,8 +108,10 @@ class Library:
 class Session:
     """A graph in a session on the CPU. Its memory is freed when the process ends."""
 
-    def __init__(self, library: Library, graph_def: bytes, threads: int | None) -> None:
+    def __init__(self, library: Library, graph_def: bytes, threads: int | None, *, rewrite: bool = True) -> None:
         """Import a serialized GraphDef; compute with ``threads`` processors (None: all).
+
+        TensorFlow may ``rewrite`` the graph into a faster one before its first run.
 
         Raises :class:`TensorFlowFailure` where TensorFlow refuses the graph.
         """
@@ -123,7 +125,7 @@ class Session:
         self._c.TF_DeleteBuffer(buffer)
         self._check()
         options = self._c.TF_NewSessionOptions()
-        config = _config(threads)
+        config = _config(threads, rewrite=rewrite)
         self._c.TF_SetConfig(options, config, len(config), self._status)
         self._check()
         self._session = self._c.TF_NewSession(self._graph, options, self._status)
@@ -231,9 +233,15 @@ def dtype_called(name: str) -> np.dtype[np.generic]:
     return np.dtype(name)
 
 
-def _config(threads: int | None) -> bytes:
-    """A serialized ``ConfigProto``: allow_soft_placement (field 7), and both numbers of threads (fields 2 and 5)."""
+def _config(threads: int | None, *, rewrite: bool) -> bytes:
+    """A serialized ``ConfigProto``: allow_soft_placement (field 7), both numbers of threads (fields 2 and 5), and
+    disable_meta_optimizer (19) of rewrite_options (10) of graph_options (10).
+    """
     config = bytes([7 << 3, 1])
     if threads:
         config += bytes([2 << 3, min(threads, 127), 5 << 3, min(threads, 127)])
+    if not rewrite:
+        disabled = bytes([0x80 | (19 << 3 & 0x7F), 19 << 3 >> 7, 1])
+        options = bytes([10 << 3 | 2, len(disabled)]) + disabled
+        config += bytes([10 << 3 | 2, len(options)]) + options
     return config

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,13 @@ import pytest
 import yaml
 
 from mixnet_tools.conversion import convert as stage
-from mixnet_tools.conversion.options import ConversionOptions
+from mixnet_tools.conversion.options import ConversionOptions, make_plan
 from mixnet_tools.conversion.plan import ConversionPlan, parse_cut
 from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.sources.meta_graph import MetaGraphSource
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import OutputError, ParityError, UsageError
+from mixnet_tools.progress import Progress
 from tests.support.commands import run, run_failing, run_ok
 
 STAGE = "mixnet_tools.conversion.convert"
@@ -286,10 +291,11 @@ def test_one_failing_model_still_has_its_json(tmp_path: Path) -> None:
 
 
 def test_the_way_from_the_command_to_the_work_is_short(nano_dir: Path, tmp_path: Path) -> None:
-    """Frames of our code below the call that reads the graph, and below OpenVINO's converter."""
+    """Frames of our code below the call that reads the graph, and below OpenVINO's frontend."""
     program = (
         "import json, pathlib, sys\n"
-        "import mixnet_tools, openvino\n"
+        "import mixnet_tools\n"
+        "from openvino.frontend import FrontEnd\n"
         "from mixnet_tools.cli.main import run\n"
         "ours, depths = str(pathlib.Path(mixnet_tools.__file__).parent), {'read': 0, 'convert': 0}\n"
         "def count(work):\n"
@@ -298,8 +304,8 @@ def test_the_way_from_the_command_to_the_work_is_short(nano_dir: Path, tmp_path:
         "        depth += frame.f_code.co_filename.startswith(ours)\n"
         "    depths[work] = max(depths[work], depth)\n"
         "sys.addaudithook(lambda event, given: event == 'open' and str(given[0]).endswith('.meta') and count('read'))\n"
-        "original = openvino.convert_model\n"
-        "openvino.convert_model = lambda *given, **named: (count('convert'), original(*given, **named))[1]\n"
+        "original = FrontEnd.convert\n"
+        "FrontEnd.convert = lambda *given: (count('convert'), original(*given))[1]\n"
         "code = run('convert', sys.argv[1:], 'mixnet-convert')\n"
         "print(json.dumps(depths))\n"
         "sys.exit(code)"
@@ -309,6 +315,34 @@ def test_the_way_from_the_command_to_the_work_is_short(nano_dir: Path, tmp_path:
     depths = json.loads(done.stdout.splitlines()[-1])
     assert 0 < depths["read"] <= 13
     assert 0 < depths["convert"] <= 12
+
+
+class _Stopping(Progress):
+    """Suspends the child that is to run the original, and asks to stop when its answers are waited for."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    @contextlib.contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        if "reading" in label:
+            for child in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+                for pid in child.read_text().split():
+                    if b"mixnet_tools.reference.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(int(pid), signal.SIGSTOP)
+        elif "running the original" in label:
+            self._stop.set()
+        yield
+
+
+def test_a_conversion_that_waits_for_the_original_can_be_stopped(
+    nano: ModelDescriptor, nano_dir: Path, tmp_path: Path
+) -> None:
+    stop, options = threading.Event(), ConversionOptions(precisions=("FP32",))
+    plan = make_plan(nano, nano_dir, tmp_path, options)
+    with pytest.raises(KeyboardInterrupt):
+        stage.convert_planned(nano, plan, tmp_path, options, _Stopping(stop), stop)
+    assert list(tmp_path.rglob("*.xml")) == []
 
 
 @pytest.mark.parametrize("wanted", ["frozen graph", "model server"])

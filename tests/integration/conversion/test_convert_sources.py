@@ -21,6 +21,7 @@ from mixnet_tools.conversion.convert import ConvertedModel, convert
 from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.conversion.plan import ConversionPlan, Freezer, Weights
 from mixnet_tools.conversion.source_check import SourceCheck
+from mixnet_tools.conversion.sources import openvino_frontend
 from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import (
@@ -34,6 +35,7 @@ from mixnet_tools.errors import (
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.progress import Progress
+from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.values import IRModel
 from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
@@ -98,6 +100,23 @@ def test_the_ir_computes_what_its_framework_computes(source: str, source_model: 
         assert high > low
         # Reversal and normalisation are part of the first layer, not operations of their own.
         assert not {"Gather", "Split", "Reverse"} & set(operations(made.ir))
+
+
+@pytest.mark.parametrize("source", SMALL)
+def test_the_ir_is_the_one_of_openvinos_own_converter(
+    source: str, source_model: Callable[[str], ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our calls of the frontend give the same bytes as ``convert_model``, which is used where they are not there."""
+
+    def missing(*_: object) -> None:
+        raise ImportError
+
+    folder, options = source_model(source), ConversionOptions(precisions=("FP32",), verify=False)
+    ours = convert(folder.descriptor, folder.root, tmp_path / "ours", options).irs[0].ir
+    monkeypatch.setattr(openvino_frontend, "_by_frontend", missing)
+    theirs = convert(folder.descriptor, folder.root, tmp_path / "theirs", options).irs[0].ir
+    assert ours.bin.read_bytes() == theirs.bin.read_bytes()
+    assert ours.xml.read_text() == theirs.xml.read_text()
 
 
 def test_the_reference_is_what_the_uncut_graph_computes(source_model: Callable[[str], ModelFolder]) -> None:
@@ -386,7 +405,8 @@ def test_both_sides_of_a_saved_model_are_fed_by_name(tmp_path: Path, named: bool
 
 def test_a_reference_is_fed_and_read_by_the_names_of_the_plan(nano: ModelDescriptor, nano_dir: Path) -> None:
     images = natural_images(1, 64, 64)
-    with contextlib.closing(open_source(plan_conversion(nano, nano_dir)).reference()) as original:
+    with ReferenceProcess("tensorflow") as process:
+        original = open_source(plan_conversion(nano, nano_dir)).reference(process)
         assert (original.inputs, original.outputs) == (("IteratorGetNext:0",), ("logits",))
         assert set(original.versions) == {"tensorflow"}
         logits = original.infer({"IteratorGetNext:0": images})["logits"]

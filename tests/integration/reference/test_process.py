@@ -13,7 +13,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.reference.job import Job
-from mixnet_tools.reference.process import ReferenceProcess
+from mixnet_tools.reference.process import ReferenceProcess, start
 
 FLOAT, STRING = 1, 7
 
@@ -50,7 +50,7 @@ def job(**more: object) -> Job:
 
 @pytest.mark.parametrize("package", [False, True], ids=["C library", "Python package"])
 def test_it_answers_by_name_and_says_what_it_is(package: bool) -> None:
-    with ReferenceProcess(job(package=package), doubling().SerializeToString()) as process:
+    with start(job(), doubling().SerializeToString(), package=package) as process:
         said = process.ready()
         assert ("Python package" in said.software) is package
         assert any("RLIMIT_FSIZE" in line for line in said.restrictions)
@@ -64,7 +64,7 @@ def test_it_answers_by_name_and_says_what_it_is(package: bool) -> None:
 def test_what_slips_through_the_check_writes_nothing(tmp_path: Path) -> None:
     """Nothing checks the operations here: the child's missing rights alone keep the file from being written."""
     with (
-        ReferenceProcess(job(), writing(tmp_path / "file").SerializeToString()) as process,
+        start(job(), writing(tmp_path / "file").SerializeToString()) as process,
         pytest.raises(EvaluationError, match="cannot run the original"),
     ):
         process.run({"in": np.zeros(1, np.float32)})
@@ -86,17 +86,17 @@ def test_a_wrong_shape_or_graph_is_told_and_the_next_batch_runs() -> None:
     graph.node[2].name = graph.node[1].input[1] = "more"
     two = Job("net", "tensorflow", {"in": "images:0", "more": "more:0"}, {"out": "logits:0"})
     three, four = np.ones(3, np.float32), np.ones(4, np.float32)
-    with ReferenceProcess(two, graph.SerializeToString()) as process:
+    with start(two, graph.SerializeToString()) as process:
         with pytest.raises(EvaluationError, match="TensorFlow cannot run the original: Incompatible shapes"):
             process.run({"in": three, "more": four})
         assert process.run({"more": three, "in": three})["out"].tolist() == [2, 2, 2]
     graph.node[1].op = "NoSuchOperation"
-    with ReferenceProcess(two, graph.SerializeToString()) as process, pytest.raises(EvaluationError, match="NoSuchOp"):
+    with start(two, graph.SerializeToString()) as process, pytest.raises(EvaluationError, match="NoSuchOp"):
         process.ready()
 
 
 def test_one_that_dies_is_told() -> None:
-    with ReferenceProcess(job(), doubling().SerializeToString()) as process:
+    with start(job(), doubling().SerializeToString()) as process:
         process.ready()
         os.kill(process.pid, signal.SIGABRT)
         with pytest.raises(EvaluationError, match="was ended by SIGABRT"):
@@ -105,14 +105,14 @@ def test_one_that_dies_is_told() -> None:
 
 def test_too_little_memory_is_told() -> None:
     with (
-        ReferenceProcess(job(memory=1 << 20), doubling().SerializeToString()) as process,
+        start(job(memory=1 << 20), doubling().SerializeToString()) as process,
         pytest.raises(EvaluationError, match="needs more memory"),
     ):
         process.run({"in": np.zeros(1 << 24, np.float32)})
 
 
 def test_it_ends_with_its_owner() -> None:
-    process = ReferenceProcess(job(), doubling().SerializeToString())
+    process = start(job(), doubling().SerializeToString())
     process.ready()
     pid = process.pid
     process.close()
@@ -131,5 +131,7 @@ def test_waiting_can_be_stopped() -> None:
     def stop() -> None:
         raise Stop
 
-    with ReferenceProcess(job(), doubling().SerializeToString(), stop) as process, pytest.raises(Stop):
-        process.ready()
+    with ReferenceProcess("tensorflow", check_stop=stop) as process:
+        process.load(job(), doubling().SerializeToString())
+        with pytest.raises(Stop):
+            process.ready()

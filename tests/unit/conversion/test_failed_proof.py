@@ -37,9 +37,6 @@ class Original(Reference):
         mean = feeds["x"].mean(keepdims=True) if self._value is None else np.full((1, 1), self._value)
         return {"y": mean + self._step * self._answers}
 
-    def close(self) -> None:
-        pass
-
 
 def model(value: float = 0.5, *, random: bool = False) -> openvino.Model:
     import openvino.opset13 as ops

@@ -127,9 +127,6 @@ class Original(Reference):
     def infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         return Sum().infer(feeds, self.outputs)
 
-    def close(self) -> None:
-        pass
-
 
 def _reverse(image: Any) -> Any:
     return image[..., ::-1]

@@ -120,7 +120,7 @@ class Checkpoint:
                 f"expected {list(self.entries[raw].shape)}",
                 hint=self.fetch_again,
             )
-        return float(np.max(np.abs(self.value(raw).astype(float) - self.value(shadow).astype(float)), initial=0.0))
+        return float(np.max(np.abs(np.subtract(self.value(raw), self.value(shadow), dtype=np.float64)), initial=0.0))
 
     def _partitioned(self, name: str) -> FreezeError:
         return FreezeError(f"{self.prefix}: the variable {name!r} is partitioned, which is not supported")

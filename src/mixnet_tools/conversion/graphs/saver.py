@@ -7,8 +7,9 @@ published the graph. Pure, on protobuf messages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.graphs.surgery import tensor
@@ -36,6 +37,7 @@ def restored_names(graph: GraphDef, restore_operation: str) -> dict[str, str]:
     in ``graph`` restores nothing.
     """
     nodes = {node.name: node for node in graph.node}
+    texts = cache(partial(_texts, nodes))  # one list of names serves all variables
     found: dict[str, str] = {}
     queue, seen = [restore_operation], set[str]()
     while queue:
@@ -45,7 +47,7 @@ def restored_names(graph: GraphDef, restore_operation: str) -> dict[str, str]:
         seen.add(name)
         node = nodes[name]
         if node.op in _ASSIGNMENTS and len(node.input) > 1:
-            key = _key(nodes, node.input[1])
+            key = _key(nodes, texts, node.input[1])
             if key is not None and node.input[0] in nodes and nodes[node.input[0]].op in VARIABLE_OPS:
                 found[node.input[0]] = key
         else:
@@ -121,7 +123,7 @@ def _strings(node: NodeDef, name: str, texts: list[str], *, scalar: bool = False
     value.string_val.extend(text.encode("utf-8", "surrogateescape") for text in texts)
 
 
-def _key(nodes: Mapping[str, NodeDef], value: str) -> str | None:
+def _key(nodes: Mapping[str, NodeDef], texts: Callable[[str], list[str]], value: str) -> str | None:
     """The name in the checkpoint of the tensor ``value``, None where it does not come from there."""
     name, index = tensor(value)
     passed: set[str] = set()  # a damaged graph may go in a circle
@@ -131,8 +133,8 @@ def _key(nodes: Mapping[str, NodeDef], value: str) -> str | None:
     if name not in nodes or len(nodes[name].input) < _RESTORING.get(nodes[name].op, 1 << 30):
         return None
     node = nodes[name]
-    names = _texts(nodes, node.input[1])
-    slices = _texts(nodes, node.input[2]) if node.op == "RestoreV2" else [""]
+    names = texts(node.input[1])
+    slices = texts(node.input[2]) if node.op == "RestoreV2" else [""]
     if not index < len(names):
         return None
     part = slices[min(index, len(slices) - 1)] if slices else ""

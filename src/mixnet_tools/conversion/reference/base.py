@@ -9,7 +9,7 @@ from mixnet_tools.inference.base import Array
 
 
 class Reference(ABC):
-    """A source model that runs in the framework it was made with. Close it when it is no longer needed.
+    """A source model that runs in the framework it was made with.
 
     ``inputs`` and ``outputs`` are the plan's names, or the source's where the plan has none.
     """
@@ -35,7 +35,3 @@ class Reference(ABC):
     @abstractmethod
     def infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs for an array for each input. Raises :class:`EvaluationError` where it cannot be computed."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End it, and free what it holds."""

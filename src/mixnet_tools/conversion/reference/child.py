@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mixnet_tools.conversion.reference.base import Reference
@@ -22,13 +23,15 @@ _UNKNOWN_OPERATION = "Op type not registered"
 class ChildReference(Reference):
     """The model of a job. It begins to load at once; whoever asks for its outputs waits for it."""
 
-    def __init__(self, job: Job, model: bytes, smaller: Callable[[], bytes] | None = None) -> None:
-        """Start the child. ``smaller`` gives the model without what is never run, for libraries that do not know all
-        its operations.
+    def __init__(
+        self, process: ReferenceProcess, job: Job, model: bytes, smaller: Callable[[], bytes] | None = None
+    ) -> None:
+        """Load ``model`` into ``process``. ``smaller`` gives the model without what is never run, for libraries that
+        do not know all its operations.
         """
         self.inputs, self.outputs = tuple(job.inputs), tuple(job.outputs)
-        self._job, self._smaller = job, smaller
-        self._process = ReferenceProcess(job, model)
+        self._process, self._job, self._smaller = process, job, smaller
+        process.load(job, model)
 
     def _ready(self) -> Running:
         try:
@@ -36,8 +39,8 @@ class ChildReference(Reference):
         except EvaluationError as error:
             if self._smaller is None or _UNKNOWN_OPERATION not in str(error):
                 raise
-        self._process.close()
-        self._process, self._smaller = ReferenceProcess(self._job, self._smaller()), None
+        self._process.load(self._job, self._smaller())
+        self._smaller = None
         return self._process.ready()
 
     @property
@@ -64,13 +67,10 @@ class ChildReference(Reference):
         except EvaluationError as error:
             raise EvaluationError(str(error), hint=error.hint or "convert without comparing: `verify=False`") from error
 
-    def close(self) -> None:
-        """See :meth:`Reference.close`."""
-        self._process.close()
 
-
-def graph_reference(job: Job, graph: GraphDef) -> Reference:
-    """The original whose TensorFlow graph is ``graph``, as it stands in its file."""
+def graph_reference(process: ReferenceProcess, job: Job, graph: GraphDef) -> Reference:
+    """The original whose TensorFlow graph is ``graph``, as it stands in its file, in ``process``."""
+    job = replace(job, rewrite=False)
     return ChildReference(
-        job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
+        process, job, graph.SerializeToString(), lambda: reached_part(graph, purposes_of(job)).SerializeToString()
     )

@@ -17,6 +17,8 @@ from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.sources.formats import checkpoint_without_graph, recognize
 from mixnet_tools.errors import FreezeError, NextStep
 from mixnet_tools.inference.base import Array
+from mixnet_tools.reference.job import FrameworkName
+from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.values import FrozenGraph
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class SourceModel(ABC):
     conversion.json, and ``content`` the kind of :class:`~mixnet_tools.conversion.sources.formats.Format` that its file
     has. ``framework`` is the descriptor's framework, and ``option`` the Model Optimizer's option that holds
     the path. ``freezers`` and ``weights`` are what users can choose, the default first. ``takes_constants`` says
-    whether an input can be replaced by a constant.
+    whether an input can be replaced by a constant. ``runs_in`` is the framework that runs the original.
     """
 
     kind: ClassVar[str]
@@ -40,6 +42,7 @@ class SourceModel(ABC):
     freezers: ClassVar[tuple[Freezer, ...]] = ("openvino", "tensorflow")
     weights: ClassVar[tuple[Weights | None, ...]] = (None, "raw")
     takes_constants: ClassVar[bool] = False
+    runs_in: ClassVar[FrameworkName] = "tensorflow"
 
     def __init__(self, plan: ConversionPlan) -> None:
         """``plan.source`` says where the model is. Nothing is read yet."""
@@ -72,11 +75,10 @@ class SourceModel(ABC):
         """Names of the source's own operations; at least those that look as if OpenVINO made them up (``Relu_1``)."""
 
     @abstractmethod
-    def reference(self) -> Reference:
-        """Start the original, to compare with.
+    def reference(self, process: ReferenceProcess) -> Reference:
+        """Load the original into ``process``, to compare with.
 
-        Raises :class:`FreezeError` where the files are damaged, :class:`EvaluationError` where the framework cannot
-        load it, :class:`MissingDependency` where the framework is not installed.
+        Raises :class:`FreezeError` where the files are damaged, :class:`MissingDependency` where a package is missing.
         """
 
     def read(self) -> ConversionPlan:

@@ -21,6 +21,7 @@ from mixnet_tools.conversion.sources.openvino_frontend import convert_file, rest
 from mixnet_tools.errors import FreezeError, listed
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
@@ -83,9 +84,9 @@ class GraphSource(SourceModel):
         """See :meth:`SourceModel.node_names`."""
         return self.pruned.node_names
 
-    def reference(self) -> Reference:
+    def reference(self, process: ReferenceProcess) -> Reference:
         """See :meth:`SourceModel.reference`."""
-        return graph_reference(*self._job)
+        return graph_reference(process, *self._job)
 
     def freeze(self) -> FrozenGraph:
         """See :meth:`SourceModel.freeze`."""
@@ -153,6 +154,7 @@ class GraphSource(SourceModel):
             outputs={cut.text: cut.tensor for cut in plan.outputs} or {name: name for name in self._cut.outputs},
             restore=restore,
             readable=tuple(str(path.resolve().parent) for path in self.files()[1:2]),
+            weights=sum(path.stat().st_size for path in self.files()[1:]),
         )
         refuse_unsafe(graph, purposes_of(job), str(plan.source.path))
         return job, graph

@@ -21,7 +21,7 @@ from mixnet_tools.errors import EvaluationError, FreezeError
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
 from mixnet_tools.reference.plain_prefix import PlainPrefix
-from mixnet_tools.reference.process import ReferenceProcess
+from mixnet_tools.reference.process import start
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
@@ -105,7 +105,7 @@ class MetaGraphSource(GraphSource):
             reading, tensors = reading_graph(type(graph), str(plain.prefix), kinds)
             folders = (str(self.prefix.resolve().parent), *plain.folders)
             job = Job(self.plan.model, "tensorflow", {}, tensors, readable=folders)
-            with ReferenceProcess(job, reading.SerializeToString()) as process:
+            with start(job, reading.SerializeToString()) as process:
                 try:
                     return process.run({})
                 except EvaluationError as error:

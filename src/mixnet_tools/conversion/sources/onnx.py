@@ -19,6 +19,7 @@ from mixnet_tools.inference.base import Array
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.reference.onnx_cut import Ends, cut, find_ends, is_whole
 from mixnet_tools.reference.onnx_file import constants, external_files, job_for, locations_in, read
+from mixnet_tools.reference.process import ReferenceProcess
 
 if TYPE_CHECKING:
     import onnx
@@ -33,6 +34,7 @@ class OnnxSource(SourceModel):
     framework = "onnx"
     option = "input_model"
     freezers = ("openvino",)
+    runs_in = "onnx"
 
     @classmethod
     def parse_name(cls, text: str) -> Cut:
@@ -88,12 +90,12 @@ class OnnxSource(SourceModel):
         if self._parsed is not None:
             yield from constants(self._parsed, self.plan.source.path.parent)
 
-    def reference(self) -> Reference:
+    def reference(self, process: ReferenceProcess) -> Reference:
         """See :meth:`SourceModel.reference`."""
         path = self.plan.source.path
         model = read(path) if self._parsed is None else self._cut
         ends = self._ends or find_ends(model, *self._names)
-        return ChildReference(*job_for(self.plan.model, path, model, ends))
+        return ChildReference(process, *job_for(self.plan.model, path, model, ends))
 
     @property
     def _names(self) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Calls OpenVINO's converter on a file, and makes its errors say what is wrong with which file."""
+"""Converts a file by OpenVINO's frontends, and makes their errors say what is wrong with which file."""
 
 from __future__ import annotations
 
@@ -23,16 +23,57 @@ def convert_file(source: SourceModel, path: Path, outputs: Sequence[str] = ()) -
     ``outputs`` are tensors inside the graph to end at (default: the file's own outputs). Raises
     :class:`ConversionError` where OpenVINO cannot convert it.
     """
-    import openvino
-
     try:
-        return openvino.convert_model(path, **({"output": list(outputs)} if outputs else {}))
+        try:
+            return _by_frontend(path, source.framework, outputs)
+        except ImportError:  # a version of OpenVINO without these calls
+            return _by_converter(path, outputs)
     except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
         raise ConversionError(
             f"{source.plan.model}: OpenVINO cannot convert {source.plan.source.path}: {first_lines(error)} "
             "(the download is damaged, or the model uses an unsupported operation)",
             hint=source.fetch_again,
         ) from error
+
+
+def _by_converter(path: Path, outputs: Sequence[str]) -> openvino.Model:
+    import openvino
+
+    return openvino.convert_model(path, **({"output": list(outputs)} if outputs else {}))
+
+
+def _by_frontend(path: Path, framework: str, outputs: Sequence[str]) -> openvino.Model:
+    """The same model as ``openvino.convert_model`` makes, in half its time.
+
+    The calls are the same, but no process is started that sends usage statistics, and no options are parsed.
+    """
+    import openvino
+    from openvino._offline_transformations import (
+        apply_fused_names_cleanup,
+        apply_moc_legacy_transformations,
+        apply_moc_transformations,
+        compress_quantize_weights_transformation,
+    )
+    from openvino.frontend import FrontEndManager
+
+    frontend = FrontEndManager().load_by_framework(framework)
+    loaded = frontend.load(str(path))
+    if outputs:
+        places = [loaded.get_place_by_tensor_name(name) or loaded.get_place_by_operation_name(name) for name in outputs]
+        missing = [name for name, place in zip(outputs, places, strict=True) if place is None]
+        if missing:
+            raise ConversionError(f"the graph has no {missing[0]!r} for the model's output")
+        loaded.override_all_outputs(places)
+    model: openvino.Model = frontend.convert(loaded)
+    openvino.preprocess.PrePostProcessor(model).build()  # it also cleans up what the frontend leaves
+    apply_moc_transformations(model, cf=False, smart_reshape=True)
+    compress_quantize_weights_transformation(model)
+    if framework == "onnx":
+        apply_moc_legacy_transformations(model, [])
+    apply_fused_names_cleanup(model)
+    model.set_rt_info(openvino.get_version(), "Runtime_version")
+    model.set_rt_info("False", ["conversion_parameters", "is_python_object"])
+    return model
 
 
 def has_outputs(model: openvino.Model, outputs: Sequence[str]) -> bool:

@@ -25,6 +25,7 @@ from mixnet_tools.errors import FreezeError, first_line, listed
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.reference.job import Job, Restore
+from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
@@ -77,10 +78,10 @@ class SavedModelSource(SourceModel):
         self._job  # noqa: B018 - refuses what is unsafe
         return self.plan
 
-    def reference(self) -> Reference:
+    def reference(self, process: ReferenceProcess) -> Reference:
         """See :meth:`SourceModel.reference`."""
         job, meta = self._job
-        return graph_reference(job, meta.graph_def)
+        return graph_reference(process, job, meta.graph_def)
 
     @cached_property
     def _job(self) -> tuple[Job, MetaGraphDef]:
@@ -110,6 +111,7 @@ class SavedModelSource(SourceModel):
             initializers=(init,) if init else (),
             assets=assets(meta, folder.absolute()),
             readable=(str(folder.resolve()),),
+            weights=sum(path.stat().st_size for path in self.files()),
         )
         refuse_unsafe(meta.graph_def, purposes_of(job), str(folder / GRAPH_FILE))
         return job, meta
