@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.reference.frozen_signature import SignatureFreezer
 from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.tensorflow_library import Library, LibraryNotUsable, Session
 
@@ -71,6 +72,8 @@ class _TensorFlowPackage:
 
     def load(self, job: Job, model: bytes) -> Original:
         tensorflow = self._tensorflow
+        if job.freeze is not None:
+            return SignatureFreezer(tensorflow, job)
         graph_def = tensorflow.compat.v1.GraphDef.FromString(model)
         graph = tensorflow.Graph()
         with graph.as_default():

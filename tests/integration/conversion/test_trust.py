@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.convert import convert
 from mixnet_tools.conversion.options import ConversionOptions
-from mixnet_tools.errors import UnsafeModelError
+from mixnet_tools.conversion.sources.kinds import open_source
+from mixnet_tools.errors import FreezeError, UnsafeModelError
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
 from tests.support.graphs import ModelFolder, image_input
 
@@ -72,6 +75,29 @@ def test_a_saved_model_that_writes_is_refused_by_name_before_anything_runs(tmp_p
         assert "its initializer" in stderr if where == "initializer" else "the outputs" in stderr
     assert not evil.exists()
     assert not (folder.files / "FP32").exists()
+
+
+def test_a_saved_model_is_frozen_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing checks the operations here: the missing rights of the process that loads it keep the file away."""
+    evil = tmp_path / "evil.txt"
+    folder = saved_model(tmp_path / "model", evil, "initializer")
+    monkeypatch.setattr("mixnet_tools.conversion.sources.saved_model.refuse_unsafe", lambda *_: None)
+    with pytest.raises(FreezeError, match="cannot load the SavedModel"):
+        open_source(plan_conversion(folder.descriptor, folder.root)).freeze()
+    assert not evil.exists() or evil.stat().st_size == 0
+
+
+def test_no_graph_is_loaded_by_tensorflow_in_the_users_own_process(tmp_path: Path) -> None:
+    folder = graphs.tf1_saved_model(tmp_path / "model")
+    program = (
+        "import sys\n"
+        "from mixnet_tools.cli.main import run\n"
+        "code = run('convert', sys.argv[1:], 'mixnet-convert')\n"
+        "sys.exit(code or 'tensorflow' in sys.modules)"
+    )
+    words = command(folder, "-o", str(tmp_path), "--freezer", "tensorflow", "--keep_frozen", "--precisions", "FP32")
+    subprocess.run([sys.executable, "-c", program, *map(str, words)], check=True)
+    assert len(list(tmp_path.rglob("*.frozen.pb"))) == len(list(tmp_path.rglob("FP32/*.xml"))) == 1
 
 
 @pytest.mark.parametrize("operation", ["SaveV2", "WriteFile", "PyFunc", "ReadFile"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +20,11 @@ from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, has_outputs, names_in, write
-from mixnet_tools.errors import FreezeError, first_line, listed
+from mixnet_tools.errors import EvaluationError, FreezeError, listed
 from mixnet_tools.inference.openvino import port_named
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from mixnet_tools.reference.frozen_signature import FrozenSignature, answer_of, freezing_job
 from mixnet_tools.reference.job import Job, Restore
-from mixnet_tools.reference.process import ReferenceProcess
+from mixnet_tools.reference.process import ReferenceProcess, start
 from mixnet_tools.reference.reachable import purposes_of, refuse_unsafe
 from mixnet_tools.values import FrozenGraph
 
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 SIGNATURE = "serving_default"
-
-
-@dataclass(frozen=True)
-class _Signature:
-    """The signature's function as a GraphDef without variables, and the tensor of each input and output by name."""
-
-    graph_def: bytes
-    inputs: dict[str, str]
-    outputs: dict[str, str]
 
 
 class SavedModelSource(SourceModel):
@@ -158,28 +148,13 @@ class SavedModelSource(SourceModel):
         return known[name]
 
     @cached_property
-    def _signature(self) -> _Signature:
-        self.check_files()
-        tensorflow = import_tensorflow()
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
+    def _signature(self) -> FrozenSignature:
+        """The signature without variables, made by TensorFlow in a process with few rights."""
         folder = self.plan.source.path
-        try:
-            # The loaded object owns the variables: it must live as long as its functions are in use.
-            loaded = tensorflow.saved_model.load(str(folder))
-        except Exception as error:  # anything from a protobuf error to an AttributeError of a missing layer
-            message = f"{folder}: cannot load the SavedModel: {first_line(error)[:200]}"
-            raise FreezeError(message, hint=self.fetch_again) from error
-        signatures = dict(loaded.signatures)
-        if SIGNATURE not in signatures:
-            available = listed(signatures) or "none"
-            raise FreezeError(f"{folder}: no signature {SIGNATURE!r}; available: {available}")
-        signature = signatures[SIGNATURE]
-        function = convert_variables_to_constants_v2(signature)
-        # TensorFlow lists both in the order of their names.
-        inputs, outputs = sorted(signature.structured_input_signature[1]), sorted(signature.structured_outputs)
-        return _Signature(
-            function.graph.as_graph_def().SerializeToString(deterministic=True),
-            dict(zip(inputs, (entry.name for entry in function.inputs), strict=True)),
-            dict(zip(outputs, (entry.name for entry in function.outputs), strict=True)),
-        )
+        size = sum(path.stat().st_size for path in self.files())
+        job = freezing_job(self.plan.model, folder, SIGNATURE, size)
+        with start(job, b"", package=True) as process:
+            try:
+                return answer_of(process)
+            except EvaluationError as error:
+                raise FreezeError(f"{folder}: cannot load the SavedModel: {error}", hint=self.fetch_again) from error
