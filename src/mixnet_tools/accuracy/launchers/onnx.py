@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,10 @@ from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.onnx import OnnxModel
 from mixnet_tools.ir.image_input import CHANNELS, ImageInput
+from mixnet_tools.reference.onnx_file import read
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class OnnxRunner(Synchronous):
@@ -27,8 +32,9 @@ class OnnxRunner(Synchronous):
         if not path.is_file():
             raise EvaluationError(f"{path}: no such model", hint="download the model first")
         try:
-            self._model = OnnxModel(path, threads=threads)
-            self._image = _read_image_input(path)
+            parsed = read(path)
+            self._image = _image_input(parsed.graph, path)
+            self._model = OnnxModel(path, threads=threads, parsed=parsed)
         except MixnetToolsError:
             raise
         except Exception as error:  # of protobuf, onnx and ONNX Runtime, without a common base
@@ -56,11 +62,8 @@ class OnnxRunner(Synchronous):
         return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
 
 
-def _read_image_input(path: Path) -> ImageInput:
-    """Read the one image input of an ONNX file. Raises :class:`EvaluationError` where it has another form."""
-    import onnx
-
-    graph = onnx.load(path, load_external_data=False).graph
+def _image_input(graph: onnx.GraphProto, path: Path) -> ImageInput:
+    """The one image input of a graph, read from ``path``. Raises :class:`EvaluationError` where it has another form."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []

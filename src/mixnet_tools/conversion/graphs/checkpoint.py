@@ -19,6 +19,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.conversion.graphs.message_class import Field, message_class
 from mixnet_tools.conversion.graphs.variables import AVERAGE_SUFFIX
 from mixnet_tools.errors import FreezeError, NextStep
 from mixnet_tools.reference.tensorflow_library import TensorFlowFailure, dtype_of
@@ -142,9 +143,9 @@ def read_checkpoint(prefix: Path, fetch_again: NextStep) -> Checkpoint:
         header, entries = None, {}
         for key, value in _pairs(data):
             if not key:
-                header = _messages()[0].FromString(value)
+                header = _header_class().FromString(value)
                 continue
-            entry = _messages()[1].FromString(value)
+            entry = _entry_class().FromString(value)
             shape = tuple(int(dim.size) for dim in entry.shape.dim)
             entries[key.decode("utf-8", "surrogateescape")] = Entry(
                 entry.dtype, shape, entry.shard_id, entry.offset, entry.size, bool(entry.slices)
@@ -260,40 +261,21 @@ class _Fields(Protocol):
 
 
 @cache
-def _messages() -> tuple[_Message, _Message]:
-    """The message classes BundleHeaderProto and BundleEntryProto, as far as they are needed here."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from tensorboard.compat.proto import tensor_shape_pb2
+def _header_class() -> _Message:
+    fields = [Field("num_shards", 1, "int32"), Field("endianness", 2, "int32")]
+    return cast(_Message, message_class("BundleHeaderProto", fields))
 
-    file = descriptor_pb2.FileDescriptorProto(
-        name="mixnet_tools/tensor_bundle.proto",
-        package="mixnet_tools",
-        syntax="proto3",
-        dependency=[tensor_shape_pb2.DESCRIPTOR.name],
-    )
-    field = descriptor_pb2.FieldDescriptorProto
-    shape = f".{tensor_shape_pb2.TensorShapeProto.DESCRIPTOR.full_name}"
-    fields = {
-        "BundleHeaderProto": [("num_shards", 1, field.TYPE_INT32), ("endianness", 2, field.TYPE_INT32)],
-        "BundleEntryProto": [
-            ("dtype", 1, field.TYPE_INT32),
-            ("shape", 2, field.TYPE_MESSAGE),
-            ("shard_id", 3, field.TYPE_INT32),
-            ("offset", 4, field.TYPE_INT64),
-            ("size", 5, field.TYPE_INT64),
-            ("slices", 7, field.TYPE_BYTES),
-        ],
-    }
-    for message, entries in fields.items():
-        described = file.message_type.add(name=message)
-        for name, number, kind in entries:
-            label = field.LABEL_REPEATED if name == "slices" else field.LABEL_OPTIONAL
-            added = described.field.add(name=name, number=number, type=kind, label=label)
-            if kind == field.TYPE_MESSAGE:
-                added.type_name = shape
-    pool = descriptor_pool.Default()
-    pool.Add(file)
-    header, entry = (
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"mixnet_tools.{name}")) for name in fields
-    )
-    return cast(_Message, header), cast(_Message, entry)
+
+@cache
+def _entry_class() -> _Message:
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+    fields = [
+        Field("dtype", 1, "int32"),
+        Field("shape", 2, TensorShapeProto),
+        Field("shard_id", 3, "int32"),
+        Field("offset", 4, "int64"),
+        Field("size", 5, "int64"),
+        Field("slices", 7, "bytes", repeated=True),
+    ]
+    return cast(_Message, message_class("BundleEntryProto", fields))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from mixnet_tools.conversion.graphs.graph_file import parse_graph
+from mixnet_tools.conversion.graphs.message_class import Field, message_class
 from mixnet_tools.errors import FreezeError, NextStep
 
 if TYPE_CHECKING:
@@ -57,24 +58,9 @@ class _SavedModel(Protocol):
 @cache
 def _class() -> type[Message]:
     """The message class SavedModel, as far as it is needed here: tensorflow/core/protobuf/saved_model.proto."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from tensorboard.compat.proto import meta_graph_pb2
+    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
 
-    meta_graph = meta_graph_pb2.MetaGraphDef.DESCRIPTOR
-    file = descriptor_pb2.FileDescriptorProto(
-        name="mixnet_tools/saved_model.proto",
-        package="mixnet_tools",
-        syntax="proto3",
-        dependency=[meta_graph.file.name],
-    )
-    field = descriptor_pb2.FieldDescriptorProto
-    file.message_type.add(name="SavedModel").field.add(
-        name="meta_graphs", number=2, type=field.TYPE_MESSAGE, label=field.LABEL_REPEATED,
-        type_name=f".{meta_graph.full_name}",
-    )  # fmt: skip
-    pool = descriptor_pool.Default()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("mixnet_tools.SavedModel"))
+    return message_class("SavedModel", [Field("meta_graphs", 2, MetaGraphDef, repeated=True)])
 
 
 def _message() -> Message:
