@@ -272,7 +272,7 @@ def test_a_conversion_on_a_terminal_names_its_stages_in_one_line(nano_dir: Path,
     os.close(terminal)
     shown = os.read(here, 1 << 20).decode()
     os.close(here)
-    stages = ["reading", "loading OpenVINO", "converting", "writing FP16", "running the original", "comparing FP16"]
+    stages = ["reading", "loading OpenVINO", "converting", "running the original", "writing FP16", "comparing FP16"]
     places = [shown.index(f"\rmixnet-nano: {stage}") for stage in stages]
     assert places == sorted(places)
     left = [line.rpartition("\r")[2] for line in shown.replace("\r\n", "\n").split("\n")]

@@ -69,7 +69,6 @@ def staged(model: openvino.Model, target: IRModel) -> Iterator[IRModel]:
             raise OutputError(
                 f"{folder}: cannot write the IR: {last_line(error)}", hint="is the disk full, or the folder read-only?"
             ) from error
-        del model  # so that the caller's reference is the last one
         yield IRModel(target.name, target.precision, xml, xml.with_suffix(".bin"))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
