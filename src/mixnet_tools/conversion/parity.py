@@ -90,10 +90,10 @@ class ParityCheck:
         self._planned = {port.name: port for port in ports}
         runs = [self._run(feed) for feed in self._feeds]
         self._expected = {name: [run[name] for run in runs] for name in original.outputs}
-        again = self._run(self._feeds[0])
         self._repeats = all(
-            np.array_equal(again[name], first[0], equal_nan=_is_float(first[0]))
-            for name, first in self._expected.items()
+            np.array_equal(again[name], runs[0], equal_nan=_is_float(runs[0]))
+            for again in map(self._run, self._feeds[:1])
+            for name, runs in self._expected.items()
         )
 
     def compare(self, converted: Model, precision: str) -> tuple[ParityResult, ...]:
