@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -269,3 +270,102 @@ def random_operation(root: Path) -> OutsideModel:
         image = _image(tf, v1)
         dropped = v1.nn.dropout(network(tf, v1, image, weights), rate=0.5)
         return _saved(root, session, v1, tf.identity(dropped, name="logits"), image)
+
+
+def _saved_model(
+    root: Path,
+    names: tuple[str, str],
+    signatures: dict[str, tuple[str, str]],
+    tags: list[list[str]],
+    *more: str,
+) -> OutsideModel:
+    """A SavedModel of TensorFlow 1 whose graphs have ``tags``; the descriptor calls its input and output ``names``.
+
+    ``signatures`` are the names of input and output by key. The graph's own are ``image`` and ``probabilities``.
+    """
+    arguments = ["--saved_model_dir=$dl_dir/saved", f"--output={names[1]}", *more]
+    folder = ModelFolder(root, "outside", arguments, image_input(names[0], SIDE))
+    with graph() as (tf, v1, session, weights):
+        image = _image(tf, v1)
+        output = tf.nn.softmax(network(tf, v1, image / 255.0, weights), name="probabilities")
+        session.run(v1.global_variables_initializer())
+        define = v1.saved_model.predict_signature_def
+        defined = {key: define({given: image}, {taken: output}) for key, (given, taken) in signatures.items()}
+        builder = v1.saved_model.Builder(str(folder.files / "saved"))
+        builder.add_meta_graph_and_variables(session, tags[0], signature_def_map=defined)
+        for further in tags[1:]:
+            builder.add_meta_graph(further, signature_def_map=defined)
+        builder.save()
+        answers = [[session.run(output, {image: picture})] for picture in PICTURES]
+    name = names[0].removesuffix(":0")
+    feed = f"{name}/placeholder_out_port_0" if names[0].endswith(":0") else name
+    return OutsideModel(folder, [{feed: picture} for picture in PICTURES], answers)
+
+
+_SERVING = {"serving_default": ("inputs", "scores")}
+
+
+def keys_of_the_signature(root: Path) -> OutsideModel:
+    """The descriptor names the signature's keys."""
+    return _saved_model(root, ("inputs", "scores"), _SERVING, [["serve"]])
+
+
+def nodes_behind_the_signature(root: Path) -> OutsideModel:
+    """The descriptor names the nodes."""
+    return _saved_model(root, ("image", "probabilities"), _SERVING, [["serve"]])
+
+
+def tensors_behind_the_signature(root: Path) -> OutsideModel:
+    """The descriptor names the tensors."""
+    return _saved_model(root, ("image:0", "probabilities:0"), _SERVING, [["serve"]])
+
+
+def keys_that_are_nodes_too(root: Path) -> OutsideModel:
+    """The signature's keys are also the names of the nodes."""
+    names = ("image", "probabilities")
+    return _saved_model(root, names, {"serving_default": names}, [["serve"]])
+
+
+def the_only_signature(root: Path) -> OutsideModel:
+    """The only signature has another name than readers expect."""
+    return _saved_model(root, ("x", "y"), {"predict": ("x", "y")}, [["serve"]])
+
+
+def a_chosen_signature(root: Path) -> OutsideModel:
+    """The descriptor chooses one of two signatures."""
+    signatures = {"first": ("inputs", "scores"), "second": ("x", "y")}
+    return _saved_model(root, ("x", "y"), signatures, [["serve"]], "--saved_model_signature=second")
+
+
+def for_training_and_serving(root: Path) -> OutsideModel:
+    """Two graphs, of which one is for serving."""
+    return _saved_model(root, ("inputs", "scores"), _SERVING, [["train"], ["serve"]])
+
+
+def without_tags(root: Path) -> OutsideModel:
+    """Graphs as modules of TF-Hub have them: one without tags, one for training."""
+    return _saved_model(root, ("inputs", "scores"), {"default": ("inputs", "scores")}, [[], ["train"]])
+
+
+def chosen_tags(root: Path) -> OutsideModel:
+    """The descriptor chooses one of two graphs for serving."""
+    return _saved_model(
+        root, ("inputs", "scores"), _SERVING, [["serve", "gpu"], ["serve"]], "--saved_model_tags=gpu,serve"
+    )
+
+
+def layer_of_keras(root: Path) -> OutsideModel:
+    """An export of Keras, whose output the descriptor calls as its layer."""
+    arguments = ["--saved_model_dir=$dl_dir/saved", "--output=predictions"]
+    folder = ModelFolder(root, "outside", arguments, image_input("image", SIDE))
+    tf = import_tensorflow()
+    layers = tf.keras.layers
+    tf.keras.utils.set_random_seed(2)
+    image = layers.Input((SIDE, SIDE, 3), name="image")
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, strides=2, activation="relu")(image / 255.0))
+    network = tf.keras.Model(image, layers.Dense(10, name="predictions")(features))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' own, of NumPy
+        network.export(str(folder.files / "saved"), verbose=False)
+        answers = [[network(picture).numpy()] for picture in PICTURES]
+    return OutsideModel(folder, [{"image": picture} for picture in PICTURES], answers)

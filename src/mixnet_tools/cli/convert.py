@@ -94,6 +94,17 @@ def add_arguments(parser: Parser) -> None:
         choices=("raw", "ema"),
         help="the checkpoint's raw weights or their moving averages (default: what the file's own saver restores)",
     )
+    how.add_argument(
+        "--signature",
+        metavar="NAME",
+        help="of a SavedModel, this signature (default: serving_default, or the only one)",
+    )
+    how.add_argument(
+        "--tags",
+        type=_tags,
+        metavar="T[,T]",
+        help="of a SavedModel with several graphs, the one with these tags (default: serve)",
+    )
     how.add_argument("--keep_frozen", action="store_true", help="leave the frozen graph beside the IR")
     how.add_argument(
         "--optimize", action="store_true", help="rewrite the graph into a faster one, where it is faster here"
@@ -146,6 +157,8 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         precisions=args.precisions,
         freezer=args.freezer,
         weights=args.weights,
+        signature=args.signature,
+        tags=args.tags,
         verify=not args.no_verify,
         keep_frozen=args.keep_frozen,
         serving=args.ovms,
@@ -153,6 +166,12 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         tune=args.tune,
         mo_args=tuple(args.mo_args),
     )
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    from mixnet_tools.conversion.arguments import parse_tags
+
+    return parse_tags(text)
 
 
 def _attempt(

@@ -35,7 +35,7 @@ EITHER = ("compress_to_fp16",)
 FLAGS = ("reverse_input_channels", "input_model_is_text")
 OPTIONS = (
     *SOURCES, "output", "input", "input_shape", "layout", "mean_values", "scale_values", "scale",
-    "freeze_placeholder_with_value", "compress_to_fp16",
+    "freeze_placeholder_with_value", "compress_to_fp16", "saved_model_tags", "saved_model_signature",
 )  # fmt: skip
 ALIASES = {"input_meta": "input_meta_graph", "m": "input_model"}
 PREPARATION_SCRIPT = "pre-convert.py"
@@ -83,8 +83,16 @@ class _Planner:
         plans = self.with_values(options, self.with_layouts(options, [e for e in inputs if e.value is None], kind))
         if constants and not kind.takes_constants:
             raise self.refuse("model_optimizer_args", f"--freeze_placeholder_with_value is not done for {kind.kind}")
-        source, folder = Source(kind.kind, path), self.download_dir
-        return ConversionPlan(descriptor.name, source, plans, outputs, tuple(constants), download_dir=folder)
+        return ConversionPlan(
+            model=descriptor.name,
+            source=Source(kind.kind, path),
+            inputs=plans,
+            outputs=outputs,
+            constants=tuple(constants),
+            signature=options.get("saved_model_signature"),
+            tags=parse_tags(options["saved_model_tags"]) if "saved_model_tags" in options else None,
+            download_dir=self.download_dir,
+        )
 
     def refuse_repeated(self, inputs: list[notation.InputText], outputs: tuple[Cut, ...]) -> None:
         for option, names in (("input", [entry.name for entry in inputs]), ("output", [cut.label for cut in outputs])):
@@ -267,6 +275,15 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", problem)
             constants.append(Constant(name.strip(), value.strip()))
         return constants
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """The tags of a SavedModel's graph, with commas between them; empty for the graph without tags.
+
+    >>> parse_tags("serve, gpu"), parse_tags("")
+    (('serve', 'gpu'), ())
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def is_image(plan: InputPlan) -> bool:

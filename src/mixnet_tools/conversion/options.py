@@ -24,7 +24,8 @@ class ConversionOptions:
     original. ``keep_frozen`` leaves the frozen graph beside the IRs. ``serving`` is an OpenVINO Model Server
     repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
     ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here. ``mo_args`` are further
-    arguments of the Model Optimizer, beside the descriptor's (``--scale=2``).
+    arguments of the Model Optimizer, beside the descriptor's (``--scale=2``). ``signature`` and ``tags`` choose a
+    SavedModel's signature and graph, instead of the descriptor.
     """
 
     precisions: tuple[str, ...] = PRECISIONS
@@ -36,6 +37,8 @@ class ConversionOptions:
     optimize: bool = False
     tune: bool = False
     mo_args: tuple[str, ...] = ()
+    signature: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 def make_plan(
@@ -50,10 +53,22 @@ def make_plan(
         wrong.append(f"`weights={options.weights}`: a {kind.kind} has no moving averages beside its weights")
     if options.freezer not in kind.freezers or (options.keep_frozen and "tensorflow" not in kind.freezers):
         wrong.append("`freezer=tensorflow` and `keep_frozen` are for TensorFlow models")
+    chosen = {
+        "signature": options.signature or plan.signature,
+        "tags": plan.tags if options.tags is None else options.tags,
+    }
+    if kind.kind != "saved_model":
+        wrong += [f"`{name}`: a {kind.kind} has none" for name, value in chosen.items() if value is not None]
     if wrong:
         raise UnsupportedOption("\n".join(f"{descriptor.name}: {problem}" for problem in wrong))
     only: Weights | None = "raw" if "ema" not in kind.weights else None
-    return replace(plan, weights=options.weights or only, freezer=options.freezer)
+    return replace(
+        plan,
+        weights=options.weights or only,
+        freezer=options.freezer,
+        signature=options.signature or plan.signature,
+        tags=plan.tags if options.tags is None else options.tags,
+    )
 
 
 def _check_options(options: ConversionOptions) -> None:

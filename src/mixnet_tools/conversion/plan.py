@@ -107,7 +107,8 @@ class ConversionPlan:
 
     An empty ``inputs`` or ``outputs`` means: those the source declares. ``weights`` are the checkpoint's raw values or
     their moving averages; None stands for those that the source's own saver restores. ``freezer`` is who reads the
-    weights: OpenVINO itself, or TensorFlow by way of a frozen graph. ``download_dir`` is the folder below which the
+    weights: OpenVINO itself, or TensorFlow by way of a frozen graph. ``signature`` and ``tags`` choose a SavedModel's
+    signature and graph (None: the only one, or the one for serving). ``download_dir`` is the folder below which the
     downloaded models lie.
     """
 
@@ -118,6 +119,8 @@ class ConversionPlan:
     constants: tuple[Constant, ...] = ()
     weights: Weights | None = None
     freezer: Freezer = "openvino"
+    signature: str | None = None
+    tags: tuple[str, ...] | None = None
     download_dir: Path = Path()
 
     @property

@@ -6,7 +6,7 @@ Loading a SavedModel runs what is in it. So it is loaded where the rights are fe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,12 +32,12 @@ class FrozenSignature:
     outputs: Mapping[str, str]
 
 
-def freezing_job(name: str, folder: Path, signature: str, size: int) -> Job:
-    """The job that freezes ``signature`` of the SavedModel in ``folder``, which has ``size`` bytes."""
+def freezing_job(name: str, folder: Path, signature: str, tags: Sequence[str], size: int) -> Job:
+    """The job that freezes ``signature`` of the graph with ``tags`` in the SavedModel ``folder``, of ``size`` bytes."""
     outputs = {"graph": "graph", "names": "names"}
     place = str(folder.absolute())
     readable = (str(folder.resolve()),)
-    return Job(name, "tensorflow", {}, outputs, readable=readable, weights=size, freeze=(place, signature))
+    return Job(name, "tensorflow", {}, outputs, readable=readable, weights=size, freeze=(place, signature, *tags))
 
 
 def answer_of(process: ReferenceProcess) -> FrozenSignature:
@@ -54,8 +54,10 @@ class SignatureFreezer:
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
         assert job.freeze is not None
-        folder, name = job.freeze
-        loaded = tensorflow.saved_model.load(folder)  # it owns the variables, and must live as long as its functions
+        folder, name, *tags = job.freeze
+        loaded = tensorflow.saved_model.load(
+            folder, tags
+        )  # it owns the variables, and must live as long as its functions
         signature = loaded.signatures[name]
         function = convert_variables_to_constants_v2(signature)
         # TensorFlow lists both in the order of their names.

@@ -27,8 +27,8 @@ class Job:
     to run once after ``restore``, fed with ``assets`` (tensor -> path). ``readable`` are the files and folders that
     the model consists of beside its bytes, ``weights`` how many bytes these are. ``threads`` is a number of processors,
     None for all. ``rewrite`` lets TensorFlow make the graph faster first, which costs more than it saves for a few
-    images. ``freeze`` is a SavedModel's folder and signature: the answer is then a graph instead of what it computes.
-    ``memory`` bounds the address space in bytes; None: by the size of the model.
+    images. ``freeze`` is a SavedModel's folder, signature and tags: the answer is then a graph instead of what it
+    computes. ``memory`` bounds the address space in bytes; None: by the size of the model.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Job:
     weights: int = 0
     threads: int | None = None
     rewrite: bool = True
-    freeze: tuple[str, str] | None = None
+    freeze: tuple[str, ...] | None = None
     memory: int | None = None
 
     def to_json(self) -> str:

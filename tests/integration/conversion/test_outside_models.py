@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mixnet_tools.errors import FreezeError, ParityError
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support import outside_onnx, outside_tensorflow
-from tests.support.commands import run
+from tests.support.commands import run, run_failing, run_ok
 from tests.support.graphs import ModelFolder, image_input
 from tests.support.outside import OutsideModel
 
@@ -35,6 +36,16 @@ TENSORFLOW: tuple[Callable[[Path], OutsideModel], ...] = (
     outside_tensorflow.behind_a_crop,
     outside_tensorflow.behind_a_decoder,
     outside_tensorflow.open_outputs,
+    outside_tensorflow.keys_of_the_signature,
+    outside_tensorflow.nodes_behind_the_signature,
+    outside_tensorflow.tensors_behind_the_signature,
+    outside_tensorflow.keys_that_are_nodes_too,
+    outside_tensorflow.the_only_signature,
+    outside_tensorflow.a_chosen_signature,
+    outside_tensorflow.for_training_and_serving,
+    outside_tensorflow.without_tags,
+    outside_tensorflow.chosen_tags,
+    outside_tensorflow.layer_of_keras,
 )
 ONNX: tuple[Callable[[Path], OutsideModel], ...] = (
     outside_onnx.two_inputs,
@@ -190,3 +201,32 @@ def test_a_model_of_another_format_is_recognized(
     assert words in str(caught.value)
     assert advice in (caught.value.hint or "")
     assert "download" not in (caught.value.hint or "")
+
+
+def test_signatures_are_listed_where_none_is_the_one(tmp_path: Path) -> None:
+    folder = outside_tensorflow.a_chosen_signature(tmp_path).folder
+    folder.change(model_optimizer_args=["--saved_model_dir=$dl_dir/saved", "--output=y"])
+    with pytest.raises(FreezeError, match=r"several signatures.*available: first, second") as caught:
+        convert(folder.descriptor, folder.root, folder.root)
+    assert caught.value.hint == "choose one: `signature=first`"
+    options = ConversionOptions(precisions=("FP32",), signature="second")
+    assert convert(folder.descriptor, folder.root, folder.root, options).irs[0].parity
+    with pytest.raises(FreezeError, match=r"no signature 'third'; available: first, second"):
+        convert(folder.descriptor, folder.root, folder.root, replace(options, signature="third"))
+
+
+def test_tags_are_listed_where_no_graph_has_them(tmp_path: Path) -> None:
+    folder = outside_tensorflow.chosen_tags(tmp_path).folder
+    root = str(folder.root)
+    words = ["--models_dir", str(folder.models), "-d", root, "--name", "outside", "--precisions", "FP32", "--tags"]
+    assert "the tags of its graphs are: gpu, serve; serve" in run_failing("convert", *words, "tpu")
+    run_ok("convert", *words, "serve")
+
+
+def test_a_frozen_signature_has_the_plans_names(tmp_path: Path) -> None:
+    made = outside_tensorflow.tensors_behind_the_signature(tmp_path)
+    folder = made.folder
+    options = ConversionOptions(precisions=("FP32",), freezer="tensorflow")
+    (ir,) = convert(folder.descriptor, folder.root, folder.root, options).irs
+    given = OpenVinoModel(ir.ir.xml).infer(made.feeds[0])
+    np.testing.assert_allclose(next(iter(given.values())), made.answers[0][0], rtol=1e-3)

@@ -32,8 +32,8 @@ NODE = b"\x0a\x10\x0a\x05image\x12\x07Identity"
         (b'name: "AlexNet"\nlayer {', None, "a Caffe model", "ONNX"),
         (b"\x1f\x8b\x08\0", None, "a compressed archive", "unpack_archive"),
         (b"a" * 257 + b"ustar\0" + b"0" * 300, None, "a tar archive", "unpack_archive"),
-        (b"", None, "nothing", "export the model"),
-        (b"\0" * 100, None, "nothing", "export the model"),
+        (b"", None, "empty", "export the model"),
+        (b"\0" * 100, None, "empty", "export the model"),
         (b"x" * 40 + b"W\xfb\x80\x8b$uG\xdb", None, "the index of a TensorFlow checkpoint", "--input_meta_graph"),
     ],
 )
@@ -84,6 +84,8 @@ def test_a_saved_models_folder_is_known_and_one_that_only_looks_so(tmp_path: Pat
 
 def test_a_checkpoint_without_a_graph_is_told(tmp_path: Path) -> None:
     meta = tmp_path / "net.ckpt.meta"
+    assert checkpoint_without_graph(meta) is None
+    (tmp_path / "net.ckpt.index").write_bytes(b"...")
     assert checkpoint_without_graph(meta) is None
     (tmp_path / "net.ckpt.index").write_bytes(b"..._CHECKPOINTABLE_OBJECT_GRAPH...")
     found = checkpoint_without_graph(meta)

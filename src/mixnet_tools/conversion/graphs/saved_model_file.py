@@ -8,31 +8,78 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from mixnet_tools.conversion.graphs.graph_file import parse_graph
 from mixnet_tools.conversion.graphs.message_class import Field, message_class
+from mixnet_tools.conversion.graphs.signature import DEFAULT
 from mixnet_tools.errors import FreezeError, NextStep
 
 if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
     from google.protobuf.message import Message
-    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
+    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 GRAPH_FILE = "saved_model.pb"
 SERVE = "serve"
+OUTPUT = "/output of the signature"
+"""OpenVINO takes a key that is also a node's name for another one."""
 INITIALIZER = "__saved_model_init_op"
 _INITIALIZER_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
-def read_meta_graph(folder: Path, fetch_again: NextStep) -> MetaGraphDef:
-    """The meta graph of the SavedModel in ``folder`` that is tagged for serving, or the only one.
+class SavedModel(Protocol):
+    """The message SavedModel of tensorflow/core/protobuf/saved_model.proto, as far as it is needed here."""
 
-    Raises :class:`FreezeError` where the file is damaged, and where no meta graph is the one to take.
+    meta_graphs: RepeatedCompositeFieldContainer[MetaGraphDef]
+
+
+def read_saved_model(folder: Path, fetch_again: NextStep) -> SavedModel:
+    """The SavedModel in ``folder``. Raises :class:`FreezeError` where the file is damaged."""
+    return cast(SavedModel, parse_graph(folder / GRAPH_FILE, _message(), "SavedModel", fetch_again))
+
+
+def choose_graph(saved: SavedModel, tags: tuple[str, ...] | None) -> MetaGraphDef:
+    """The graph of ``saved`` with exactly these ``tags``. By default the only one, else the one that is for serving.
+
+    Raises :class:`FreezeError`, which lists the tags that there are.
     """
-    parsed = cast(_SavedModel, parse_graph(folder / GRAPH_FILE, _message(), "SavedModel", fetch_again))
-    graphs = list(parsed.meta_graphs)
-    serving = [graph for graph in graphs if SERVE in graph.meta_info_def.tags]
-    chosen = serving or graphs
+    graphs = list(saved.meta_graphs)
+    sets = [frozenset(graph.meta_info_def.tags) for graph in graphs]
+    if tags is not None:
+        chosen = [graph for graph, found in zip(graphs, sets, strict=True) if found == frozenset(tags)]
+    else:
+        ways = (lambda _: len(graphs) == 1, {SERVE}.__eq__, {SERVE}.__le__, frozenset().__eq__)
+        fitting = ([graph for graph, found in zip(graphs, sets, strict=True) if fits(found)] for fits in ways)
+        chosen = next((found for found in fitting if found), [])
     if len(chosen) != 1:
-        found = "; ".join(", ".join(graph.meta_info_def.tags) or "(none)" for graph in graphs) or "none"
-        raise FreezeError(f"{folder}: expected one graph tagged {SERVE!r}, got {len(chosen)}; the tags are: {found}")
+        wanted = f"tagged {', '.join(tags) or 'with nothing'}" if tags is not None else f"tagged {SERVE}"
+        there = "; ".join(", ".join(sorted(found)) or "(no tags)" for found in sets) or "none"
+        example = ",".join(sorted(sets[0])) if sets else ""
+        raise FreezeError(
+            f"expected one graph {wanted}, got {len(chosen)}; the tags of its graphs are: {there}",
+            hint=f"choose one: `tags={example}`" if example else None,
+        )
     return chosen[0]
+
+
+def with_one_signature(saved: SavedModel, meta: MetaGraphDef, signature: SignatureDef) -> bytes:
+    """``saved`` with nothing but the graph ``meta``, tagged for serving, and ``signature`` as its default: the form in
+    which OpenVINO finds them. Outputs have keys that end in :data:`OUTPUT`.
+    """
+    result = type(saved)()
+    result.CopyFrom(saved)  # type: ignore[attr-defined]
+    del result.meta_graphs[:]
+    kept = result.meta_graphs.add()
+    kept.CopyFrom(meta)
+    del kept.meta_info_def.tags[:]
+    kept.meta_info_def.tags.append(SERVE)
+    for key in list(kept.signature_def):
+        if key != INITIALIZER:
+            del kept.signature_def[key]
+    default = kept.signature_def[DEFAULT]
+    default.CopyFrom(signature)
+    default.outputs.clear()
+    for key, info in signature.outputs.items():
+        default.outputs[key + OUTPUT].CopyFrom(info)
+    data: bytes = result.SerializeToString()  # type: ignore[attr-defined]
+    return data
 
 
 def initializer(meta: MetaGraphDef) -> str | None:
@@ -49,10 +96,6 @@ def initializer(meta: MetaGraphDef) -> str | None:
 def assets(meta: MetaGraphDef, folder: Path) -> dict[str, str]:
     """The tensors that get the paths of asset files, and these paths."""
     return {entry.tensor_info.name: str(folder / "assets" / entry.filename) for entry in meta.asset_file_def}
-
-
-class _SavedModel(Protocol):
-    meta_graphs: list[MetaGraphDef]
 
 
 @cache

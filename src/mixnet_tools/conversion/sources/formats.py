@@ -59,12 +59,11 @@ def recognize(path: Path) -> Format | None:
 
 
 def checkpoint_without_graph(meta: Path) -> Format | None:
-    """What to do where the meta graph ``meta`` is missing but its checkpoint is there; None where that is not so."""
+    """What to do where ``meta`` is missing because TensorFlow 2 wrote the checkpoint beside it; else None."""
     index = meta.with_suffix(".index")
-    if meta.exists() or not index.is_file():
+    if meta.exists() or not index.is_file() or _OBJECT_GRAPH not in index.read_bytes():
         return None
-    written = "TensorFlow 2" if _OBJECT_GRAPH in index.read_bytes() else "TensorFlow"
-    return Format(None, f"a checkpoint of {written} without its graph", _EXPORT)
+    return Format(None, "a checkpoint of TensorFlow 2 without its graph", _EXPORT)
 
 
 def _for(found: Format, path: Path) -> Format:
@@ -119,7 +118,7 @@ _EXPORT = (
 )
 _FORMATS: tuple[tuple[Callable[[bytes, bytes], bool], Format], ...] = (
     (lambda head, _: not head.strip(b"\0"), Format(
-        None, "nothing (it is empty, or holds zeros only)", "export the model anew")),
+        None, "empty, or holds zeros only", "export the model anew")),
     (_starts(b"\x89HDF\r\n\x1a\n"), Format(None, "a Keras model in HDF5 (.h5)", _KERAS)),
     (lambda head, _: head[4:8] == b"TFL3", Format(
         None, "a TensorFlow Lite model (.tflite)", "OpenVINO converts it by itself: ovc {name}")),
