@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from mixnet_tools.errors import EvaluationError, last_line
+from mixnet_tools.inference.generated_inputs import make_inputs
 from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.ir.core import openvino_core
 
@@ -134,10 +132,9 @@ class LoadedModel:
             ) from error
         self.computed_in = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         self._queue = openvino.AsyncInferQueue(compiled)
-        arrays = make_inputs(model)
         for request in self._queue:
-            for index, array in enumerate(arrays):
-                request.set_input_tensor(index, openvino.Tensor(array.copy()))
+            for index, tensor in enumerate(make_inputs(model)):
+                request.set_input_tensor(index, tensor)
 
     def rate(self, count: int) -> float:
         """See :meth:`Runnable.rate`."""
@@ -146,14 +143,3 @@ class LoadedModel:
             self._queue.start_async()
         self._queue.wait_all()
         return count / (perf_counter() - started)
-
-
-def make_inputs(model: openvino.Model, seed: int = 0) -> list[npt.NDArray[np.generic]]:
-    """Generate an array for each input of ``model``: numbers from 0 to 255; integers and booleans are 0 or 1."""
-    rng = np.random.default_rng(seed)
-    arrays = []
-    for port in model.inputs:
-        shape, dtype = tuple(port.get_shape()), port.get_element_type().to_dtype()
-        floating = np.issubdtype(dtype, np.floating)
-        arrays.append((rng.uniform(0, 255, shape) if floating else rng.integers(0, 2, shape)).astype(dtype))
-    return arrays

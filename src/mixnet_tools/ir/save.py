@@ -49,8 +49,10 @@ def require_place(target: IRModel, report_file: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(model: openvino.Model, target: IRModel) -> Iterator[IRModel]:
+def staged(model: openvino.Model | None, target: IRModel) -> Iterator[IRModel]:
     """Save ``model`` in a staging folder beside the place of ``target``. It is there while the block lasts.
+
+    Without a model the folder is empty, for files that are copied.
 
     Raises :class:`OutputError` where it cannot be written.
     """
@@ -64,7 +66,8 @@ def staged(model: openvino.Model, target: IRModel) -> Iterator[IRModel]:
     try:
         xml = staging / target.xml.name
         try:
-            openvino.save_model(model, xml, compress_to_fp16=target.precision in HALF_PRECISIONS)
+            if model is not None:
+                openvino.save_model(model, xml, compress_to_fp16=target.precision in HALF_PRECISIONS)
         except RuntimeError as error:  # an iostream error that names neither file nor cause
             raise OutputError(
                 f"{folder}: cannot write the IR: {last_line(error)}", hint="is the disk full, or the folder read-only?"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import UsageError
+from mixnet_tools.files import atomic
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.digests import OPTIMIZATION_REPORT, Integrity, compare_with_reports, described
@@ -82,13 +83,14 @@ def optimize_ir(source: Path, target: Path, *, rewriting: bool = True, tuning: b
     integrity, warning = compare_with_reports(source, digests)
     result = optimize(model, rewriting=rewriting, tuning=tuning)
     done = OptimizedIR(source, place, result, digests, integrity, warning)
-    with staged(done.result.model, place) as candidate:
+    with staged(result.model if done.changed else None, place) as candidate:
         if done.changed and (mismatch := _find_mismatch(model, candidate)):
             note = f"not kept: stored as {place.precision}, {mismatch}"
             done = replace(done, result=Optimized(model, (*done.result.notes, note), {}, None, None))
         if not done.changed:  # to the byte
-            shutil.copyfile(source, candidate.xml)
-            shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
+            with atomic.writing(target.parent):
+                shutil.copyfile(source, candidate.xml)
+                shutil.copyfile(source.with_suffix(".bin"), candidate.bin)
         publish([Publication(candidate, place, {**done.to_json(), "ir": described(candidate)}, report_file)])
     return done
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mixnet_tools.errors import first_line
+from mixnet_tools.errors import EvaluationError, first_line, last_line
 from mixnet_tools.inference.throughput import Speedup, measure_speedup
 from mixnet_tools.optimization.kernels import is_tuned, request_kernels
 from mixnet_tools.optimization.proof import find_mismatch
@@ -69,13 +69,17 @@ def optimize(
     if rewriting:
         changed, rewrites, note = _rewritten(model)
         if rewrites:
-            speedup = measure(model, changed)
-            ratio = speedup.ratio
-            if speedup.faster:
-                result = changed
+            try:
+                speedup = measure(model, changed)
+            except (EvaluationError, RuntimeError, ValueError) as error:
+                rewrites, note = {}, f"not rewritten: the speed cannot be measured: {last_line(error)}"
             else:
-                rewrites, note = {}, f"not rewritten: not faster here ({note})"
-            note += f": {speedup.describe()}"
+                ratio = speedup.ratio
+                if speedup.faster:
+                    result = changed
+                else:
+                    rewrites, note = {}, f"not rewritten: not faster here ({note})"
+                note += f": {speedup.describe()}"
         notes.append(note)
     tuned = None
     if tuning:

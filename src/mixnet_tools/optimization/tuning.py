@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mixnet_tools.inference.throughput import THROUGHPUT, Speedup, make_inputs, measure_speedup
+from mixnet_tools.errors import last_line
+from mixnet_tools.inference.generated_inputs import make_inputs
+from mixnet_tools.inference.throughput import THROUGHPUT, Speedup, measure_speedup
 from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.optimization.kernels import (
     FAMILIES,
@@ -90,7 +92,11 @@ def tune(
         return unchanged("not tuned: the model's input has no fixed shape")
     if is_tuned(model):
         return unchanged("not tuned: it was already (convert it again for this CPU)")
-    families = choose((trial or run_trials)(model))
+    try:
+        tried = (trial or run_trials)(model)
+    except (RuntimeError, ValueError) as error:
+        return unchanged(f"not tuned: the model cannot be run on generated inputs: {last_line(error)}")
+    families = choose(tried)
     if not families:
         return unchanged("not tuned: OpenVINO's own choice of kernels is the fastest here")
     tuned = model.clone()
@@ -175,7 +181,7 @@ def run_trials(model: openvino.Model, rounds: int = ROUNDS) -> dict[str, Layers]
     for family, run in runs.items():
         if family:
             applied = {name for name, kind in kinds.items() if run.kernels.get(name) == family + SUFFIXES[kind]}
-            counted = {name for name in applied if own.kernels[name] != run.kernels[name]}
+            counted = {name for name in applied if own.kernels.get(name) != run.kernels[name]}
         else:
             counted = set(kinds)
         tried[family] = {name: (time, run.kernels[name]) for name, time in run.times.items() if name in counted}

@@ -230,6 +230,13 @@ def test_the_proof() -> None:
     assert find_mismatch(times(2), times(2)) is None
     assert "differ by" in str(find_mismatch(times(2), times(2.001)))
     assert find_mismatch(times(2), times(2.001), tolerance=0.01) is None
+    mask = np.array([0, 0, -1e9], np.float32)  # of one class, which must not make the others' range
+
+    def masked(factor: float) -> Any:
+        return classifier(lambda image: ops.add(ops.multiply(image, np.float32(factor)), mask))
+
+    assert find_mismatch(masked(2), masked(2)) is None
+    assert "differ by" in str(find_mismatch(masked(2), masked(2.001)))
     nan = classifier(lambda image: ops.log(ops.negative(image)))
     assert "NaN or infinite" in str(find_mismatch(times(1), nan))
     assert "nothing can be proved" in str(find_mismatch(nan, nan))
