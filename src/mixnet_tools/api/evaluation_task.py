@@ -87,6 +87,14 @@ class Original:
     launcher: str
     known: KnownFiles
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """The height and width that the descriptor gives the first input, in pixels, where it does."""
+        shape, layout = self.plan.first_shape, self.plan.inputs[0].layout if self.plan.inputs else None
+        if not layout or len(shape) != len(layout) or not {"H", "W"} <= set(layout):
+            return None
+        return shape[layout.index("H")], shape[layout.index("W")]
+
     def read(self) -> FrozenGraph | Path:
         """Freeze the TensorFlow graph, which takes seconds, or return the path of the ONNX file.
 
@@ -167,7 +175,10 @@ def load_runners(task: EvaluationTask, devices: Sequence[str] = ("CPU",), *, tun
     runners: list[Runner] = []
     if task.original is not None:
         original = task.original.read()
-        runners.append(OnnxRunner(original) if isinstance(original, Path) else TensorFlowRunner(original))
+        if isinstance(original, Path):
+            runners.append(OnnxRunner(original, size=task.original.image_size))
+        else:
+            runners.append(TensorFlowRunner(original))
     runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for device in devices for ir in task.irs)
     return runners
 
@@ -220,7 +231,9 @@ def pack_models(
     models: list[ModelTransfer] = []
     if task.original is not None:
         original = task.original.read()
-        models.append(pack_onnx(original) if isinstance(original, Path) else pack_graph(original))
+        models.append(
+            pack_onnx(original, task.original.image_size) if isinstance(original, Path) else pack_graph(original)
+        )
     models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
     plan = plan_evaluation(
         task.model,

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from mixnet_tools.accuracy.cluster.transfer import load, pack_onnx
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
@@ -400,7 +401,7 @@ def test_real_labels_change_what_is_right_and_have_no_reference(config: Accuracy
 # Runners.
 
 
-def write_onnx(path: Path, batch: int | str) -> Path:
+def write_onnx(path: Path, batch: int | str, side: int | str = SIDE) -> Path:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -414,7 +415,7 @@ def write_onnx(path: Path, batch: int | str) -> Path:
         numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
         numpy_helper.from_array(weights(), "kernel"),
     ]
-    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, SIDE, SIDE])
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, CLASSES])
     graph = helper.make_graph(nodes, "colours", [image], [logits], constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
@@ -439,6 +440,18 @@ def test_onnx_runtime_agrees_with_tensorflow_and_the_ir(
     (tmp_path / "cut.onnx").write_bytes(b"\x08\x09 no more")
     with pytest.raises(EvaluationError, match=r"cut\.onnx: cannot be read as ONNX"):
         OnnxRunner(tmp_path / "cut.onnx")
+
+
+def test_an_onnx_file_of_open_size_runs_at_the_size_that_its_descriptor_gives(tmp_path: Path) -> None:
+    fixed, open_size = (write_onnx(tmp_path / f"{side}.onnx", "N", side) for side in (SIDE, "S"))
+    with pytest.raises(EvaluationError, match="fixed size") as caught:
+        OnnxRunner(open_size)
+    assert "input_info" in str(caught.value.hint)
+    transfer = pack_onnx(open_size, (SIDE, SIDE))  # and so on the workers of a cluster
+    pixels = np.random.default_rng(3).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
+    for runner in (OnnxRunner(open_size, size=(SIDE, SIDE)), load(transfer, 1), OnnxRunner(fixed, size=(1, 1))):
+        assert (runner.info.height, runner.info.width) == (SIDE, SIDE)
+        np.testing.assert_allclose(runner.run(pixels), OnnxRunner(fixed).run(pixels))
 
 
 def test_floats_and_bytes_give_the_same_logits(tmp_path: Path) -> None:

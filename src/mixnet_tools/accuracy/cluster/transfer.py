@@ -33,9 +33,9 @@ def pack_ir(ir: IRModel, device: str) -> ModelTransfer:
     return ModelTransfer(ir.name, replace(read_info(ir, device), remarks=()), _contents((ir.xml, ir.bin)))
 
 
-def pack_onnx(path: Path) -> ModelTransfer:
-    """Pack an original of ONNX, with the files that hold its weights. Raises what :class:`OnnxRunner` raises."""
-    info = OnnxRunner(path).info
+def pack_onnx(path: Path, size: tuple[int, int] | None = None) -> ModelTransfer:
+    """Pack an original of ONNX, with the files that hold its weights. ``size`` and errors are :class:`OnnxRunner`'s."""
+    info = OnnxRunner(path, size=size).info
     import onnx
 
     tensors = onnx.load(path, load_external_data=False).graph.initializer
@@ -62,7 +62,7 @@ def load(transfer: ModelTransfer, threads: int) -> Runner:
         if transfer.graph is not None:
             runner = TensorFlowRunner(transfer.graph, threads=threads)
         elif transfer.info.launcher == "onnx":
-            runner = OnnxRunner(paths[0], threads=threads)
+            runner = OnnxRunner(paths[0], threads=threads, size=(transfer.info.height, transfer.info.width))
         else:
             ir = IRModel(transfer.name, transfer.info.precision or "", paths[0], paths[1])
             runner = OpenVinoRunner(ir, transfer.info.device, threads=threads)

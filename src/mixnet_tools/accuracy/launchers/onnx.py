@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 class OnnxRunner(Synchronous):
     """An ONNX file in ONNX Runtime. Its input is NHWC or NCHW, and takes one image or any number of them."""
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None, size: tuple[int, int] | None = None) -> None:
         """Load ``path`` for ``threads`` processors (default: all).
 
-        Raises :class:`EvaluationError` unless it has one image input of fixed size with 3 channels and one output,
+        ``size`` is the height and width of its images, in pixels, where the file leaves them open. Raises
+        :class:`EvaluationError` unless it has one image input of known size with 3 channels and one output,
         :class:`MissingDependency` where ONNX Runtime is not installed.
         """
         if not path.is_file():
             raise EvaluationError(f"{path}: no such model", hint="download the model first")
         try:
             parsed = read(path)
-            self._image = _image_input(parsed.graph, path)
+            self._image = _image_input(parsed.graph, path, size)
             self._model = OnnxModel(path, threads=threads, parsed=parsed)
         except MixnetToolsError:
             raise
@@ -62,8 +63,10 @@ class OnnxRunner(Synchronous):
         return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
 
 
-def _image_input(graph: onnx.GraphProto, path: Path) -> ImageInput:
-    """The one image input of a graph, read from ``path``. Raises :class:`EvaluationError` where it has another form."""
+def _image_input(graph: onnx.GraphProto, path: Path, size: tuple[int, int] | None) -> ImageInput:
+    """The one image input of a graph, read from ``path``; ``size`` is its height and width where they are open.
+
+    Raises :class:`EvaluationError` where it has another form."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
@@ -75,5 +78,9 @@ def _image_input(graph: onnx.GraphProto, path: Path) -> ImageInput:
     channels_first = sizes[1] == CHANNELS
     height, width = sizes[2:] if channels_first else sizes[1:3]
     if height < 1 or width < 1:
-        raise EvaluationError(f"{path}: expected an image input of fixed size, got {sizes}")
+        if size is None:
+            raise EvaluationError(
+                f"{path}: expected an image input of fixed size, got {sizes}", hint="give its shape in input_info"
+            )
+        height, width = (own if own > 0 else given for own, given in zip((height, width), size, strict=True))
     return ImageInput("NCHW" if channels_first else "NHWC", sizes[0], height, width)
