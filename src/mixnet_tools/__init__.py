@@ -46,6 +46,7 @@ _HOMES = {
         "OutputError",
         "ParityError",
         "QuantizationError",
+        "ResourceError",
         "UnknownModelError",
         "UnsafeModelError",
         "UnsupportedOption",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import OutputError as OutputError
     from mixnet_tools.errors import ParityError as ParityError
     from mixnet_tools.errors import QuantizationError as QuantizationError
+    from mixnet_tools.errors import ResourceError as ResourceError
     from mixnet_tools.errors import UnknownModelError as UnknownModelError
     from mixnet_tools.errors import UnsafeModelError as UnsafeModelError
     from mixnet_tools.errors import UnsupportedOption as UnsupportedOption
