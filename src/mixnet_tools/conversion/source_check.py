@@ -69,17 +69,22 @@ class SourceFiles:
 def checking(files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str) -> Iterator[SourceCheck]:
     """Check ``files`` while the block reads them: see :class:`SourceCheck`.
 
-    Where the block fails and a file is not what it has to be, that is the error: it explains the other one.
+    Where the block fails and a file is not what it has to be, that is the error: it explains the other one. Where all
+    files are the verified ones, an error does not advise to fetch them ``again``.
     """
     check = SourceCheck(files, known, folder, again)
     try:
         yield check
-    except MixnetToolsError:
+    except MixnetToolsError as error:
         with contextlib.suppress(OSError):
-            check.result()
+            if check.result().verification == VERIFIED and error.hint == again:
+                error.hint = _AS_PUBLISHED
         raise
     finally:
         check.close()
+
+
+_AS_PUBLISHED = "the files are the ones that the descriptor asks for: look whether it asks for the right ones"
 
 
 class _State(NamedTuple):

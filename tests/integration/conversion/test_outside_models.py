@@ -16,7 +16,7 @@ from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.errors import FreezeError, ParityError
 from mixnet_tools.inference.openvino import OpenVinoModel
 from mixnet_tools.inference.tensorflow_import import import_tensorflow
-from tests.support import outside_onnx, outside_tensorflow
+from tests.support import model_optimizer, outside_onnx, outside_tensorflow
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.graphs import ModelFolder, image_input
 from tests.support.outside import OutsideModel
@@ -230,3 +230,10 @@ def test_a_frozen_signature_has_the_plans_names(tmp_path: Path) -> None:
     (ir,) = convert(folder.descriptor, folder.root, folder.root, options).irs
     given = OpenVinoModel(ir.ir.xml).infer(made.feeds[0])
     np.testing.assert_allclose(next(iter(given.values())), made.answers[0][0], rtol=1e-3)
+
+
+def test_nothing_that_the_model_optimizer_converted_is_refused_without_a_reason() -> None:
+    assert model_optimizer.kinds().keys() == model_optimizer.CONVERTS.keys()
+    converted_here = {kind.__name__ for kind in (*TENSORFLOW, *ONNX)}
+    refused = {name for name in model_optimizer.CONVERTS if name not in converted_here}
+    assert refused == set(model_optimizer.REFUSED_BY_US)

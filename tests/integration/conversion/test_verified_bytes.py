@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.downloads import file_entry, noise
-from tests.support.graphs import image_input
+from tests.support.graphs import ModelFolder, image_input
 from tests.support.zoo_builder import descriptor_data, write_model
 
 SIDE = 8
@@ -182,3 +183,17 @@ def test_external_data_counts_without_the_package_onnx(onnx_model: tuple[Path, P
     done = run("convert", *command, env={"PYTHONPATH": places})
     assert done.code == 1, done.err
     assert f"{folder / 'net.weights'}: is not the file that was verified" in done.err
+
+
+def test_verified_files_that_cannot_be_read_are_not_to_be_fetched_again(tmp_path: Path) -> None:
+    """The descriptor asks for the wrong file: it has the digest that it must have, and is no graph."""
+    folder = ModelFolder(tmp_path, "outside", ["--input_model=$dl_dir/net.pb"], image_input("image", 8))
+    data = b"no graph at all"
+    (folder.files / "net.pb").write_bytes(data)
+    entry = {"name": "net.pb", "size": len(data), "checksum": hashlib.sha384(data).hexdigest()}
+    folder.change(files=[{**entry, "source": "https://example.org/net.pb"}])
+    root = str(folder.root)
+    error = run_failing("convert", "--models_dir", folder.models, "-d", root, "--name", "outside")
+    assert "not a TensorFlow frozen graph" in error
+    assert "look whether it asks for the right ones" in error
+    assert "download" not in error.partition("try:")[2]

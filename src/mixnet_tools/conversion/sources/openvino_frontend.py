@@ -30,9 +30,8 @@ def convert_file(source: SourceModel, path: Path, outputs: Sequence[str] = ()) -
             return _by_converter(path, outputs)
     except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
         raise ConversionError(
-            f"{source.plan.model}: OpenVINO cannot convert {source.plan.source.path}: {first_lines(error)} "
-            "(the download is damaged, or the model uses an unsupported operation)",
-            hint=source.fetch_again,
+            f"{source.plan.model}: OpenVINO cannot convert {source.plan.source.path}: {first_lines(error)}",
+            hint="where an operation is not supported, choose inputs or outputs in the descriptor that leave it out",
         ) from error
 
 
