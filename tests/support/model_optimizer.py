@@ -21,7 +21,7 @@ from tests.support.outside import OutsideModel
 Make = Callable[[Path], OutsideModel]
 
 CONVERTS: Mapping[str, bool] = {
-    "a_chosen_signature": False,
+    "a_chosen_signature": True,
     "averages_by_the_saver": True,
     "behind_a_crop": True,
     "behind_a_decoder": True,
@@ -41,9 +41,9 @@ CONVERTS: Mapping[str, bool] = {
     "inner_output_by_node": True,
     "keys_of_the_signature": True,
     "keys_that_are_nodes_too": True,
-    "layer_of_keras": True,
+    "layer_of_keras": False,
     "masked_class": True,
-    "nodes_behind_the_signature": True,
+    "nodes_behind_the_signature": False,
     "one_of_two_outputs": True,
     "open_outputs": True,
     "outputs_in_another_order": True,
@@ -51,7 +51,7 @@ CONVERTS: Mapping[str, bool] = {
     "pattern_in_the_path": True,
     "quantized": True,
     "random_operation": True,
-    "tensors_behind_the_signature": True,
+    "tensors_behind_the_signature": False,
     "the_only_signature": True,
     "two_inputs": True,
     "weights_apart": True,
