@@ -42,7 +42,7 @@ def _measure(monkeypatch: pytest.MonkeyPatch, ratio: float) -> None:
     def optimize(model: Any, **options: Any) -> module.Optimized:
         return original(model, **options, measure=lambda base, other: Speedup((1.0,), (ratio,)), tuner=tuned)
 
-    monkeypatch.setattr("mixnet_tools.conversion.convert.optimize", optimize)
+    monkeypatch.setattr("mixnet_tools.optimization.optimize.optimize", optimize)
 
 
 @pytest.mark.parametrize("variant", ["s", "m", "l"])
