@@ -44,6 +44,7 @@ CONVERTS: Mapping[str, bool] = {
     "layer_of_keras": False,
     "masked_class": True,
     "nodes_behind_the_signature": False,
+    "one_described_input": True,
     "one_of_two_outputs": True,
     "open_outputs": True,
     "outputs_in_another_order": True,

@@ -264,6 +264,17 @@ def open_outputs(root: Path) -> OutsideModel:
         return _frozen(root, session, v1, outputs, image, ["--output=boxes,scores"], "image")
 
 
+def one_described_input(root: Path) -> OutsideModel:
+    """Two images of one shape, of which the descriptor names the second."""
+    with graph() as (tf, v1, session, weights):
+        first, second = (v1.placeholder(tf.float32, [1, SIDE, SIDE, 3], name=name) for name in ("first", "second"))
+        logits = tf.identity(network(tf, v1, first - 2 * second, weights), name="logits")
+        made = _saved(root, session, v1, logits, second, state={first: PICTURES[0]})
+    made.folder.change(input_info=image_input("second", SIDE))
+    feeds = [{"second": picture, "first": PICTURES[0]} for picture in PICTURES]
+    return OutsideModel(made.folder, feeds, made.answers)
+
+
 def random_operation(root: Path) -> OutsideModel:
     """A dropout that was left in the graph."""
     with graph() as (tf, v1, session, weights):

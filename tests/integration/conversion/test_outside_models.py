@@ -36,6 +36,7 @@ TENSORFLOW: tuple[Callable[[Path], OutsideModel], ...] = (
     outside_tensorflow.behind_a_crop,
     outside_tensorflow.behind_a_decoder,
     outside_tensorflow.open_outputs,
+    outside_tensorflow.one_described_input,
     outside_tensorflow.keys_of_the_signature,
     outside_tensorflow.nodes_behind_the_signature,
     outside_tensorflow.tensors_behind_the_signature,

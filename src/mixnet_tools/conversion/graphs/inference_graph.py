@@ -45,9 +45,10 @@ def inference_graph(plan: ConversionPlan, graph: GraphDef) -> InferenceGraph:
     for constant in plan.constants:
         cut = surgery.fold_placeholder(cut, constant)
     pruned = surgery.prune(cut, outputs)
-    placeholders = tuple(entry.cut.placeholder for entry in inputs) or tuple(
-        node.name for node in pruned.node if node.op in surgery.PLACEHOLDER_OPS
-    )
+    planned = tuple(entry.cut.placeholder for entry in inputs)
+    others = [node for node in pruned.node if node.op in surgery.PLACEHOLDER_OPS and node.name not in planned]
+    # Where the plan names inputs, a scalar beside them (is_training) is one that must get a value.
+    placeholders = planned + tuple(node.name for node in others if not planned or surgery.rank(node))
     surgery.check_closed(pruned, placeholders)
     pruned, tensors = surgery.expose(pruned, plan.outputs or [Cut(name, name, "node", 0) for name in outputs])
     fed_by = [before[entry.cut.node].op for entry in inputs if entry.cut.node in before]

@@ -184,6 +184,12 @@ def check_closed(graph: GraphDef, placeholders: Sequence[str]) -> None:
         raise FreezeError(f"the output does not depend on the input {listed(map(repr, unused))}")
 
 
+def rank(placeholder: NodeDef) -> int | None:
+    """The number of axes of a Placeholder; None where it is open."""
+    shape = placeholder.attr["shape"].shape if "shape" in placeholder.attr else None
+    return None if shape is None or shape.unknown_rank else len(shape.dim)
+
+
 def tensor(name: str) -> tuple[str, int]:
     """A node input as (node, output port). What is no number is no port: then no node is called like that.
 

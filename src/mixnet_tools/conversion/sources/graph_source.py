@@ -138,6 +138,7 @@ class GraphSource(SourceModel):
         Raises :class:`UnsafeModelError` where answering or restoring would do more than compute.
         """
         plan, graph = self.plan, self._graph
+        planned = {entry.cut.placeholder for entry in plan.inputs}
         feeds = {}
         for entry in plan.inputs:
             feeds[entry.cut.text] = entry.cut.tensor
@@ -150,7 +151,7 @@ class GraphSource(SourceModel):
         job = Job(
             name=plan.model,
             framework="tensorflow",
-            inputs=feeds or {name: f"{name}:0" for name in self._cut.placeholders},
+            inputs=feeds | {name: f"{name}:0" for name in self._cut.placeholders if name not in planned},
             outputs={cut.text: cut.tensor for cut in plan.outputs} or {name: name for name in self._cut.outputs},
             restore=restore,
             readable=tuple(str(path.resolve().parent) for path in self.files()[1:2]),
