@@ -215,9 +215,8 @@ def test_a_malformed_card_hides_no_other_model(card: str, tmp_path: Path) -> Non
 
 def test_a_tensorflow_that_does_not_load_is_told_with_its_last_words(tmp_path: Path) -> None:
     """Imported with a module of the same name, which writes and then loads or fails as real ones do."""
-    program = (
-        "from mixnet_tools.inference import tensorflow_import as t; m = t.import_tensorflow(); print(m.__name__, m.X)"
-    )
+    program = "from tests.support import tensorflow_import as t; m = t.import_tensorflow(); print(m.__name__, m.X)"
+    places = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
     for ending, words in [
         ("X = 1", None),
         ("raise ImportError('no such library')", "TensorFlow cannot be imported: no such library"),
@@ -230,7 +229,7 @@ def test_a_tensorflow_that_does_not_load_is_told_with_its_last_words(tmp_path: P
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": places, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         if words is None:
             assert (done.returncode, done.stdout, done.stderr) == (0, "tensorflow 1\n", "")

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.values import FrozenGraph, IRModel
 from tests.support.images import COLOURS
+from tests.support.tensorflow_import import import_tensorflow
 from tests.support.zoo_builder import descriptor_data, write_model
 
 SIDE = 16

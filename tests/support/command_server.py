@@ -149,7 +149,7 @@ def _tell(connection: socket.socket, number: int) -> None:
 
 def _preload() -> None:
     """Import what commands import when they need it; all but the first time this does nothing."""
-    from mixnet_tools.inference.tensorflow_import import import_tensorflow
+    from tests.support.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     for module in (*PRELOADED, *(f"mixnet_tools.cli.{command}" for command in COMMANDS)):

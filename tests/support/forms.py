@@ -14,7 +14,7 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
 from mixnet_tools.files.location import Location
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from tests.support.tensorflow_import import import_tensorflow
 
 
 def open_at(

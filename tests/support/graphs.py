@@ -14,8 +14,8 @@ import yaml
 
 from mixnet_tools.conversion.comparison_inputs import natural_images
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.standin import build_archive, build_mixnet_archive
+from tests.support.tensorflow_import import import_tensorflow
 from tests.support.zoo_builder import descriptor_data, write_model
 from training.mixnet import BlockArgs, MixNetSpec
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from mixnet_tools.conversion.comparison_inputs import natural_images
 from mixnet_tools.inference.base import Array
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.graphs import ModelFolder, image_input
 from tests.support.outside import OutsideModel
+from tests.support.tensorflow_import import import_tensorflow
 
 SIDE = 24
 PICTURES = [image[None] for image in natural_images(3, SIDE, SIDE, seed=3)]

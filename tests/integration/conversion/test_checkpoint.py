@@ -10,7 +10,7 @@ import pytest
 
 from mixnet_tools.conversion.graphs.checkpoint import read_checkpoint
 from mixnet_tools.errors import FreezeError, NextStep
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from tests.support.tensorflow_import import import_tensorflow
 
 AGAIN = NextStep("download", "net", {"force": True})
 KINDS = ("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8", "bool")

@@ -147,7 +147,7 @@ def test_control_flow_of_tensorflow_1_is_kept(tmp_path: Path, loop: str) -> None
 
 
 def test_a_lookup_in_a_variable_becomes_one_in_a_constant(tmp_path: Path) -> None:
-    from mixnet_tools.inference.tensorflow_import import import_tensorflow
+    from tests.support.tensorflow_import import import_tensorflow
 
     v1 = import_tensorflow().compat.v1
     arguments = ["--input_meta_graph=$dl_dir/model.ckpt.meta", "--output=out"]

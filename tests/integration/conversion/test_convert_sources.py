@@ -33,7 +33,6 @@ from mixnet_tools.errors import (
     UnsupportedOption,
 )
 from mixnet_tools.inference.openvino import OpenVinoModel
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from mixnet_tools.progress import Progress
 from mixnet_tools.reference.process import ReferenceProcess
 from mixnet_tools.values import IRModel
@@ -41,6 +40,7 @@ from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
 from tests.support.graphs import ModelFolder
 from tests.support.notes import Notes
+from tests.support.tensorflow_import import import_tensorflow
 
 FP32 = ConversionOptions(precisions=("FP32",))
 WEIGHTS: tuple[Weights, ...] = ("raw", "ema")

@@ -15,11 +15,11 @@ from mixnet_tools.conversion.convert import ConvertedModel, convert
 from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.errors import FreezeError, ParityError
 from mixnet_tools.inference.openvino import OpenVinoModel
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support import model_optimizer, outside_onnx, outside_tensorflow
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.graphs import ModelFolder, image_input
 from tests.support.outside import OutsideModel
+from tests.support.tensorflow_import import import_tensorflow
 
 TENSORFLOW: tuple[Callable[[Path], OutsideModel], ...] = (
     outside_tensorflow.averages_by_the_saver,

@@ -19,10 +19,10 @@ from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.errors import FreezeError, UnsafeModelError
 from mixnet_tools.inference.openvino import OpenVinoModel
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
 from tests.support.graphs import ModelFolder, image_input
+from tests.support.tensorflow_import import import_tensorflow
 
 SIDE = 8
 FP32 = ConversionOptions(precisions=("FP32",))

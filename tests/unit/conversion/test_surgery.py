@@ -10,7 +10,7 @@ import pytest
 from mixnet_tools.conversion.graphs import surgery, variables
 from mixnet_tools.conversion.plan import Constant, parse_cut
 from mixnet_tools.errors import FreezeError
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
+from tests.support.tensorflow_import import import_tensorflow
 
 PLACEHOLDER = "source/placeholder_out_port_0"
 STORED = {"scale": np.float32(3), "shift": np.float32(0.5)}

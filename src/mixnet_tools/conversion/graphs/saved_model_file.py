@@ -60,12 +60,10 @@ def choose_graph(saved: SavedModel, tags: tuple[str, ...] | None) -> MetaGraphDe
 
 
 def with_one_signature(saved: SavedModel, meta: MetaGraphDef, signature: SignatureDef) -> bytes:
-    """``saved`` with nothing but the graph ``meta``, tagged for serving, and ``signature`` as its default: the form in
-    which OpenVINO finds them. Outputs have keys that end in :data:`OUTPUT`.
+    """A message of ``saved``'s class with nothing but the graph ``meta``, tagged for serving, and ``signature`` as its
+    default: the form in which OpenVINO finds them. Outputs have keys that end in :data:`OUTPUT`.
     """
     result = type(saved)()
-    result.CopyFrom(saved)  # type: ignore[attr-defined]
-    del result.meta_graphs[:]
     kept = result.meta_graphs.add()
     kept.CopyFrom(meta)
     del kept.meta_info_def.tags[:]

@@ -55,11 +55,8 @@ class OnnxSource(SourceModel):
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`. OpenVINO gets the file itself where the plan begins and ends as it does."""
         path = self.plan.source.path
-        if self._ends is None:  # without the package onnx
+        if self._ends is None or self._is_whole:  # it is None without the package onnx
             model = convert_file(self, path)
-        elif self._is_whole:
-            model = convert_file(self, path)
-            self._name_ports(model, self._ends)
         else:
             with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
                 folder = Path(scratch)
@@ -69,6 +66,7 @@ class OnnxSource(SourceModel):
                     # OpenVINO follows no link that leaves the model's folder.
                     shutil.copyfile(path.parent / name, place)
                 model = convert_file(self, write(folder / "model.onnx", self._cut.SerializeToString()))
+        if self._ends is not None:
             self._name_ports(model, self._ends)
         return model
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
 _NUMBERED_NAME = re.compile(rb"[A-Za-z_][\w./-]*_\d+")
 
 
-def convert_file(source: SourceModel, path: Path, outputs: Sequence[str] = ()) -> openvino.Model:
+def convert_file(source: SourceModel, path: Path) -> openvino.Model:
     """The model in ``path``, which is ``source``'s own file or made from it.
 
-    ``outputs`` are tensors inside the graph to end at (default: the file's own outputs). Raises
-    :class:`ConversionError` where OpenVINO cannot convert it.
+    Raises :class:`ConversionError` where OpenVINO cannot convert it.
     """
     try:
         try:
-            return _by_frontend(path, source.framework, outputs)
+            return _by_frontend(path, source.framework)
         except ImportError:  # a version of OpenVINO without these calls
-            return _by_converter(path, outputs)
+            return _by_converter(path)
     except Exception as error:  # OpenVINO raises plain Exceptions and RuntimeErrors
         raise ConversionError(
             f"{source.plan.model}: OpenVINO cannot convert {source.plan.source.path}: {first_lines(error)}",
@@ -35,13 +33,13 @@ def convert_file(source: SourceModel, path: Path, outputs: Sequence[str] = ()) -
         ) from error
 
 
-def _by_converter(path: Path, outputs: Sequence[str]) -> openvino.Model:
+def _by_converter(path: Path) -> openvino.Model:
     import openvino
 
-    return openvino.convert_model(path, **({"output": list(outputs)} if outputs else {}))
+    return openvino.convert_model(path)
 
 
-def _by_frontend(path: Path, framework: str, outputs: Sequence[str]) -> openvino.Model:
+def _by_frontend(path: Path, framework: str) -> openvino.Model:
     """The same model as ``openvino.convert_model`` makes, in half its time.
 
     The calls are the same, but no process is started that sends usage statistics, and no options are parsed.
@@ -56,14 +54,7 @@ def _by_frontend(path: Path, framework: str, outputs: Sequence[str]) -> openvino
     from openvino.frontend import FrontEndManager
 
     frontend = FrontEndManager().load_by_framework(framework)
-    loaded = frontend.load(str(path))
-    if outputs:
-        places = [loaded.get_place_by_tensor_name(name) or loaded.get_place_by_operation_name(name) for name in outputs]
-        missing = [name for name, place in zip(outputs, places, strict=True) if place is None]
-        if missing:
-            raise ConversionError(f"the graph has no {missing[0]!r} for the model's output")
-        loaded.override_all_outputs(places)
-    model: openvino.Model = frontend.convert(loaded)
+    model: openvino.Model = frontend.convert(frontend.load(str(path)))
     openvino.preprocess.PrePostProcessor(model).build()  # it also cleans up what the frontend leaves
     apply_moc_transformations(model, cf=False, smart_reshape=True)
     compress_quantize_weights_transformation(model)
@@ -73,11 +64,6 @@ def _by_frontend(path: Path, framework: str, outputs: Sequence[str]) -> openvino
     model.set_rt_info(openvino.get_version(), "Runtime_version")
     model.set_rt_info("False", ["conversion_parameters", "is_python_object"])
     return model
-
-
-def has_outputs(model: openvino.Model, outputs: Sequence[str]) -> bool:
-    """Whether ``outputs`` are all the outputs of ``model``."""
-    return len(model.outputs) == len(outputs) and all(port_named(model.outputs, name) for name in outputs)
 
 
 def restore_output_names(model: openvino.Model) -> None:

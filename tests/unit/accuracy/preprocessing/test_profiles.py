@@ -16,9 +16,9 @@ from mixnet_tools.accuracy.preprocessing.pipeline import apply, make_plan, order
 from mixnet_tools.accuracy.preprocessing.resize import tensorflow_resize
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.errors import DescriptorError, EvaluationError, UsageError
-from mixnet_tools.inference.tensorflow_import import import_tensorflow
 from tests.support.colour_model import accuracy_data
 from tests.support.images import pattern
+from tests.support.tensorflow_import import import_tensorflow
 
 MIXNET_L = zoo.embedded_root() / "public/mixnet-l/accuracy-check.yml"
 SIZES = [(375, 500), (500, 375), (97, 131), (226, 225), (301, 1024)]

@@ -1,9 +1,8 @@
 """Imports TensorFlow for the CPU, and keeps its start-up messages from stderr.
 
 TensorFlow's libraries write to file descriptor 2 while they load, before they look at any logging level. A file
-descriptor belongs to the whole process: what other threads write to stderr during the import is lost, too. So a command
-that works in threads calls :func:`import_tensorflow` in its main thread before it starts them. Later calls only return
-the module.
+descriptor belongs to the whole process: what other threads write to stderr during the import is lost, too. Later calls
+only return the module. The commands themselves import TensorFlow's package in child processes only.
 """
 
 from __future__ import annotations
