@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import ModuleType
 
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.options import Parser
@@ -35,8 +36,11 @@ COMMANDS = {
 _ONLY_TELL = {"-h", "--help", "--version"}
 """With one of these a command does nothing that needs supervision, and answers 30 ms sooner without."""
 
-SUBCOMMANDS = {("check", "merge"): "merge"}
+SUBCOMMANDS = {("check", "merge"): "check.merge"}
 """The module of each command inside a command: ``mixnet check merge``."""
+
+_MODULES = {"check": "check.command"}
+"""The modules of commands that have a package of their own. The others are called like their command."""
 
 
 def mixnet(argv: Sequence[str] | None = None) -> int:
@@ -78,8 +82,13 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
         return _run(command, argv, prog)
 
 
+def command_module(command: str) -> ModuleType:
+    """Import the module of ``command``: its docstring, ``add_arguments`` and ``run``."""
+    return importlib.import_module(f"mixnet_tools.cli.{_MODULES.get(command, command.replace('-', '_'))}")
+
+
 def _run(command: str, argv: Sequence[str], prog: str) -> int:
-    module = importlib.import_module(f"mixnet_tools.cli.{command.replace('-', '_')}")
+    module = command_module(command)
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)
     _add_version(parser)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import pickle
 import shlex
 
@@ -11,13 +10,14 @@ import pytest
 
 from mixnet_tools.cli.common import hints
 from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.main import command_module
 from mixnet_tools.errors import EvaluationError, NextStep, UnknownModelError
 
 
 def parsed(prog: str, *words: str) -> argparse.Namespace:
     """The arguments of the command ``prog``, as :mod:`mixnet_tools.cli.main` makes them."""
     parser = Parser(prog, "")
-    importlib.import_module(f"mixnet_tools.cli.{prog.replace('-', ' ').split()[1]}").add_arguments(parser)
+    command_module(prog.replace("-", " ").split()[1]).add_arguments(parser)
     args = parser.parse_args(words)
     args.parser = parser
     return args

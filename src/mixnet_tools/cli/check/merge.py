@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
+from mixnet_tools.cli.check.results import Finished, add_gate, check_usage, finish
 from mixnet_tools.cli.common.options import Parser
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy import LAUNCHERS, PROFILES
-from mixnet_tools.cli.check_cluster import add_cluster, check_cluster_usage, measure_on_cluster
-from mixnet_tools.cli.check_results import Finished, add_gate, check_usage, finish
+from mixnet_tools.cli.check.cluster import add_cluster, check_cluster_usage, measure_on_cluster
+from mixnet_tools.cli.check.results import Finished, add_gate, check_usage, finish
 from mixnet_tools.cli.common.accuracy_check import add_accuracy_check, refuse_accuracy_check
 from mixnet_tools.cli.common.hints import failure
 from mixnet_tools.cli.common.options import (
