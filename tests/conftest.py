@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,13 @@ os.environ.pop("MIXNET_TOOLS_MODELS", None)
 
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from tests.support import browser as browsers
 from tests.support import command_server
 from tests.support.commands import run_ok
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.support.standin import StandIn
 
 
@@ -52,3 +56,16 @@ def full_size(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
     from tests.support.standin import build_mixnet_archive  # imports TensorFlow
 
     return build_mixnet_archive(tmp_path_factory.mktemp("standin") / "mixnet-l.tar.gz", "l")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: see :mod:`tests.support.browser`. Tests are skipped where there is none, but not in CI."""
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(browsers.running())
+        except browsers.NoBrowserError as error:
+            if os.environ.get(browsers.REQUIRED) == "required":
+                raise
+            pytest.skip(f"no browser to look at the page with: {error}")
+        yield started

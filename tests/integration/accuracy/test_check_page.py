@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
+from tests.support.browser import visit
 from tests.support.commands import run_ok
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-    "--window-size=1100,3200",
-)
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
@@ -77,55 +64,23 @@ def test_the_page_says_what_the_command_says(page: Path) -> None:
         assert part in text, part
 
 
-def look_at(page: Path, scratch: Path) -> tuple[Path, str, list[str]]:
-    """(screenshot, what the browser wrote to stderr, addresses on the network that the page asked for)."""
-    assert CHROMIUM
-    shot, log = scratch / "shot.png", scratch / "net.json"
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            *FLAGS,
-            f"--user-data-dir={scratch / 'profile'}",
-            f"--log-net-log={log}",
-            f"--screenshot={shot}",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    # An event a line. What the browser wants for itself (updates, dictionaries) is not of the page's file:// origin.
-    own = [line for line in log.read_text(errors="replace").splitlines() if '"network_isolation_key":"file:' in line]
-    asked = [address for line in own for address in re.findall(r'"url":"(https?:[^"]+)"', line)]
-    return shot, done.stderr, asked
-
-
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed: the page was not looked at by a browser"
-)
-
-
-@needs_browser
-def test_a_browser_renders_it_without_a_complaint_or_a_request(page: Path, tmp_path: Path) -> None:
-    shot, said, asked = look_at(page, tmp_path)
-    assert "CONSOLE" not in said, said  # messages of the page, errors among them
-    assert asked == []
-    with Image.open(shot) as image:
-        assert image.size == (1100, 3200)
+def test_a_browser_renders_it_without_a_complaint_or_a_request(page: Path, browser: Browser, tmp_path: Path) -> None:
+    with visit(browser, page.as_uri()) as seen:
+        assert seen.page.locator("h1").inner_text() == "mixnet-nano"
+        seen.page.screenshot(path=tmp_path / "shot.png", full_page=True)
+    assert (seen.problems, seen.requests) == ([], [])
+    with Image.open(tmp_path / "shot.png") as image:
         colours = image.convert("RGB").getcolors(1 << 24)
     assert colours is not None
     assert len(colours) > 5000  # pictures and charts, not a blank or an error page
 
 
-@needs_browser
-def test_the_browser_would_see_a_fault(tmp_path: Path) -> None:
+def test_the_browser_would_see_a_fault(browser: Browser, tmp_path: Path) -> None:
     broken = tmp_path / "broken.html"
     broken.write_text(
-        "<!doctype html><script>undefinedFunction()</script><img src='http://127.0.0.1:9/outside.png' alt=''>"
+        "<!doctype html><script>undefinedFunction()</script><img src='http://127.0.0.1:1234/outside.png' alt=''>"
     )
-    _, said, asked = look_at(broken, tmp_path)
-    assert "undefinedFunction is not defined" in said
-    assert asked
-    assert set(asked) == {"http://127.0.0.1:9/outside.png"}
+    with visit(browser, broken.as_uri()) as seen:
+        pass
+    assert "undefinedFunction is not defined" in seen.problems
+    assert seen.requests == ["http://127.0.0.1:1234/outside.png"]
