@@ -21,6 +21,7 @@ from mixnet_tools.api.evaluation_task import (
     find_task,
     pack_models,
 )
+from mixnet_tools.api.model_files import ModelChoice, ModelFiles
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
@@ -75,11 +76,13 @@ def evaluate(
         find_model(name, models_dir),
         EvaluationRequest(
             ImageChoice(Location.parse_optional(source), Location.parse_optional(annotations), num_images=num_images),
-            ir_dir=Path(ir_dir),
-            download_dir=Path(download_dir or "."),
-            launcher=("openvino",) if download_dir is None else None,
-            precisions=tuple(precisions) if precisions else None,
-            profile=profile,
+            ModelChoice(
+                ir_dir=Path(ir_dir),
+                download_dir=Path(download_dir or "."),
+                launcher=("openvino",) if download_dir is None else None,
+                precisions=tuple(precisions) if precisions else None,
+                profile=profile,
+            ),
         ),
     )
     file = None if predictions is None else Path(predictions)
@@ -122,10 +125,12 @@ def evaluate_ir(
     return evaluate_task(
         EvaluationTask(
             Path(xml).stem,
-            preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing),
+            ModelFiles(
+                preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing),
+                (ir_at(Path(xml)),),
+            ),
             PROFILES[0],
             dataset.subset(num_images) if num_images else dataset,
-            (ir_at(Path(xml)),),
         ),
         (device,),
         progress,

@@ -10,31 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
-from mixnet_tools.accuracy.launchers.base import Runner
-from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
-from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
-from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.accuracy.predictions.values import Shard
-from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
-from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.plan import ConversionPlan
-from mixnet_tools.conversion.source_check import checking
-from mixnet_tools.conversion.sources.kinds import open_source
+from mixnet_tools.api.model_files import ModelChoice, ModelFiles, find_model_files, load_runners, read_config
 from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.downloading.download import known_files, locate_downloaded
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.ir.locate import require_irs
-from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import FrozenGraph, IRModel, KnownFiles
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
@@ -62,49 +48,10 @@ class ImageChoice:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure of a model of a zoo.
-
-    ``launcher`` names what runs it: ``openvino`` for its IRs below ``ir_dir``, ``tf`` or ``onnx`` for the original
-    below ``download_dir`` (None: both). ``precisions`` are the IRs to measure (None: those that exist).
-    """
+    """What to measure of a model of a zoo, and on which images."""
 
     images: ImageChoice = field(default_factory=ImageChoice)
-    ir_dir: Path = Path()
-    download_dir: Path = Path()
-    launcher: tuple[str, ...] | None = None
-    precisions: tuple[str, ...] | None = None
-    profile: str = PROFILES[0]
-
-
-@dataclass(frozen=True)
-class Original:
-    """The model as it was published. ``launcher``, ``tf`` or ``onnx``, is what runs it.
-
-    ``known`` is what its files have to be.
-    """
-
-    plan: ConversionPlan
-    launcher: str
-    known: KnownFiles
-
-    @property
-    def image_size(self) -> tuple[int, int] | None:
-        """The height and width that the descriptor gives the first input, in pixels, where it does."""
-        shape, layout = self.plan.first_shape, self.plan.inputs[0].layout if self.plan.inputs else None
-        if not layout or len(shape) != len(layout) or not {"H", "W"} <= set(layout):
-            return None
-        return shape[layout.index("H")], shape[layout.index("W")]
-
-    def read(self) -> FrozenGraph | Path:
-        """Freeze the TensorFlow graph, which takes seconds, or return the path of the ONNX file.
-
-        Raises :class:`FreezeError`, and :class:`IntegrityError` where a file is not the one that was verified.
-        """
-        source = open_source(self.plan)
-        with checking(source.files(), self.known, self.known.folder, source.fetch_again) as check:
-            original = self.plan.source.path if self.launcher == "onnx" else source.freeze()
-            check.require_unchanged()
-        return original
+    models: ModelChoice = field(default_factory=ModelChoice)
 
 
 @dataclass(frozen=True)
@@ -112,16 +59,13 @@ class EvaluationTask:
     """One model with everything that its evaluation needs.
 
     ``reference_images`` is the size of the set on which its references were measured, None where the data set's name
-    tells it. ``original`` is None where only IRs are measured. ``class_names`` is the file with the names of its
-    classes, where there is one.
+    tells it. ``class_names`` is the file with the names of its classes, where there is one.
     """
 
     model: str
-    config: AccuracyConfig
+    files: ModelFiles
     profile: str
     dataset: ImageDataset
-    irs: tuple[IRModel, ...]
-    original: Original | None = None
     reference_images: int | None = None
     class_names: Path | None = None
 
@@ -133,54 +77,16 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     where files of the original are missing, :class:`IRError` where an IR is, :class:`DatasetError`,
     :class:`DescriptorError`, and what planning the conversion raises.
     """
-    native = "onnx" if descriptor.framework == "onnx" else "tf"
-    launchers = request.launcher or ("openvino", native)
-    other = next((name for name in launchers if name not in ("openvino", native)), None)
-    if other:
-        raise UsageError(
-            f"{descriptor.name}: launcher {other} cannot run the original, a model of framework {descriptor.framework}",
-            hint=f"`launcher=openvino,{native}`",
-        )
-    config = load_accuracy_config(descriptor.accuracy_path)
-    for launcher in launchers:
-        make_plan(config.measurement(launcher, request.profile))
+    read_config(descriptor, request.models)  # a fault of it is named before one of the images
     dataset, reference_images = _find_images(descriptor, request.images)
-    original = None
-    if native in launchers:
-        known = known_files(descriptor, request.download_dir)
-        original = Original(plan_conversion(descriptor, request.download_dir), native, known)
-        locate_downloaded(descriptor, request.download_dir)
-    # Where both are missing, the download is named first: the conversion needs it.
-    irs: tuple[IRModel, ...] = ()
-    if "openvino" in launchers:
-        irs = require_irs(descriptor, request.ir_dir, request.precisions, download_dir=request.download_dir)
     return EvaluationTask(
         descriptor.name,
-        config,
-        request.profile,
+        find_model_files(descriptor, request.models),
+        request.models.profile,
         dataset,
-        irs,
-        original,
         reference_images,
         find_labels(descriptor.directory),
     )
-
-
-def load_runners(task: EvaluationTask, devices: Sequence[str] = ("CPU",), *, tuned: bool = False) -> list[Runner]:
-    """Load the models of ``task``: the original first, then each IR on each of OpenVINO's ``devices``.
-
-    ``tuned`` looks for the fastest kernels on this CPU first, 10 to 20 seconds for an IR. Raises
-    :class:`EvaluationError`, :class:`FreezeError`, :class:`MissingDependency` without ONNX Runtime.
-    """
-    runners: list[Runner] = []
-    if task.original is not None:
-        original = task.original.read()
-        if isinstance(original, Path):
-            runners.append(OnnxRunner(original, size=task.original.image_size))
-        else:
-            runners.append(TensorFlowRunner(original))
-    runners.extend(OpenVinoRunner(ir, device, tune=tune if tuned else None) for device in devices for ir in task.irs)
-    return runners
 
 
 def evaluate_task(
@@ -193,18 +99,17 @@ def evaluate_task(
     predictions: Path | None = None,
     resume: bool = False,
 ) -> Evaluation:
-    """Load the models of ``task`` as :func:`load_runners` does, and measure them on this machine.
+    """Load the models of ``task``, the original first, then each IR on each of ``devices``, and measure them here.
 
     For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     progress = progress or Progress()
-    names = [*(["the original"] if task.original else []), *(ir.precision or ir.name for ir in task.irs)]
-    progress.note(f"{task.model}: loading {', '.join(names)}")
+    progress.note(f"{task.model}: loading {task.files.names}")
     return evaluate(
         task.model,
-        task.config,
+        task.files.config,
         task.dataset,
-        load_runners(task, devices, tuned=tuned),
+        load_runners(task.files, devices, tuned=tuned),
         profile=task.profile,
         reference_images=task.reference_images,
         progress=progress,
@@ -229,15 +134,15 @@ def pack_models(
     from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir, pack_onnx
 
     models: list[ModelTransfer] = []
-    if task.original is not None:
-        original = task.original.read()
+    if task.files.original is not None:
+        original = task.files.original.read()
         models.append(
-            pack_onnx(original, task.original.image_size) if isinstance(original, Path) else pack_graph(original)
+            pack_onnx(original, task.files.original.image_size) if isinstance(original, Path) else pack_graph(original)
         )
-    models.extend(pack_ir(ir, device) for device in devices for ir in task.irs)
+    models.extend(pack_ir(ir, device) for device in devices for ir in task.files.irs)
     plan = plan_evaluation(
         task.model,
-        task.config,
+        task.files.config,
         task.dataset,
         [model.info for model in models],
         profile=task.profile,

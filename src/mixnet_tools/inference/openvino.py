@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -15,7 +15,15 @@ from mixnet_tools.ir.core import openvino_core
 if TYPE_CHECKING:
     import openvino
 
-FLOAT32_ONLY = {"INFERENCE_PRECISION_HINT": "f32"}
+InferencePrecision = Literal["f32", "bf16", "f16", "default"]
+"""What floats of an IR are computed in. ``default`` is what OpenVINO chooses: on processors that have it, bfloat16."""
+
+INFERENCE_PRECISIONS: tuple[InferencePrecision, ...] = get_args(InferencePrecision)
+
+PRECISION_HINT = "INFERENCE_PRECISION_HINT"
+"""OpenVINO's property for it."""
+
+FLOAT32_ONLY = {PRECISION_HINT: "f32"}
 """Processors with bfloat16 instructions compute in bfloat16 unless told otherwise, which costs 2-3 digits."""
 
 

@@ -29,8 +29,9 @@ class RunnerInfo:
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`. ``precision`` is that of the IR, None for an
     original. ``height`` and ``width`` are the size in pixels of the images that the model takes. ``classes`` is the
     length of its answer. ``remarks`` say what is special about the model on this machine. ``packages`` are names and
-    versions of the software that computes. ``integrity`` says whether an IR is the one that a report beside it tells
-    of, and ``warning`` says so in words, where it is another one.
+    versions of the software that computes, ``inference_precision`` what it computes floats in (``f32``, ``bf16``,
+    ``f16``; ``dynamic`` where a device decides layer by layer). ``integrity`` says whether an IR is the one that a
+    report beside it tells of, and ``warning`` says so in words, where it is another one.
     """
 
     launcher: str
@@ -44,6 +45,7 @@ class RunnerInfo:
     """Whether the same model may run on other devices beside this one. Then its label names the device."""
     remarks: tuple[str, ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
+    inference_precision: str = "f32"
     integrity: Integrity | None = None
     warning: str | None = None
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo
 from mixnet_tools.errors import EvaluationError, IRError, ResourceError, last_line
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.inference.openvino import PRECISION_HINT, InferencePrecision
 from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.digests import compare_with_reports
 from mixnet_tools.ir.image_input import ImageInput, count_classes, read_image_input, set_batch
@@ -37,7 +37,7 @@ AGAIN = "convert the model again, if mixnet_tools wrote this IR"
 
 
 class OpenVinoRunner:
-    """An IR on a device, computed in float32 whatever its weights are stored in.
+    """An IR on a device, computed in float32 whatever its weights are stored in, unless another precision is asked for.
 
     The IR has one image input (:func:`mixnet_tools.ir.image_input.read_image_input`) and one output [N, classes]. It is
     run on one image at a time, whatever its batch is.
@@ -50,15 +50,18 @@ class OpenVinoRunner:
         *,
         threads: int | None = None,
         tune: Callable[[openvino.Model, str], Tuned] | None = None,
+        inference_precision: InferencePrecision = "f32",
     ) -> None:
         """Load ``ir`` for ``device`` (``CPU``, ``GPU``, ``AUTO``, ...).
 
         ``threads`` is the number of processors to compute with, where this process does not have the machine to itself
         (default: all). ``tune`` looks for faster kernels (:func:`mixnet_tools.optimization.tuning.tune`; default: none
-        are looked for). Raises :class:`IRError` where the IR is missing, unreadable or no image classifier,
-        :class:`EvaluationError` where there is no such ``device`` here, or it cannot load the IR.
+        are looked for). ``inference_precision`` is what floats are computed in. Raises :class:`IRError` where the IR is
+        missing, unreadable or no image classifier, :class:`EvaluationError` where there is no such ``device`` here, or
+        it cannot load the IR or compute in that precision.
         """
         self._core, self._ir, self._device = openvino_core(ir.xml), ir, device
+        self._hint = {} if inference_precision == "default" else {PRECISION_HINT: inference_precision}
         _check_device(self._core, device)
         if threads:
             # Other processes of this machine have the other processors: pinned threads would meet on the same one.
@@ -70,6 +73,7 @@ class OpenVinoRunner:
             self._model = tuned.model
             self._info = replace(self._info, remarks=(*self._info.remarks, tuned.note))
         self._load(np.uint8)
+        self._info = replace(self._info, inference_precision=self._computed_in(inference_precision))
 
     @property
     def info(self) -> RunnerInfo:
@@ -124,6 +128,19 @@ class OpenVinoRunner:
         except RuntimeError as error:
             raise EvaluationError(f"{self._ir.xml}: OpenVINO cannot run this IR: {last_line(error)}") from error
 
+    def _computed_in(self, wanted: InferencePrecision) -> str:
+        """The precision that the device computes in; a processor that has not the one that is wanted takes f32."""
+        try:
+            found = str(self._compiled.get_property(PRECISION_HINT).get_type_name())
+        except RuntimeError:  # AUTO and its kind: there is a device behind them
+            return wanted
+        if wanted not in ("default", found):
+            raise EvaluationError(
+                f"{self._ir.xml}: {self._device} cannot compute in {wanted}, but in {found}",
+                hint=f"`inference_precision={found}`, or default for what OpenVINO chooses here",
+            )
+        return found
+
     def _load(self, element: type[np.generic]) -> None:
         """Compile for images of ``element``, uint8 or float32."""
         import openvino
@@ -135,9 +152,10 @@ class OpenVinoRunner:
                 outside = PrePostProcessor(model)
                 outside.input(0).tensor().set_element_type(openvino.Type.u8)
                 model = outside.build()
-            config = {"PERFORMANCE_HINT": "THROUGHPUT", **FLOAT32_ONLY}
+            config = {"PERFORMANCE_HINT": "THROUGHPUT", **self._hint}
             self._element = np.dtype(element)
-            self._queue = openvino.AsyncInferQueue(self._core.compile_model(model, self._device, config))
+            self._compiled = self._core.compile_model(model, self._device, config)
+            self._queue = openvino.AsyncInferQueue(self._compiled)
             self._queue.set_callback(_store)
 
 

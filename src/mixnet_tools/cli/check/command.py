@@ -211,6 +211,7 @@ def _find_tasks(
 
 def _request(args: argparse.Namespace) -> EvaluationRequest:
     from mixnet_tools.api.evaluation_task import EvaluationRequest, ImageChoice
+    from mixnet_tools.api.model_files import ModelChoice
 
     return EvaluationRequest(
         ImageChoice(
@@ -222,11 +223,13 @@ def _request(args: argparse.Namespace) -> EvaluationRequest:
             num_images=args.num_images,
             shard=args.shard,
         ),
-        ir_dir=args.ir_dir or args.download_dir,
-        download_dir=args.download_dir,
-        launcher=args.launcher,
-        precisions=args.precisions,
-        profile=args.profile,
+        ModelChoice(
+            ir_dir=args.ir_dir or args.download_dir,
+            download_dir=args.download_dir,
+            launcher=args.launcher,
+            precisions=args.precisions,
+            profile=args.profile,
+        ),
     )
 
 
