@@ -10,9 +10,11 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -72,6 +74,19 @@ def _carry_out(future: Future[Result], work: Callable[[], Result]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def in_order(
+    threads: DaemonThreads, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """Yield ``work(item)`` for each of ``items``, in their order. At most ``ahead`` results wait to be read."""
+    pending: deque[Future[Result]] = deque()
+    waiting = iter(items)
+    pending.extend(threads.submit(partial(work, item)) for item in islice(waiting, ahead))
+    while pending:
+        result = pending.popleft().result()
+        pending.extend(threads.submit(partial(work, item)) for item in islice(waiting, 1))
+        yield result
 
 
 def run_each(

@@ -7,9 +7,7 @@ scales. An image that cannot be decoded is handed on with its error.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +19,9 @@ from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.preprocessing import decode as decoding
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels, apply
-from mixnet_tools.errors import DatasetError, EvaluationError
-from mixnet_tools.threads import DaemonThreads
+from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels
+from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
+from mixnet_tools.threads import DaemonThreads, in_order
 
 BATCH = 32
 AHEAD = 2 * BATCH
@@ -36,17 +33,10 @@ PATIENCE = 2.0
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image, preprocessed in each distinct way, or the ``problem`` with it.
-
-    ``arrays`` are [height, width, 3] in RGB. ``image_notes`` say what is unusual about the image.
-    """
+    """An ``image`` of a data set, and what became of it."""
 
     image: LabelledImage
-    arrays: Mapping[Operations, Pixels]
-    image_notes: tuple[str, ...]
-    problem: DatasetError | EvaluationError | None
-    decode_seconds: float
-    resize_seconds: float
+    prepared: Prepared
 
 
 @dataclass(frozen=True)
@@ -72,44 +62,11 @@ def batches(
     """
     with closing(_prepared(images, sizes, threads, clock)) as prepared:
         while group := tuple(islice(prepared, BATCH)):
-            good = [one for one in group if one.problem is None]
-            stacked = {operations: np.stack([one.arrays[operations] for one in good]) for operations in sizes if good}
+            good = [one for one in group if one.prepared.problem is None]
+            stacked = {
+                operations: np.stack([one.prepared.arrays[operations] for one in good]) for operations in sizes if good
+            }
             yield Batch(group, tuple(one.image for one in good), stacked)
-
-
-def prepare(image: LabelledImage, sizes: Mapping[Operations, RunnerInfo]) -> PreparedImage:
-    """Decode ``image`` (twice, where only some ways turn it as EXIF says), and preprocess it in each distinct way.
-
-    Raises :class:`EvaluationError` where the result has not the size that the model takes.
-    """
-    arrays: dict[Operations, Pixels] = {}
-    image_notes: tuple[str, ...] = ()
-    decode_seconds = resize_seconds = 0.0
-    decoded: dict[bool, decoding.Decoded] = {}
-    try:
-        for operations in sizes:
-            started = time.perf_counter()
-            if operations.orient not in decoded:
-                found = decoding.decode(open_image(image), orient=operations.orient, name=image.where)
-                decoded[operations.orient], image_notes = found, found.image_notes
-            middle = time.perf_counter()
-            arrays[operations] = apply(decoded[operations.orient].image, operations)
-            decode_seconds += middle - started
-            resize_seconds += time.perf_counter() - middle
-    except DatasetError as error:
-        return PreparedImage(image, {}, image_notes, error, decode_seconds, resize_seconds)
-    except EvaluationError as error:
-        named = EvaluationError(f"{image.where}: {error}", hint=error.hint)
-        return PreparedImage(image, {}, image_notes, named, decode_seconds, resize_seconds)
-    for operations, info in sizes.items():
-        height, width, _ = arrays[operations].shape
-        if (height, width) != (info.height, info.width):
-            raise EvaluationError(
-                f"{image.where}: {width}x{height} pixels after preprocessing, but {info.label} takes "
-                f"{info.width}x{info.height}",
-                hint="the sizes in accuracy-check.yml must be those of the model",
-            )
-    return PreparedImage(image, arrays, image_notes, None, decode_seconds, resize_seconds)
 
 
 def _prepared(
@@ -117,16 +74,19 @@ def _prepared(
 ) -> Generator[PreparedImage, None, None]:
     pool = DaemonThreads(threads, "decode")
     try:
-        pending: deque[Future[PreparedImage]] = deque()
-        waiting = iter(images)
-        pending.extend(pool.submit(partial(prepare, image, sizes)) for image in islice(waiting, AHEAD))
-        while pending:
+        done = in_order(pool, partial(_prepare, sizes), images, AHEAD)
+        while True:
             started = time.perf_counter()
-            done = pending.popleft().result()
+            one = next(done, None)
             clock.wait += time.perf_counter() - started
-            clock.decode += done.decode_seconds
-            clock.resize += done.resize_seconds
-            pending.extend(pool.submit(partial(prepare, image, sizes)) for image in islice(waiting, 1))
-            yield done
+            if one is None:
+                return
+            clock.decode += one.prepared.decode_seconds
+            clock.resize += one.prepared.resize_seconds
+            yield one
     finally:
         pool.close(PATIENCE)
+
+
+def _prepare(sizes: Mapping[Operations, RunnerInfo], image: LabelledImage) -> PreparedImage:
+    return PreparedImage(image, prepare(partial(open_image, image), image.where, sizes))

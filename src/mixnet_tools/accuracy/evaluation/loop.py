@@ -67,7 +67,9 @@ def measured(
     try:
         with closing(batches(images, input_sizes(models), threads, clock)) as loaded:
             for batch in loaded:
-                seen = tuple(SeenImage(one.image, one.image_notes, one.problem) for one in batch.images)
+                seen = tuple(
+                    SeenImage(one.image, one.prepared.image_notes, one.prepared.problem) for one in batch.images
+                )
                 if arriving:
                     arriving(seen)
                 begun = time.perf_counter()

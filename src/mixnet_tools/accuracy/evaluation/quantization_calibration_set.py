@@ -106,7 +106,7 @@ def calibration_set(
         closing(batches(images, {plan.operations: info}, processors(), Clock())) as loaded,
     ):
         for batch in loaded:
-            problem = next((one.problem for one in batch.images if one.problem is not None), None)
+            problem = next((one.prepared.problem for one in batch.images if one.prepared.problem is not None), None)
             if problem is not None:
                 raise problem
             arrays.append(ordered(batch.arrays[plan.operations], plan.order))

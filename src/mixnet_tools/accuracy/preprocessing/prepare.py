@@ -1,0 +1,86 @@
+"""Prepare one image for several models: decode it once, and preprocess it in each distinct way."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mixnet_tools.accuracy.preprocessing import decode as decoding
+from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels, apply
+from mixnet_tools.errors import DatasetError, EvaluationError
+
+
+class TakesImages(Protocol):
+    """A model that takes images of ``height`` x ``width`` pixels."""
+
+    @property
+    def label(self) -> str:
+        """The model's name for messages."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image, preprocessed in each distinct way, or the ``problem`` with it.
+
+    ``arrays`` are [height, width, 3] in RGB. ``size`` is the (width, height) of the decoded image in pixels, of its
+    last decoding where it was decoded turned and unturned; None where there is a problem. ``image_notes`` say what is
+    unusual about the image.
+    """
+
+    arrays: Mapping[Operations, Pixels]
+    size: tuple[int, int] | None
+    image_notes: tuple[str, ...]
+    problem: DatasetError | EvaluationError | None
+    decode_seconds: float
+    resize_seconds: float
+
+
+def prepare(
+    open_source: Callable[[], Path | io.BytesIO], name: str, models: Mapping[Operations, TakesImages]
+) -> Prepared:
+    """Decode what ``open_source`` gives (twice, where only some ways turn it as EXIF says), and preprocess it.
+
+    ``name`` is the image in messages. ``models`` name for each distinct preprocessing a model that takes its result.
+    Raises :class:`EvaluationError` where the result has not the size that the model takes.
+    """
+    arrays: dict[Operations, Pixels] = {}
+    image_notes: tuple[str, ...] = ()
+    decode_seconds = resize_seconds = 0.0
+    decoded: dict[bool, decoding.Decoded] = {}
+    size: tuple[int, int] | None = None
+    try:
+        for operations in models:
+            started = time.perf_counter()
+            if operations.orient not in decoded:
+                found = decoding.decode(open_source(), orient=operations.orient, name=name)
+                decoded[operations.orient], image_notes, size = found, found.image_notes, found.image.size
+            middle = time.perf_counter()
+            arrays[operations] = apply(decoded[operations.orient].image, operations)
+            decode_seconds += middle - started
+            resize_seconds += time.perf_counter() - middle
+    except DatasetError as error:
+        return Prepared({}, None, image_notes, error, decode_seconds, resize_seconds)
+    except EvaluationError as error:
+        named = EvaluationError(f"{name}: {error}", hint=error.hint)
+        return Prepared({}, None, image_notes, named, decode_seconds, resize_seconds)
+    for operations, model in models.items():
+        height, width, _ = arrays[operations].shape
+        if (height, width) != (model.height, model.width):
+            raise EvaluationError(
+                f"{name}: {width}x{height} pixels after preprocessing, but {model.label} takes "
+                f"{model.width}x{model.height}",
+                hint="the sizes in accuracy-check.yml must be those of the model",
+            )
+    return Prepared(arrays, size, image_notes, None, decode_seconds, resize_seconds)
