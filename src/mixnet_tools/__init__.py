@@ -23,6 +23,8 @@ _HOMES = {
     "mixnet_tools.accuracy.evaluation.evaluate": ("Evaluation",),
     "mixnet_tools.accuracy.gate.verdict": ("Verdict",),
     "mixnet_tools.accuracy.preprocessing.preprocessing": ("Preprocessing",),
+    "mixnet_tools.accuracy.classification.values": ("ClassScore", "Classification", "ClassifiedImage", "ModelAnswer"),
+    "mixnet_tools.api.classification": ("classify",),
     "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "update_baseline"),
     "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
     "mixnet_tools.api.quantization": ("QuantizationOptions", "quantize"),
@@ -63,10 +65,15 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from mixnet_tools.accuracy.classification.values import Classification as Classification
+    from mixnet_tools.accuracy.classification.values import ClassifiedImage as ClassifiedImage
+    from mixnet_tools.accuracy.classification.values import ClassScore as ClassScore
+    from mixnet_tools.accuracy.classification.values import ModelAnswer as ModelAnswer
     from mixnet_tools.accuracy.evaluation.evaluate import Evaluation as Evaluation
     from mixnet_tools.accuracy.gate.verdict import Verdict as Verdict
     from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing as Preprocessing
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport as AccuracyReport
+    from mixnet_tools.api.classification import classify as classify
     from mixnet_tools.api.evaluation import compare_baseline as compare_baseline
     from mixnet_tools.api.evaluation import evaluate as evaluate
     from mixnet_tools.api.evaluation import evaluate_ir as evaluate_ir

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import islice
@@ -78,7 +78,7 @@ def _carry_out(future: Future[Result], work: Callable[[], Result]) -> None:
 
 def in_order(
     threads: DaemonThreads, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``work(item)`` for each of ``items``, in their order. At most ``ahead`` results wait to be read."""
     pending: deque[Future[Result]] = deque()
     waiting = iter(items)

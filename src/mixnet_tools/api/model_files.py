@@ -148,12 +148,14 @@ def load_runners(
     *,
     tuned: bool = False,
     inference_precision: InferencePrecision = "f32",
+    one_by_one: bool = False,
 ) -> list[Runner]:
     """Load the original, if there is one, and then each IR for each of ``devices``.
 
     ``tuned`` looks for faster kernels for the IRs first, which takes some seconds for each. ``inference_precision`` is
-    what IRs are computed in. Raises :class:`EvaluationError` and its kinds where a model cannot be loaded, and
-    :class:`FreezeError` where the original cannot be read.
+    what IRs are computed in. ``one_by_one`` makes the answer to a single image quick, instead of those to many. Raises
+    :class:`EvaluationError` and its kinds where a model cannot be loaded, and :class:`FreezeError` where the original
+    cannot be read.
     """
     runners: list[Runner] = []
     if files.original is not None:
@@ -163,7 +165,13 @@ def load_runners(
         else:
             runners.append(TensorFlowRunner(original))
     runners.extend(
-        OpenVinoRunner(ir, device, tune=tune if tuned else None, inference_precision=inference_precision)
+        OpenVinoRunner(
+            ir,
+            device,
+            tune=tune if tuned else None,
+            inference_precision=inference_precision,
+            one_by_one=one_by_one,
+        )
         for device in devices
         for ir in files.irs
     )

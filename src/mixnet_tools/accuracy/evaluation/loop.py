@@ -12,14 +12,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import numpy as np
-
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.batch_loader import Batch, batches
 from mixnet_tools.accuracy.evaluation.model_checks import input_sizes
 from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.evaluation.timing import Clock
-from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo
+from mixnet_tools.accuracy.launchers.base import Array, Runner, RunnerInfo, require_finite
 from mixnet_tools.accuracy.metrics.topk import top_classes
 from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.pipeline import ordered
@@ -110,11 +108,5 @@ def _checked(logits: Array, info: RunnerInfo, images: Sequence[LabelledImage]) -
         raise EvaluationError(
             f"{info.label}: expected logits of shape {(len(images), info.classes)}, got {logits.shape}"
         )
-    finite = np.isfinite(logits).all(axis=1)
-    if not finite.all():
-        broken = images[int(np.argmin(finite))]
-        raise EvaluationError(
-            f"{info.label}: the answer for {broken.where} holds NaN or infinity",
-            hint="a damaged download or conversion does this: fetch and convert the model again",
-        )
+    require_finite(logits, info, [image.where for image in images])
     return logits

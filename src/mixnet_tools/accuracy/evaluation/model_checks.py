@@ -17,8 +17,7 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
     Raises :class:`UsageError` where there is no model, :class:`DatasetError` where there are no images or their labels
     do not fit the model, :class:`EvaluationError` where the models do not fit each other.
     """
-    if not models:
-        raise UsageError("no model to evaluate")
+    check_forms(models)
     if not dataset.images and dataset.shard:
         count = len(dataset.whole or ())
         raise DatasetError(
@@ -29,11 +28,6 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
         raise DatasetError(f"{dataset.source}: no images to evaluate")
     first = models[0]
     for model in models[1:]:
-        if model.info.classes != first.info.classes:
-            raise EvaluationError(
-                f"{first.info.label} answers with {first.info.classes} classes, "
-                f"{model.info.label} with {model.info.classes}: these are not the same model"
-            )
         if model.measurement.dataset_name != first.measurement.dataset_name:
             raise EvaluationError(
                 f"{model.measurement.where}.name: {model.info.label} is measured on "
@@ -56,6 +50,22 @@ def check(models: Sequence[ModelUnderTest], dataset: ImageDataset) -> None:
             f"{where}: {wrong.name!r} has label {label}, but the model knows the labels 0 to {usable - 1}",
             hint="labels count from 0 (is this a file whose labels count from 1, or another data set's?)",
         )
+
+
+def check_forms(models: Sequence[ModelUnderTest]) -> None:
+    """Check that ``models`` are forms of one model.
+
+    Raises :class:`UsageError` where there is none, :class:`EvaluationError` where their answers differ in length.
+    """
+    if not models:
+        raise UsageError("no model to run")
+    first = models[0]
+    for model in models[1:]:
+        if model.info.classes != first.info.classes:
+            raise EvaluationError(
+                f"{first.info.label} answers with {first.info.classes} classes, "
+                f"{model.info.label} with {model.info.classes}: these are not the same model"
+            )
 
 
 def input_sizes(models: Sequence[ModelUnderTest]) -> dict[Operations, RunnerInfo]:

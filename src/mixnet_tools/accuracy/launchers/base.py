@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.errors import EvaluationError
 from mixnet_tools.ir.digests import Integrity
 
 Array = npt.NDArray[np.float32]
@@ -101,3 +102,16 @@ class Synchronous:
 
     def settle(self) -> None:
         """See :meth:`Runner.settle`."""
+
+
+def require_finite(logits: Array, info: RunnerInfo, images: Sequence[str]) -> None:
+    """Check the ``logits`` [N, classes] of a model for the N ``images``, by their names in messages.
+
+    Raises :class:`EvaluationError` that names the first image whose answer holds NaN or infinity.
+    """
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise EvaluationError(
+            f"{info.label}: the answer for {images[int(np.argmin(finite))]} holds NaN or infinity",
+            hint="a damaged download or conversion does this: fetch and convert the model again",
+        )

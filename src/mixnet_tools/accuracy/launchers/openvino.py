@@ -51,17 +51,21 @@ class OpenVinoRunner:
         threads: int | None = None,
         tune: Callable[[openvino.Model, str], Tuned] | None = None,
         inference_precision: InferencePrecision = "f32",
+        one_by_one: bool = False,
     ) -> None:
         """Load ``ir`` for ``device`` (``CPU``, ``GPU``, ``AUTO``, ...).
 
         ``threads`` is the number of processors to compute with, where this process does not have the machine to itself
         (default: all). ``tune`` looks for faster kernels (:func:`mixnet_tools.optimization.tuning.tune`; default: none
-        are looked for). ``inference_precision`` is what floats are computed in. Raises :class:`IRError` where the IR is
-        missing, unreadable or no image classifier, :class:`EvaluationError` where there is no such ``device`` here, or
-        it cannot load the IR or compute in that precision.
+        are looked for). ``inference_precision`` is what floats are computed in. ``one_by_one`` makes the
+        answer to a single image quick, instead of those to many. Raises :class:`IRError` where the IR is missing,
+        unreadable or no image classifier, :class:`EvaluationError` where there is no such ``device`` here, or it cannot
+        load the IR or compute in that precision.
         """
         self._core, self._ir, self._device = openvino_core(ir.xml), ir, device
-        self._hint = {} if inference_precision == "default" else {PRECISION_HINT: inference_precision}
+        self._config = {"PERFORMANCE_HINT": "LATENCY" if one_by_one else "THROUGHPUT"}
+        if inference_precision != "default":
+            self._config[PRECISION_HINT] = inference_precision
         _check_device(self._core, device)
         if threads:
             # Other processes of this machine have the other processors: pinned threads would meet on the same one.
@@ -152,9 +156,8 @@ class OpenVinoRunner:
                 outside = PrePostProcessor(model)
                 outside.input(0).tensor().set_element_type(openvino.Type.u8)
                 model = outside.build()
-            config = {"PERFORMANCE_HINT": "THROUGHPUT", **self._hint}
             self._element = np.dtype(element)
-            self._compiled = self._core.compile_model(model, self._device, config)
+            self._compiled = self._core.compile_model(model, self._device, self._config)
             self._queue = openvino.AsyncInferQueue(self._compiled)
             self._queue.set_callback(_store)
 

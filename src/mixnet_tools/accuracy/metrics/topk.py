@@ -42,8 +42,8 @@ TOP = 5
 """How many answers of each image are kept."""
 
 
-def top_classes(logits: npt.NDArray[np.float32]) -> tuple[Integers, Floats]:
-    """The five best classes of each row of ``logits`` [N, classes] (finite), and their probabilities: both [N, 5].
+def top_classes(logits: npt.NDArray[np.float32], top: int = TOP) -> tuple[Integers, Floats]:
+    """The ``top`` best classes of each row of ``logits`` [N, classes] (finite), and their probabilities: both [N, top].
 
     Equal logits stand in the order of their classes. Probabilities are the softmax of the row, or the row itself where
     it holds probabilities already, rounded to six digits, as they are written to files: a row's answer depends on no
@@ -53,9 +53,9 @@ def top_classes(logits: npt.NDArray[np.float32]) -> tuple[Integers, Floats]:
     >>> classes.tolist(), scores.tolist()
     ([[1, 2, 0, -1, -1]], [[0.487856, 0.487856, 0.024289, 0.0, 0.0]])
     """
-    best = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :top]
     scores = np.round(np.take_along_axis(_probabilities(logits), best, axis=1), 6)
-    missing = TOP - best.shape[1]
+    missing = top - best.shape[1]
     if missing > 0:
         best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
         scores = np.pad(scores, ((0, 0), (0, missing)))

@@ -128,6 +128,31 @@ def apply(image: Image.Image, operations: Operations) -> Pixels:
     return np.array(image) if pixels is None else pixels
 
 
+def kept_box(operations: Operations, width: int, height: int) -> tuple[float, float, float, float]:
+    """What the steps keep of an image of ``width`` x ``height`` pixels: (left, top, right, bottom) in its pixels.
+
+    Bounds are fractions of a pixel where an image is scaled before it is cropped. Raises :class:`EvaluationError` where
+    a step cannot be applied to an image of this size.
+    """
+    left, top, right, bottom = 0.0, 0.0, float(width), float(height)
+    for step in operations.steps:
+        if isinstance(step, Normalization):
+            continue
+        if isinstance(step, Resize):
+            width, height = _target_size(step, width, height)
+            continue
+        if isinstance(step, SquareCrop):
+            box = _square_box(step, width, height)
+        else:
+            width, height = _enlarged_size(step, width, height)
+            box = _crop_box(step, width, height)
+        across, down = (right - left) / width, (bottom - top) / height
+        right, bottom = left + across * min(box[2], width), top + down * min(box[3], height)
+        left, top = left + across * max(box[0], 0), top + down * max(box[1], 0)
+        width, height = box[2] - box[0], box[3] - box[1]
+    return left, top, right, bottom
+
+
 def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
     """The batch [N, height, width, 3], RGB, with its channels in ``order`` and contiguous in memory."""
     return batch if order == "RGB" else np.ascontiguousarray(batch[..., ::-1])
@@ -177,14 +202,20 @@ def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
 
 def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
     """Enlarge an image that is smaller than its crop (by OpenCV, bilinear). Pillow's crop does without."""
-    wanted, size = _crop_size(step, *image.size), np.array(image.size, dtype=np.float64)
-    if step.use_pillow or (image.width >= wanted[0] and image.height >= wanted[1]):
+    width, height = _enlarged_size(step, *image.size)
+    if (width, height) == image.size:
         return image
+    return Image.fromarray(opencv_resize(np.asarray(image), width, height, "LINEAR"))
+
+
+def _enlarged_size(step: Crop, width: int, height: int) -> tuple[int, int]:
+    wanted, size = _crop_size(step, width, height), np.array((width, height), dtype=np.float64)
+    if step.use_pillow:
+        return width, height
     for axis in (0, 1):
         if size[axis] < wanted[axis]:
             size = size * wanted[axis] / size[axis]
-    width, height = (math.ceil(side) for side in size)
-    return Image.fromarray(opencv_resize(np.asarray(image), width, height, "LINEAR"))
+    return math.ceil(size[0]), math.ceil(size[1])
 
 
 def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:

@@ -34,9 +34,8 @@ class TakesImages(Protocol):
 class Prepared:
     """An image, preprocessed in each distinct way, or the ``problem`` with it.
 
-    ``arrays`` are [height, width, 3] in RGB. ``size`` is the (width, height) of the decoded image in pixels, of its
-    last decoding where it was decoded turned and unturned; None where there is a problem. ``image_notes`` say what is
-    unusual about the image.
+    ``arrays`` are [height, width, 3] in RGB. ``size`` is the (width, height) in pixels of the decoded image, as the
+    first of the ways turns it; None where it cannot be decoded. ``image_notes`` say what is unusual about it.
     """
 
     arrays: Mapping[Operations, Pixels]
@@ -65,7 +64,8 @@ def prepare(
             started = time.perf_counter()
             if operations.orient not in decoded:
                 found = decoding.decode(open_source(), orient=operations.orient, name=name)
-                decoded[operations.orient], image_notes, size = found, found.image_notes, found.image.size
+                decoded[operations.orient], image_notes = found, found.image_notes
+                size = size or found.image.size
             middle = time.perf_counter()
             arrays[operations] = apply(decoded[operations.orient].image, operations)
             decode_seconds += middle - started
@@ -74,7 +74,7 @@ def prepare(
         return Prepared({}, None, image_notes, error, decode_seconds, resize_seconds)
     except EvaluationError as error:
         named = EvaluationError(f"{name}: {error}", hint=error.hint)
-        return Prepared({}, None, image_notes, named, decode_seconds, resize_seconds)
+        return Prepared({}, size, image_notes, named, decode_seconds, resize_seconds)
     for operations, model in models.items():
         height, width, _ = arrays[operations].shape
         if (height, width) != (model.height, model.width):

@@ -1,0 +1,145 @@
+"""Classifies images by loaded models. A command runs it over files, a page over what is dropped on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+
+import numpy as np
+
+from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.classification.images import ImageToClassify
+from mixnet_tools.accuracy.classification.values import ClassifiedImage, ClassScore, KeptRegion, ModelAnswer
+from mixnet_tools.accuracy.evaluation.model_checks import check_forms, input_sizes
+from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest, model_under_test
+from mixnet_tools.accuracy.launchers.base import Runner, require_finite
+from mixnet_tools.accuracy.metrics.topk import TOP, top_classes
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
+from mixnet_tools.accuracy.preprocessing.pipeline import kept_box, ordered
+from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
+from mixnet_tools.errors import UsageError
+from mixnet_tools.threads import DaemonThreads, in_order, processors
+
+TOGETHER = 16
+"""How many images the models get at once."""
+
+PATIENCE = 2.0
+"""Seconds to wait for the threads that read images where classification ends early."""
+
+
+class Classifier:
+    """Loaded models with their preprocessing and the names of their classes."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        config: AccuracyConfig,
+        *,
+        profile: str = PROFILES[0],
+        names: Sequence[str] = (),
+    ) -> None:
+        """``config`` says how images are prepared under ``profile``; ``names`` are those of the classes, in order.
+
+        ``names`` may lack the background class of a model that has one. Raises :class:`EvaluationError` where the
+        models are not forms of one model, :class:`DescriptorError` where ``config`` has no entry for a launcher,
+        :class:`UsageError` where the number of ``names`` is not that of the classes.
+        """
+        self._runners = tuple(runners)
+        self._config = config
+        self.models = tuple(model_under_test(runner.info, config, profile) for runner in runners)
+        check_forms(self.models)
+        self._sizes = input_sizes(self.models)
+        self._names = _names_of_classes(self.models[0], names)
+        self._alone = threading.Lock()
+
+    @property
+    def classes(self) -> int:
+        """The length of the models' answer."""
+        return self.models[0].info.classes
+
+    def kept(self, width: int, height: int, profile: str | None = None) -> KeptRegion:
+        """What the preprocessing of ``profile`` (None: the one that is used) keeps of an image of so many pixels.
+
+        Raises :class:`EvaluationError` where nothing is left of it.
+        """
+        first = self.models[0]
+        model = first if profile is None else model_under_test(first.info, self._config, profile)
+        operations = model.plan.operations
+        return KeptRegion(*kept_box(operations, width, height), turned=operations.orient)
+
+    def classify(self, images: Iterable[ImageToClassify], top: int = TOP) -> Generator[ClassifiedImage, None, None]:
+        """Yield each of ``images`` with the ``top`` best classes of each model, in their order.
+
+        Images are read ahead, and run several at a time. One that cannot be read is yielded with its problem. Raises
+        :class:`EvaluationError` where a model fails, or answers with anything but finite numbers.
+        """
+        pool = DaemonThreads(processors(), "read")
+        try:
+            with closing(in_order(pool, self._prepare, images, 2 * TOGETHER)) as prepared:
+                while group := list(islice(prepared, TOGETHER)):
+                    yield from self._answered(group, top)
+        finally:
+            pool.close(PATIENCE)
+            for runner in self._runners:
+                runner.settle()
+
+    def classify_one(self, image: ImageToClassify, top: int = TOP) -> ClassifiedImage:
+        """Classify ``image``, and measure how long each model takes for it. Safe to call from several threads.
+
+        Raises :class:`EvaluationError` as :meth:`classify` does.
+        """
+        prepared = self._prepare(image)
+        with self._alone:  # else the models would be measured against each other
+            (answered,) = self._answered([prepared], top, timed=True)
+        return answered
+
+    def _prepare(self, image: ImageToClassify) -> tuple[ImageToClassify, Prepared]:
+        return image, prepare(image.open, image.name, self._sizes)
+
+    def _answered(
+        self, group: list[tuple[ImageToClassify, Prepared]], top: int, *, timed: bool = False
+    ) -> list[ClassifiedImage]:
+        good = [prepared for _, prepared in group if prepared.problem is None]
+        names = [image.name for image, prepared in group if prepared.problem is None]
+        answers: list[list[ModelAnswer]] = [[] for _ in good]
+        for model, runner in zip(self.models, self._runners, strict=True) if good else ():
+            arrays = [prepared.arrays[model.plan.operations] for prepared in good]
+            batch = ordered(np.stack(arrays), model.plan.order)
+            started = time.perf_counter()
+            logits = runner.run(batch)
+            milliseconds = 1000 * (time.perf_counter() - started) if timed else None
+            require_finite(logits, model.info, names)
+            for place, (classes, scores) in enumerate(zip(*top_classes(logits, min(top, self.classes)), strict=True)):
+                best = tuple(map(self._class_score, classes.tolist(), scores.tolist()))
+                answers[place].append(ModelAnswer(model.info.label, best, milliseconds))
+        given = iter(answers)
+        return [self._result(image, prepared, given) for image, prepared in group]
+
+    def _result(
+        self, image: ImageToClassify, prepared: Prepared, answers: Iterator[list[ModelAnswer]]
+    ) -> ClassifiedImage:
+        width, height = prepared.size or (0, 0)
+        if prepared.problem is not None:
+            return ClassifiedImage(image.name, width, height, notes=prepared.image_notes, problem=str(prepared.problem))
+        return ClassifiedImage(
+            image.name, width, height, self.kept(width, height), prepared.image_notes, tuple(next(answers))
+        )
+
+    def _class_score(self, index: int, score: float) -> ClassScore:
+        return ClassScore(index, self._names[index] if self._names else None, score)
+
+
+def _names_of_classes(model: ModelUnderTest, names: Sequence[str]) -> tuple[str, ...]:
+    """A name for each of the model's classes; none where there are no ``names``."""
+    offset = model.measurement.label_offset
+    if names and len(names) == model.info.classes - offset:
+        return (*("background",) * offset, *names)
+    if names and len(names) != model.info.classes:
+        raise UsageError(
+            f"{len(names)} labels, but {model.info.label} has {model.info.classes} classes",
+            hint="give a file with a label for each class, in their order: `labels`",
+        )
+    return tuple(names)
