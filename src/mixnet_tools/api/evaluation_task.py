@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
+from mixnet_tools.accuracy.evaluation.evaluation_setup import this_run
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.api.model_files import ModelChoice, ModelFiles, find_model_files, load_runners, read_config
@@ -98,9 +99,11 @@ def evaluate_task(
     max_bad: int = 0,
     predictions: Path | None = None,
     resume: bool = False,
+    command: str | None = None,
 ) -> Evaluation:
     """Load the models of ``task``, the original first, then each IR on each of ``devices``, and measure them here.
 
+    ``command`` is the command line that asks for it, without secrets, for the report.
     For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     progress = progress or Progress()
@@ -116,6 +119,7 @@ def evaluate_task(
         max_bad=max_bad,
         predictions=predictions,
         resume=resume,
+        run=this_run(command),
     )
 
 
@@ -125,10 +129,12 @@ def pack_models(
     *,
     predictions: Path | None = None,
     resume: bool = False,
+    command: str | None = None,
 ) -> ClusterTask:
     """Plan ``task`` for a cluster, and pack its models: the same models in the same order as :func:`load_runners`.
 
-    For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
+    ``command`` is as in :func:`evaluate_task`. For the other parameters and the errors see
+    :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     from mixnet_tools.accuracy.cluster.evaluate import ClusterTask
     from mixnet_tools.accuracy.cluster.transfer import pack_graph, pack_ir, pack_onnx
@@ -149,6 +155,7 @@ def pack_models(
         reference_images=task.reference_images,
         predictions=predictions,
         resume=resume,
+        run=this_run(command),
     )
     return ClusterTask(plan, tuple(models))
 

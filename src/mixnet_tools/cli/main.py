@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mixnet_tools.cli.common import hints, interruption
+from mixnet_tools.cli.common.command_line import command_line
 from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.cli.common.resources import limits_in_force, ran_out
 from mixnet_tools.cli.common.streams import safe_output
@@ -94,7 +95,7 @@ def _run(command: str, argv: Sequence[str], prog: str) -> int:
     _add_version(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(list(argv))
-    args.parser = parser
+    args.parser, args.command_line = parser, command_line(prog, argv)
     interruption.listen()
     try:
         code: int = module.run(args)

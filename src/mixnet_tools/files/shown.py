@@ -16,6 +16,8 @@ _HARMLESS_PARAMETERS = frozenset({"id", "export", "download", "alt", "raw", "ver
 _PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
 # A scheme has a bounded length, and nothing can match in two ways: the time does not grow with the square of a text.
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,30}):(/+)([^\s'\"<>]+)", re.IGNORECASE)
+_CHAIN = re.compile(r"::(?=[a-z][a-z0-9+.-]{0,30}://)", re.IGNORECASE)
+"""Between the URLs of a chain, as fsspec has it: ``tar://a.jpg::https://host/x.tar``."""
 _AFTER_A_URL = ":;,.)]"
 """What ends a sentence or an aside, not the URL in front of it."""
 
@@ -86,12 +88,15 @@ def redact_within(text: str) -> str:
     "403, url='https://host.example/a?sig=***'"
     >>> redact_within("http:/me:secret@host/a: no such file; s3://bucket/odd?#1.jpg: neither")
     'http:/***@host/a: no such file; s3://bucket/odd?#1.jpg: neither'
+    >>> redact_within("tar://a::https://me:secret@host/x.tar")
+    'tar://a::https://***@host/x.tar'
     >>> redact_within(Published("see <https://me:pw@host/?key=1#usage>"))
     'see <https://***@host/?key=***#usage>'
     """
     if ":/" not in text:
         return text
-    return _URL.sub(partial(_redact_url, anchor=isinstance(text, Published)), text)
+    redacted = partial(_redact_url, anchor=isinstance(text, Published))
+    return "::".join(_URL.sub(redacted, part) for part in _CHAIN.split(text))
 
 
 def _redact_url(match: re.Match[str], anchor: bool) -> str:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Protocol
 
 from mixnet_tools import __version__
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
+from mixnet_tools.inference.machine import has_vnni
 from mixnet_tools.ir.digests import QUANTIZATION_REPORT, Integrity, check
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
@@ -123,15 +123,6 @@ def quantize_ir(
         report = _report(request, calibration, found, rows, names, chosen.ir, times, integrity, changed)
         publish([Publication(chosen.ir, request.target, report.to_json(), QUANTIZATION_REPORT)])
     return report
-
-
-def has_vnni() -> bool:
-    """Whether this processor adds products of eight bits without saturation (True where that cannot be told)."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True
-    return "vnni" in flags or "flags" not in flags
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.gate.baseline import compare, read_baseline, write_baseline
 from mixnet_tools.accuracy.launchers.base import Digest
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
+from mixnet_tools.accuracy.predictions.jsonl import read_predictions
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import (
     Answers,
     BadImage,

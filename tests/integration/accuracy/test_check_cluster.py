@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import MEASURE, Cluster, assert_same, fault, lines_in
+from tests.support.cluster import MEASURE, Cluster, assert_same, fault, lines_in, without_runs
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
 from tests.support.waiting import wait_for
@@ -65,9 +65,14 @@ def comparable(out: str) -> dict[str, Any]:
     """The document on stdout without what says how long it took, and where."""
     document: dict[str, Any] = json.loads(out)
     for report in document["reports"]:
-        del report["timing"], report["seconds"]
+        del report["timing"], report["seconds"], report["runs"]
         report["notes"] = [note for note in report["notes"] if "measured by" not in note]
     return document
+
+
+def images_in(predictions: Path) -> list[bytes]:
+    """The lines of a predictions file that hold an image each."""
+    return without_runs(predictions.read_bytes()).splitlines()[1:]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +108,7 @@ def test_the_original_is_measured_too(
     common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--json", "--predictions", path]
     done = run_ok("check", *common, "--cluster", cluster.address, "--shard_size", "40")
     assert comparable(done.out)["reports"][0]["results"] == local[1]["reports"][0]["results"]
-    for line, expected in zip(path.read_text().splitlines()[1:], local[0].read_text().splitlines()[1:], strict=True):
+    for line, expected in zip(images_in(path), images_in(local[0]), strict=True):
         found, alone = json.loads(line), json.loads(expected)
         original, here = (one["answers"].pop("tf") for one in (found, alone))
         del found["digest"], alone["digest"]
@@ -124,7 +129,7 @@ def test_processes_of_this_machine(nano_dir: Path, tmp_path: Path, processes: st
     done = run_ok("check", *common, "--predictions", there, "--cluster", processes, "--shard_size", "32", "-q")
     assert_same(there, here.read_bytes())
     assert comparable(done.out) == comparable(alone.out)
-    assert re.fullmatch(rf"mixnet-nano: note: measured by \d+ workers? of {processes}\n", done.err)
+    assert re.fullmatch(rf"mixnet-nano: note: measured by \d+ workers? of {processes} \(.+\)\n", done.err)
 
 
 def test_several_devices_and_models(cluster: Cluster, nano_dir: Path, tmp_path: Path) -> None:
@@ -176,14 +181,14 @@ def test_labels_say_the_device_where_there_are_several(nano_dir: Path, tmp_path:
     options: list[str | Path] = ["--devices", "CPU,AUTO", "--predictions", path, "--baseline", baseline]
     done = run_ok("check", *common, *options, "--update_baseline")
     assert "openvino on AUTO" in done.out
-    assert list(json.loads(path.read_text().splitlines()[1])["answers"]) == [
+    assert list(json.loads(images_in(path)[0])["answers"]) == [
         "openvino FP32 on CPU",
         "openvino FP32 on AUTO",
     ]
     assert "0 of 20 images lost" in run_ok("check", *common, "--devices", "CPU,AUTO", "--baseline", baseline).out
     single = tmp_path / "single.jsonl"
     run_ok("check", *common, "--device", "AUTO", "--predictions", single)
-    assert list(json.loads(single.read_text().splitlines()[1])["answers"]) == ["openvino FP32"]
+    assert list(json.loads(images_in(single)[0])["answers"]) == ["openvino FP32"]
     assert "only one of --device and --devices" in run_failing(
         "check", *common, "--device", "CPU", "--devices", "AUTO", code=2
     )

@@ -350,7 +350,7 @@ def test_a_run_goes_on_after_the_scheduler_was_killed(common: list[str | Path], 
         stopped = check.outcome()
         assert stopped.code == 1
         assert "Traceback" not in stopped.err
-        done = lines_in(path) - 1
+        done = lines_in(path) - 2  # the evaluation, the run
         assert (
             f"the connection to the scheduler was lost; {done} of 600 images were done, and are in {path}"
             in stopped.err
@@ -388,7 +388,7 @@ def test_an_interruption_keeps_what_is_done(
         "mixnet check: " + ("interrupted" if number == signal.SIGINT else "terminated"),
     ]
     wait_for(lambda: check.leftovers() == [], "the processes of the cluster to end")
-    assert 20 <= lines_in(path) < 601
+    assert 20 <= lines_in(path) < 602
     run_ok("check", *common, "--predictions", path, "--resume")
     assert_same(path, local)
 

@@ -25,7 +25,8 @@ from mixnet_tools.accuracy.launchers.base import Array, RunnerInfo, Synchronous
 from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
+from mixnet_tools.accuracy.predictions.jsonl import read_predictions
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
 from mixnet_tools.accuracy.predictions.merge import merge
 from mixnet_tools.accuracy.predictions.values import BadImage, Shard
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
@@ -526,6 +527,12 @@ def test_a_killed_process_loses_nothing(nano_dir: Path, tmp_path: Path) -> None:
     resumed = run_ok("check", *common, "--predictions", path, "--resume")
     assert json.loads(resumed.out)["reports"][0]["results"] == whole["reports"][0]["results"]
     assert json.loads(resumed.out)["reports"][0]["verdict"] == whole["reports"][0]["verdict"]
+    first, second = json.loads(resumed.out)["reports"][0]["runs"]
+    assert "--resume" not in first["command"]
+    assert second["command"].endswith(f"--predictions {path} --resume")
+    assert [run["work"] for run in (first, second)] == ["measured", "measured"]
+    assert first["machine"] == second["machine"]
+    assert first["machine"]["processors"] >= 1
 
 
 def test_shards_of_the_command_merge_to_one_run(nano_dir: Path, tmp_path: Path) -> None:
@@ -539,6 +546,15 @@ def test_shards_of_the_command_merge_to_one_run(nano_dir: Path, tmp_path: Path) 
     assert "Worst confusions" in page.read_text()
     for key in ("results", "dataset", "verdict", "model", "profile", "classes"):
         assert merged[key] == whole[key], key
+    assert [(run["work"], run["command"].split()[:2]) for run in merged["runs"]] == [
+        ("measured", ["mixnet", "check"]),
+        ("measured", ["mixnet", "check"]),
+        ("merged", ["mixnet", "check"]),
+    ]
+    assert ["--shard 1/2" in run["command"] for run in merged["runs"]] == [True, False, False]
+    assert str(paths[1]) in merged["runs"][2]["command"]
+    assert {run["started"][-1] for run in merged["runs"]} == {"Z"}
+    assert [one["inference_precision"] for one in merged["results"]] == ["f32", "f32"]
     assert "merge" in run_ok("check", "merge", "--help").out
     assert "shard 1 is missing" in run_failing("check", "merge", paths[1])
 

@@ -13,10 +13,10 @@ import pytest
 
 import mixnet_tools
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
+from mixnet_tools.inference.machine import has_vnni
 from mixnet_tools.ir.inspect import describe
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.optimization.kernels import is_tuned, kind_of, request_kernels
-from mixnet_tools.quantization.stage import has_vnni
 from mixnet_tools.values import IRModel
 from tests.support.commands import Outcome, run, run_failing, run_ok
 

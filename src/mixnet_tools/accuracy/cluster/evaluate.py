@@ -20,7 +20,7 @@ from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, finished
 from mixnet_tools.accuracy.evaluation.loop import SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
 from mixnet_tools.errors import DatasetError, EvaluationError, MixnetToolsError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Counter, Progress
@@ -57,7 +57,7 @@ def evaluate_on_cluster(
         writer = None
         if predictions:
             (plan,) = (task.plan for task in tasks)
-            writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed)
+            writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed, run=plan.run)
             stack.enter_context(contextlib.closing(writer))
         run.collectors = [Collector(task.plan, max_bad, writer) for task in tasks]
         if client:
@@ -113,10 +113,10 @@ class _Run:
     def finish(self) -> list[Evaluation]:
         """The evaluations, once every image is done."""
         notes = []
+        kinds = " and ".join(sorted(", ".join(names) for names in self._workers.processors)) if self._workers else ""
         if count := len(self._measured_by):
-            notes.append(f"measured by {count} worker{'s' if count > 1 else ''} of {self._address}")
+            notes.append(f"measured by {count} worker{'s' if count > 1 else ''} of {self._address} ({kinds})")
         if self._workers and len(self._workers.processors) > 1:
-            kinds = " and ".join(sorted(", ".join(names) for names in self._workers.processors))
             notes.append(f"workers compute on different processors ({kinds}): last digits may depend on which had what")
         found = []
         for task, collector in zip(self._tasks, self.collectors, strict=True):

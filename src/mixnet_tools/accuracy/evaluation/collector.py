@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.evaluation.loop import MeasuredBatch, SeenImage
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
 from mixnet_tools.accuracy.predictions.values import BadImage, Predictions, PredictionsBuilder
 from mixnet_tools.errors import DatasetError
 

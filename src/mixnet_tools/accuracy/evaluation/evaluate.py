@@ -21,8 +21,9 @@ from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
 from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.metrics.topk import TOP
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, without_digests
-from mixnet_tools.accuracy.predictions.values import Predictions, Setup
+from mixnet_tools.accuracy.predictions.jsonl import without_digests
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
+from mixnet_tools.accuracy.predictions.values import Predictions, Run, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.accuracy.reports.summarize import summarize
@@ -99,12 +100,14 @@ def evaluate(
     max_bad: int = 0,
     predictions: Path | None = None,
     resume: bool = False,
+    run: Run | None = None,
 ) -> Evaluation:
     """Measure top-1 and top-5 of every runner on ``dataset``.
 
     ``reference_images`` is the size of the set on which the references were measured, where it is not the one that
     the data set's name in ``config`` stands for. Up to ``max_bad`` images may be undecodable. ``predictions`` is a file
     to which every answer is appended as it comes; with ``resume``, images that it holds already are not measured again.
+    ``run`` describes the run that measures; the report has it, and the file.
 
     Raises :class:`DescriptorError` where ``config`` has no entry for a launcher, :class:`DatasetError` where too many
     images cannot be decoded or labels do not fit the model, :class:`EvaluationError` where preprocessing and model do
@@ -120,12 +123,13 @@ def evaluate(
         reference_images=reference_images,
         predictions=predictions,
         resume=resume,
+        run=run,
     )
     progress = progress or Progress()
     for warning in changed_irs(plan.models):
         progress.note(f"{model}: {warning}")
     clock, images = Clock(), plan.images_left()
-    writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed) if predictions else None
+    writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed, run=run) if predictions else None
     try:
         collector = Collector(plan, max_bad, writer)
         with (
@@ -155,4 +159,5 @@ def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: s
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     if plan.resumed and plan.resumed.seal is None:
         remarks.append(without_digests(plan.resumed))
-    return Evaluation(plan.setup, found, summarize(plan.setup, found, timing, (*remarks, *earlier, *notes)))
+    report = summarize(plan.setup, found, timing, (*remarks, *earlier, *notes), plan.runs)
+    return Evaluation(plan.setup, found, report)

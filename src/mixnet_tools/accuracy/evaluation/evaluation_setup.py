@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from importlib import metadata
 from platform import python_version
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +15,8 @@ from mixnet_tools import __version__
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
 from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.predictions.values import DatasetSummary, ModelSetup, Setup, Versions
+from mixnet_tools.accuracy.predictions.values import DatasetSummary, ModelSetup, Run, Setup, Versions
+from mixnet_tools.inference.machine import this_machine
 
 
 def make_setup(
@@ -53,12 +56,18 @@ def make_setup(
             digests=model.info.digests,
             among_devices=model.info.among_devices,
             integrity=model.info.integrity,
+            inference_precision=model.info.inference_precision,
         )
         for model in models
     )
     opencv = any("(OpenCV" in step for model in setups for step in model.preprocessing)
     infos = [model.info for model in models]
     return Setup(name, profile, infos[0].classes, summary, setups, _versions(infos, opencv), dataset.shard)
+
+
+def this_run(command: str | None = None, work: Literal["measured", "merged"] = "measured") -> Run:
+    """Describe the run that begins now, on this machine. ``command`` is its command line without secrets, if any."""
+    return Run(work, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), command, this_machine())
 
 
 def _versions(infos: Sequence[RunnerInfo], scaled_by_opencv: bool) -> Versions:

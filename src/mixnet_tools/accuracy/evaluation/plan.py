@@ -17,19 +17,29 @@ from mixnet_tools.accuracy.evaluation.model_checks import check, input_sizes
 from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest, model_under_test, named_apart
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, PredictionsFile, read_predictions, same_setup
-from mixnet_tools.accuracy.predictions.values import Setup
+from mixnet_tools.accuracy.predictions.values import Run, Setup
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.errors import EvaluationError
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What to measure. ``resumed`` is the predictions file of an earlier run that this one goes on with, or None."""
+    """What to measure.
+
+    ``resumed`` is the predictions file of an earlier run that this one goes on with, or None. ``run`` describes this
+    one, where anything is left for it to measure.
+    """
 
     setup: Setup
     models: tuple[ModelUnderTest, ...]
     dataset: ImageDataset
     resumed: PredictionsFile | None
+    run: Run | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs that measure images of this evaluation: earlier ones, and this one."""
+        return (*(self.resumed.runs if self.resumed else ()), *((self.run,) if self.run and self.images_left() else ()))
 
     @property
     def done(self) -> int:
@@ -54,6 +64,7 @@ def plan_evaluation(
     reference_images: int | None = None,
     predictions: Path | None = None,
     resume: bool = False,
+    run: Run | None = None,
 ) -> EvaluationPlan:
     """Check the models ``infos``, their preprocessing and ``dataset`` against each other, and read what is done.
 
@@ -64,7 +75,7 @@ def plan_evaluation(
     input_sizes(models)
     setup = make_setup(model, profile, models, dataset, reference_images)
     resumed = _resumable(predictions, setup, dataset) if predictions and resume else None
-    return EvaluationPlan(setup, models, dataset, resumed)
+    return EvaluationPlan(setup, models, dataset, resumed, run)
 
 
 def _resumable(path: Path, setup: Setup, dataset: ImageDataset) -> PredictionsFile | None:

@@ -10,13 +10,15 @@ from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.predictions.jsonl import PredictionsFile, read_predictions, same_setup, without_digests
-from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Setup
+from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Run, Setup
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
 
 
-def merge(paths: Sequence[Path]) -> Evaluation:
+def merge(paths: Sequence[Path], run: Run | None = None) -> Evaluation:
     """Merge the predictions files ``paths``, in any order. A single file that is of no shard is taken as it is.
+
+    The report has the runs that wrote the files and, last, the ``run`` that merges them.
 
     Raises :class:`EvaluationError` where one is no predictions file or is unfinished, where two are of different
     evaluations, or where a shard is missing or given twice.
@@ -44,7 +46,8 @@ def merge(paths: Sequence[Path]) -> Evaluation:
     found = builder.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
     notes = tuple(without_digests(file) for file in ordered if file.seal is None)
-    return Evaluation(setup, found, summarize(setup, found, timing, notes))
+    runs = (*(one for file in ordered for one in file.runs), *((run,) if run else ()))
+    return Evaluation(setup, found, summarize(setup, found, timing, notes, runs))
 
 
 def _check_order(setup: Setup, files: Sequence[PredictionsFile]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixnet_tools.accuracy.launchers.base import Digest, label_of
 from mixnet_tools.accuracy.metrics.topk import TOP, Floats, Integers, ranks
+from mixnet_tools.inference.machine import Machine
 from mixnet_tools.ir.digests import Integrity
 
 DatasetForm = Literal["annotations", "class_folders", "imagenet_tar", "tfrecord", "parquet", "webdataset"]
@@ -74,6 +75,7 @@ class ModelSetup:
     digests: tuple[Digest, ...]
     among_devices: bool = False
     integrity: Integrity | None = None
+    inference_precision: str | None = None
 
     @property
     def label(self) -> str:
@@ -100,6 +102,21 @@ class Setup:
     models: tuple[ModelSetup, ...]
     versions: Versions
     shard: Shard | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that had a part in the figures.
+
+    ``work`` says which part: it measured images, or it merged what other runs had measured. ``started`` is when it
+    began, in UTC (``2026-11-26T02:20:56Z``). ``command`` is its command line without secrets, None where it was called
+    from Python. ``machine`` is where it ran; on a cluster, other machines computed.
+    """
+
+    work: Literal["measured", "merged"]
+    started: str
+    command: str | None
+    machine: Machine
 
 
 @dataclass(frozen=True)

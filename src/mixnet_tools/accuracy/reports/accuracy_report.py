@@ -14,7 +14,7 @@ from mixnet_tools.accuracy.metrics.calibration_error import CalibrationError
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest
 from mixnet_tools.accuracy.metrics.per_class import ClassCount, Confusion
 from mixnet_tools.accuracy.metrics.topk import Accuracy
-from mixnet_tools.accuracy.predictions.values import BadImage, DatasetSummary, Versions
+from mixnet_tools.accuracy.predictions.values import BadImage, DatasetSummary, Run, Versions
 from mixnet_tools.ir.digests import Integrity
 
 SCHEMA = 1
@@ -38,7 +38,8 @@ class ModelResult:
     ``differing`` names the first of the other images. ``against_original`` is McNemar's test of this model against the
     original. These three are empty where the original did not run. Classes are the model's own, counted from 0.
     ``among_devices`` says that the label names the device. ``integrity`` says whether an IR is the one that a report
-    beside it tells of.
+    beside it tells of. ``inference_precision`` is what the model's floats were computed in (``f32``, ``bf16``,
+    ``f16``), None where the file of an earlier version does not tell.
     """
 
     launcher: str
@@ -58,6 +59,7 @@ class ModelResult:
     confusions: tuple[Confusion, ...] = ()
     among_devices: bool = False
     integrity: Integrity | None = None
+    inference_precision: str | None = None
 
     @property
     def label(self) -> str:
@@ -71,7 +73,8 @@ class AccuracyReport:
 
     ``classes`` is how many the model tells apart. ``seconds`` is the wall time from the first image to the last.
     ``notes`` are remarks for people. ``bad_images`` could not be measured, and are in no figure. ``odd_images`` are
-    unusual, and were measured.
+    unusual, and were measured. ``runs`` measured the images, one after the other or each a part of them; where their
+    answers were merged, the run that did so is the last one.
     """
 
     model: str
@@ -85,6 +88,7 @@ class AccuracyReport:
     bad_images: tuple[BadImage, ...] = ()
     odd_images: tuple[ImageNote, ...] = ()
     timing: Timing | None = None
+    runs: tuple[Run, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

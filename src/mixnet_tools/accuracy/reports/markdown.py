@@ -35,14 +35,22 @@ def _section(report: AccuracyReport, verdict: Verdict) -> str:
     lines += [f"- note: {_escape(note)}" for note in (*report.notes, *verdict.notes)]
     data = report.dataset
     lines += ["", f"profile `{report.profile}`, {data.evaluated} of {data.total} images, {report.seconds:.1f} s", ""]
+    for run in report.runs:
+        command = f": {_code(run.command)}" if run.command else ""
+        lines += [f"- {run.work} {run.started} on {_escape(run.machine.describe())}{command}"]
+    lines += [""] if report.runs else []
     return "\n".join(lines)
 
 
 def _table(report: AccuracyReport) -> list[str]:
-    rows = ["| runner | top-1 % (95 %) | reference | top-5 % (95 %) | reference |", "|---|---|---|---|---|"]
+    rows = [
+        "| runner | computed in | top-1 % (95 %) | reference | top-5 % (95 %) | reference |",
+        "|---|---|---|---|---|---|",
+    ]
     for result in report.results:
         cells = (
             _escape(result.label),
+            result.inference_precision or "-",
             _share(result.top1),
             _reference(result.reference_top1),
             _share(result.top5),

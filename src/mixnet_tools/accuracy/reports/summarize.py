@@ -12,7 +12,7 @@ from mixnet_tools.accuracy.metrics.calibration_error import calibration_error
 from mixnet_tools.accuracy.metrics.mcnemar import mcnemar
 from mixnet_tools.accuracy.metrics.per_class import confusions, first_labels, per_class
 from mixnet_tools.accuracy.metrics.topk import agreement, is_near_chance, top_k
-from mixnet_tools.accuracy.predictions.values import Predictions, Setup
+from mixnet_tools.accuracy.predictions.values import Predictions, Run, Setup
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageNote, ModelResult
 from mixnet_tools.errors import DatasetError
 
@@ -26,8 +26,10 @@ DIFFERING = 50
 """How many images are named to which an IR gives another first answer than the original."""
 
 
-def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = ()) -> AccuracyReport:
-    """Compute the report on ``predictions``; ``notes`` are further remarks for it.
+def summarize(
+    setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = (), runs: tuple[Run, ...] = ()
+) -> AccuracyReport:
+    """Compute the report on ``predictions``; ``notes`` are further remarks for it, and ``runs`` measured the images.
 
     Raises :class:`DatasetError` where no image was measured.
     """
@@ -46,6 +48,7 @@ def summarize(setup: Setup, predictions: Predictions, timing: Timing, notes: tup
         bad_images=predictions.bad,
         odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.image_notes),
         timing=timing,
+        runs=runs,
     )
 
 
@@ -78,6 +81,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         digests=tested.digests,
         among_devices=tested.among_devices,
         integrity=tested.integrity,
+        inference_precision=tested.inference_precision,
         against_original=paired,
         differing=differing,
         calibration=calibration_error(answers.scores[:, 0], right),

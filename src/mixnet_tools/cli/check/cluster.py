@@ -59,7 +59,10 @@ def measure_on_cluster(
 
     progress.note(f"{', '.join(task.model for task in tasks)}: reading models")
     return evaluate_on_cluster(
-        [pack_models(task, devices, predictions=args.predictions, resume=args.resume) for task in tasks],
+        [
+            pack_models(task, devices, predictions=args.predictions, resume=args.resume, command=args.command_line)
+            for task in tasks
+        ],
         args.cluster,
         shard_size=args.shard_size or DEFAULT_SHARD_SIZE,
         wait=args.cluster_wait,

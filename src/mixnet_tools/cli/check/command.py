@@ -125,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
                 max_bad=args.max_bad,
                 predictions=args.predictions,
                 resume=args.resume,
+                command=args.command_line,
             )
             for task in tasks
         ]

@@ -21,7 +21,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read all shards, and go on as after one run."""
+    from mixnet_tools.accuracy.evaluation.evaluation_setup import this_run
     from mixnet_tools.accuracy.predictions.merge import merge
 
     check_usage(args)
-    return finish(args, [Finished(merge(args.files), None, None)])
+    return finish(args, [Finished(merge(args.files, this_run(args.command_line, "merged")), None, None)])

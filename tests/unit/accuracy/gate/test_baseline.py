@@ -227,6 +227,6 @@ def test_junit_and_markdown_say_what_failed_and_what_flipped(written: Path) -> N
     assert "lost: 010.jpg: class 0, was 0, is 1" in (failed.findtext("failure") or "")
     page = markdown([report], [verdict])
     assert page.startswith("### net: ❌ FAILED\n\n| runner |")
-    assert "| openvino FP32 | 80.00 (68.22 to 88.17) | 50.00 |" in page
+    assert "| openvino FP32 | - | 80.00 (68.22 to 88.17) | 50.00 |" in page
     assert "10 lost and 1 gained with openvino FP32" in page
     assert json.loads(json.dumps(verdict.to_json()))["baseline"][0]["test"]["lost"] == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -13,10 +14,12 @@ import pytest
 
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.metrics.topk import top_classes
-from mixnet_tools.accuracy.predictions.jsonl import PredictionsWriter, read_predictions
+from mixnet_tools.accuracy.predictions.jsonl import read_predictions
+from mixnet_tools.accuracy.predictions.jsonl_writer import PredictionsWriter
 from mixnet_tools.accuracy.predictions.merge import merge
-from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, ModelSetup, Setup, Versions
+from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, ModelSetup, Run, Setup, Versions
 from mixnet_tools.errors import EvaluationError, UsageError
+from mixnet_tools.inference.machine import Machine
 
 NAMES = [f"image_{number:03}.png" for number in range(40)]
 BAD = "image_007.png"
@@ -68,6 +71,41 @@ def test_a_file_is_put_in_order_to_the_byte(tmp_path: Path, seed: int) -> None:
     assert path.read_bytes() == plain
     assert path.stat().st_ino != inode  # written elsewhere, and renamed
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_runs_are_kept_in_front_of_the_images_whose_lines_they_leave_alone(tmp_path: Path) -> None:
+    machine = Machine("EPYC", 2, ("AVX2",), "Linux 6.1")
+    runs = [Run("measured", f"2026-11-26T02:20:0{second}Z", "mixnet-check -s x", machine) for second in range(3)]
+    path = tmp_path / "runs.jsonl"
+    for run, names in zip(runs, (NAMES[20:], NAMES[:20], []), strict=True):
+        writer = PredictionsWriter(path, setup(), resumed=read_predictions(path) if path.exists() else None, run=run)
+        add(writer, names)
+        if not names:
+            writer.put_in_order(NAMES)
+        writer.close()
+    found = read_predictions(path)
+    assert found is not None
+    assert found.runs == tuple(runs[:2])  # the third measured nothing
+    assert found.order == tuple(NAMES)
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    assert [line.startswith(b'{"run":') for line in lines[:3]] == [True, True, False]
+    assert header + b"".join(lines[2:]) == write(tmp_path / "plain.jsonl", NAMES).read_bytes()
+
+
+def test_a_damaged_run_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    machine = Machine("EPYC", 2, ("AVX2",), "Linux 6.1")
+    with contextlib.closing(PredictionsWriter(path, setup(), run=Run("measured", "now", None, machine))) as writer:
+        add(writer, NAMES[:1])
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"EPYC", b"EPYX"))
+    with pytest.raises(EvaluationError, match="line 2: was edited or damaged"):
+        read_predictions(path)
+    writer = PredictionsWriter(tmp_path / "new.jsonl", setup())
+    writer._write({"run": {"work": "guessed"}})
+    writer.close()
+    with pytest.raises(EvaluationError, match="line 2: no record of an image: "):
+        read_predictions(tmp_path / "new.jsonl")
 
 
 def test_putting_in_order_keeps_the_mode_and_works_for_the_longest_names(tmp_path: Path) -> None:
@@ -122,7 +160,7 @@ def test_a_run_that_opened_the_file_before_it_was_put_in_order_is_told(
             first.put_in_order(NAMES)
             first.close()
 
-    monkeypatch.setattr("mixnet_tools.accuracy.predictions.jsonl._lock", late)
+    monkeypatch.setattr("mixnet_tools.accuracy.predictions.jsonl_writer._lock", late)
     with pytest.raises(UsageError, match="another run wrote to it just now"):
         PredictionsWriter(path, setup(), resumed=read)
 
