@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server of commands, once for all of xdist's workers."""
+    """Forget what this terminal is like, and start the server of commands, once for all of xdist's workers."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+        os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):
         server = ExitStack()
         server.enter_context(command_server.running())

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from tabulate import tabulate
 
 from tests.fuzz.runner import Runner
 from tests.fuzz.tally import Tally
@@ -87,7 +86,8 @@ def main() -> int:
         for one in tallies
     ]
     headers = ("target", "examples", *columns, "seconds", "findings")
-    print(tabulate(rows, headers, tablefmt="github"))
+    for row in (headers, ["---"] * len(headers), *rows):
+        print(f"| {' | '.join(map(str, row))} |")
     return 1 if any(one.findings for one in tallies) else 0
 
 

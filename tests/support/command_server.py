@@ -73,23 +73,28 @@ def run(arguments: list[str], folder: str, timeout: float) -> tuple[int, str, st
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as out,
         tempfile.TemporaryFile("w+", encoding="utf-8") as err,
-        socket.socket(socket.AF_UNIX) as connection,
     ):
+        code = run_into(out.fileno(), err.fileno(), Request(arguments, folder, dict(os.environ)), timeout)
+        out.seek(0)
+        err.seek(0)
+        return code, out.read(), err.read()
+
+
+def run_into(out: int, err: int, wanted: Request, timeout: float) -> int:
+    """Exit code of the ``wanted`` command, run by the server. It writes to the file descriptors ``out`` and ``err``."""
+    with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(os.environ[ADDRESS])
-        request = json.dumps(Request(arguments, folder, dict(os.environ))).encode()
-        socket.send_fds(connection, [len(request).to_bytes(4, "big")], [out.fileno(), err.fileno()])
+        request = json.dumps(wanted).encode()
+        socket.send_fds(connection, [len(request).to_bytes(4, "big")], [out, err])
         connection.sendall(request)
         with connection.makefile() as answers:
             process = int(answers.readline())
             try:
-                code = int(answers.readline())
+                return int(answers.readline())
             except TimeoutError:
                 os.kill(process, signal.SIGKILL)
                 raise
-        out.seek(0)
-        err.seek(0)
-        return code, out.read(), err.read()
 
 
 def _serve(listener: socket.socket) -> Request:

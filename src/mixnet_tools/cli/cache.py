@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.output import print_table
+from mixnet_tools.cli.common.tables import Column
 from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.downloading.cache import Cache
+    from mixnet_tools.downloading.cache import Cache, CacheEntry
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -48,12 +51,9 @@ def run(args: argparse.Namespace) -> int:
 def _list(cache: Cache) -> int:
     from mixnet_tools.progress import human_bytes
 
-    total = count = 0
-    for entry in cache.entries():
-        print(f"{entry.checksum}  {human_bytes(entry.size):>9}")
-        total += entry.size
-        count += 1
-    print(f"{count} files, {human_bytes(total)}")
+    entries = list(cache.entries())
+    _print_entries(entries)
+    print(f"{len(entries)} files, {human_bytes(sum(entry.size for entry in entries))}")
     return 0
 
 
@@ -82,11 +82,18 @@ def _prune(cache: Cache, args: argparse.Namespace) -> int:
         raise UsageError("prune needs a limit", hint="--max_size 10GB, --max_days 90, or both")
     max_age = None if args.max_days is None else args.max_days * 86400.0
     removed = cache.prune(max_bytes=args.max_size, max_age=max_age, dry_run=args.dry_run)
-    for entry in removed:
-        print(f"{entry.checksum}  {human_bytes(entry.size):>9}")
+    _print_entries(removed)
     freed = human_bytes(sum(entry.size for entry in removed))
     print(f"{len(removed)} files, {freed}{' would be' if args.dry_run else ''} removed")
     return 0
+
+
+def _print_entries(entries: Sequence[CacheEntry]) -> None:
+    from mixnet_tools.progress import human_bytes
+
+    columns = (Column("", breaks=True), Column("", right=True))  # without headings, for scripts that read the lines
+    if entries:
+        print_table(columns, [(entry.checksum, f"{human_bytes(entry.size):>9}") for entry in entries])
 
 
 def _size(text: str) -> int:

@@ -32,7 +32,8 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.common.output import print_json, print_table, print_text
+from mixnet_tools.cli.common.tables import Column
 from mixnet_tools.cli.convert_plan import dry_run
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 from mixnet_tools.threads import run_each
@@ -45,6 +46,19 @@ if TYPE_CHECKING:
 
 DEFAULT_PRECISIONS = ("FP32", "FP16")
 WITHOUT_MODEL_OPTIMIZER = "the Model Optimizer is not needed: models are converted by mixnet_tools and OpenVINO"
+
+
+_COLUMNS = (
+    Column("model"),
+    Column("precision"),
+    Column("output", breaks=True),
+    Column("max |diff|"),
+    Column("mean", drop=3),
+    Column("limit", drop=1),
+    Column("same top-1"),
+    Column("same top-5", drop=2),
+)
+"""Of the comparison with the original."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,6 @@ def add_arguments(parser: Parser) -> None:
     )
     add_without_effect(parser, "--mo", "-p/--python", reason=WITHOUT_MODEL_OPTIMIZER)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -274,13 +287,14 @@ def _print_table(outcomes: list[_Outcome]) -> None:
                 shares = (f"{parity.top1_agreement:.0%}", f"{parity.top5_agreement:.0%}")
                 rows.append((name, converted.ir.precision, parity.output, *figures, *shares))
     if rows:
-        headers = ("model", "precision", "output", "max |diff|", "mean", "limit", "same top-1", "same top-5")
-        print(table(headers, rows), end="\n\n")
+        print_table(_COLUMNS, rows)
+        print()
     for name, result in results:
         for converted in result.irs:
             proof = "" if converted.parity else " (not compared with the original)"
-            print(f"{name}: {converted.ir.precision}: {converted.ir.xml}{proof}")
-        print("\n".join(_notes(name, result)), end="\n" if _notes(name, result) else "")
+            print_text(f"{name}: {converted.ir.precision}: {converted.ir.xml}{proof}")
+        for note in _notes(name, result):
+            print_text(note)
 
 
 def _notes(name: str, result: ConvertedModel) -> list[str]:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.common.output import print_fields, print_json
 from mixnet_tools.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def dry_run(
     else:
         for described in plans:
             rows = [(key, _text(value)) for key, value in described.items() if key != "model" and value]
-            print(table(("would convert", str(described["model"])), rows), end="\n\n")
+            print_fields(f"would convert {described['model']}", rows)
+            print()
     if problems:
         raise ConversionError("\n".join(problems))
     return 0

@@ -23,6 +23,7 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
+from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.errors import DownloadError, MixnetToolsError
 
 if TYPE_CHECKING:
@@ -105,12 +106,12 @@ def run(args: argparse.Namespace) -> int:
     for model in models:
         if model not in wanted and not args.quiet:
             lacking, has = ", ".join(args.precisions), ", ".join(model.precisions) or "none"
-            print(f"{model.name}: skipped: it has no {lacking} (it has {has})", file=results)
+            print_text(f"{model.name}: skipped: it has no {lacking} (it has {has})", file=results)
     outcomes = list(download_models(wanted, args.output_dir, _options(args), make_progress(args)))
     outcomes += [ModelOutcome(name, None, error) for name, error in broken]
     for outcome in outcomes:
         if outcome.model is not None and not (args.quiet and args.progress_format == "json"):
-            print(_summary(outcome.model), file=results)
+            print_text(_summary(outcome.model), file=results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         _raise_for(failed, len(outcomes), args)
@@ -130,7 +131,7 @@ def _adopt(
         if isinstance(outcome, MixnetToolsError):
             failed.append(ModelOutcome(model.name, None, outcome))
             continue
-        print(_adopted(outcome), file=results)
+        print_text(_adopted(outcome), file=results)
         if outcome.unverified:
             print(f"{model.name}: warning: {len(outcome.unverified)} files are not verified", file=sys.stderr)
     if failed:

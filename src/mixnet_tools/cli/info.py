@@ -21,7 +21,9 @@ from mixnet_tools.cli.common.options import (
     refuse_broken,
     selected_entries,
 )
-from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.common.output import print_fields, print_json
+from mixnet_tools.cli.common.tables import Cell
+from mixnet_tools.cli.common.terminal import terminal_of
 from mixnet_tools.errors import DescriptorError, IRError, UsageError
 from mixnet_tools.files.shown import Published
 from mixnet_tools.progress import human_bytes
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 100
 """Characters of an rt_info value in a table; the labels of ImageNet have 10,000."""
+
+_READABLE = 90
+"""Columns of a description, where there is room."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -59,11 +64,13 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--ir shows one file; it cannot be combined with --name, --list or --all")
         _show_ir(args.ir, as_json)
         return 0
-    infos, broken = _infos(selected_entries(args), args.ir_dir)
+    infos, broken = _infos(selected_entries(args), args.ir_dir, quiet=args.quiet)
     if as_json and (infos or len(broken) > 1):
         print_json(infos)
     elif infos:
-        print("\n\n".join(_readable(info) for info in infos))
+        for number, info in enumerate(infos):
+            print("\n" if number else "", end="")
+            _print_readable(info)
     refuse_broken((*broken, *_unreadable(infos)))
     return 0
 
@@ -78,7 +85,9 @@ def _unreadable(infos: Iterable[dict[str, Any]]) -> Broken:
     return problems
 
 
-def _infos(entries: Iterable[ZooEntry | CompositeEntry], ir_dir: Path) -> tuple[list[dict[str, Any]], Broken]:
+def _infos(
+    entries: Iterable[ZooEntry | CompositeEntry], ir_dir: Path, *, quiet: bool
+) -> tuple[list[dict[str, Any]], Broken]:
     """What is known of each model, and which descriptors are broken. A broken one hides no other."""
     from mixnet_tools.descriptors.zoo import CompositeEntry
 
@@ -86,12 +95,12 @@ def _infos(entries: Iterable[ZooEntry | CompositeEntry], ir_dir: Path) -> tuple[
     problems: Broken = ()
     for entry in entries:
         if isinstance(entry, CompositeEntry):
-            stages, broken = _infos(entry.stages, ir_dir)
-            composites, broken_composites = load_each([entry])
+            stages, broken = _infos(entry.stages, ir_dir, quiet=quiet)
+            composites, broken_composites = load_each([entry], quiet=quiet)
             problems += broken + broken_composites
             infos += [_composite_info(one, stages) for one in composites if stages] or stages
         else:
-            models, broken = load_each([entry])
+            models, broken = load_each([entry], quiet=quiet)
             problems += broken
             infos += [_info(entry, model, ir_dir) for model in models]
     return infos, problems
@@ -175,13 +184,11 @@ def _ir(xml: Path) -> dict[str, Any]:
     }
 
 
-def _readable(info: dict[str, Any]) -> str:
-    import textwrap
-
+def _print_readable(info: dict[str, Any]) -> None:
     card = info["card"] or {}
     inputs = [f"{entry['name']} {entry['shape']} {entry['layout'] or ''}".strip() for entry in info["input_info"]]
-    rows: list[tuple[str, object]] = [
-        ("description", textwrap.fill(" ".join(info["description"].split()), 90)),
+    rows: list[tuple[str, Cell]] = [
+        ("description", _paragraph(info["description"])),
         ("task", info["task_type"]),
         ("framework", info["framework"]),
         ("stages", "\n".join(stage["name"] for stage in info["model_stages"])),
@@ -207,7 +214,19 @@ def _readable(info: dict[str, Any]) -> str:
     if not info["ir"] and not info["model_stages"]:
         rows.append(("IR", f"none here (mixnet-convert --name {info['name']} makes it; --ir_dir says where it is)"))
     rows = [row for row in rows if row[0] not in ("stages", "input", "sources") or row[1]]
-    return "\n\n".join([table((info["name"], ""), rows), *map(_readable, info["model_stages"])])
+    print_fields(info["name"], rows)
+    for stage in info["model_stages"]:
+        print()
+        _print_readable(stage)
+
+
+def _paragraph(text: str) -> str:
+    """``text`` in lines that one can read, where the terminal does not make them shorter."""
+    import textwrap
+
+    width = terminal_of(sys.stdout).width
+    words = " ".join(text.split())
+    return textwrap.fill(words, _READABLE) if width is None or width > _READABLE + 20 else words
 
 
 def _show_ir(xml: Path, as_json: bool) -> None:
@@ -219,7 +238,7 @@ def _show_ir(xml: Path, as_json: bool) -> None:
     if as_json:
         print_json({"schema": 1, **asdict(description)})
         return
-    rows: list[tuple[str, object]] = [
+    rows: list[tuple[str, Cell]] = [
         *(("input", _port(port)) for port in description.inputs),
         *(("output", _port(port)) for port in description.outputs),
     ]
@@ -228,7 +247,7 @@ def _show_ir(xml: Path, as_json: bool) -> None:
         rows.append(("multiply-adds", f"{description.counts.multiply_adds:,}"))
     for key, value in description.rt_info.items():
         rows.append((key, value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}... ({len(value)} characters)"))
-    print(table((description.name, ""), rows))
+    print_fields(description.name, rows)
 
 
 def _port(port: IrPort) -> str:

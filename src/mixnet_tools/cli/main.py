@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -93,9 +95,12 @@ def _run(command: str, argv: Sequence[str], prog: str) -> int:
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)
     _add_version(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(list(argv))
     args.parser, args.command_line = parser, command_line(prog, argv)
+    if args.quiet:
+        _quiet_libraries()
     interruption.listen()
     try:
         code: int = module.run(args)
@@ -161,6 +166,13 @@ def _send_nothing_home() -> None:
     """
     if "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+
+def _quiet_libraries() -> None:
+    """Keep Python's warnings, and what libraries log without being asked, off stderr."""
+    warnings.simplefilter("ignore")
+    if logging.lastResort:  # takes what nobody else does, such as matplotlib's remarks on its folders
+        logging.lastResort.setLevel(logging.ERROR)
 
 
 def _open_closed_streams() -> None:

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             path.chmod(0o755)
         print(path)
     folder = str(args.folder.absolute())
-    if folder not in os.environ.get("PATH", "").split(os.pathsep):
+    if not args.quiet and folder not in os.environ.get("PATH", "").split(os.pathsep):
         print(f"to use them: export PATH={shlex.quote(folder)}:$PATH", file=sys.stderr)
     return 0
 

@@ -24,7 +24,6 @@ def add_arguments(parser: Parser) -> None:
         "--tune", action="store_true", help="choose kernels by trial: the IR is then for this CPU and OpenVINO version"
     )
     parser.add_argument("--no_rewrite", action="store_true", help="leave the graph as it is, with --tune")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
 
 

@@ -31,7 +31,8 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import MISSED, print_json
+from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text
+from mixnet_tools.cli.common.tables import Column
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import INT8_PRECISION
@@ -83,7 +84,6 @@ def add_arguments(parser: Parser) -> None:
     gate.add_argument("--no_verify", action="store_true", help="measure neither accuracy nor throughput")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -210,7 +210,7 @@ def _quantize(
 def _finish(
     args: argparse.Namespace, reports: Sequence[QuantizationReport], failed: Sequence[tuple[str, MixnetToolsError]]
 ) -> int:
-    from mixnet_tools.quantization.report import SCHEMA, describe, text_table
+    from mixnet_tools.quantization.report import SCHEMA
 
     missed = [report.model for report in reports if report.passed is False]
     if args.json:
@@ -225,16 +225,31 @@ def _finish(
             }
         )
     elif reports:
-        print(text_table(reports), end="\n\n")
-        print("\n".join(describe(report) for report in reports))
+        _print_reports(reports)
     for report in reports:
-        for note in report.notes:
+        for note in report.notes if not args.quiet else ():
             print(f"{report.model}: note: {hints.with_options(note, args.parser)}", file=sys.stderr)
     for name, error in failed:
         print(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
     if missed:
         print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0
+
+
+def _print_reports(reports: Sequence[QuantizationReport]) -> None:
+    from mixnet_tools.quantization.report import HEADINGS, cells, describe
+
+    dropped_first = {"size": 3, "same top-1": 2, "top-5 %": 1}
+    columns = [Column(heading, drop=dropped_first.get(heading, 0)) for heading in HEADINGS]
+    print_table(columns, [row for report in reports for row in cells(report)])
+    print()
+    for report in reports:
+        *lines, verdict = describe(report).splitlines()
+        if report.passed is None:
+            lines.append(verdict)
+        print_text("\n".join(lines))
+        if report.passed is not None:
+            print_text(verdict, style="good" if report.passed else "bad")
 
 
 def _seed(text: str) -> int:

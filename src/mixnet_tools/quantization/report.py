@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mixnet_tools.ir.digests import Integrity
@@ -94,19 +93,15 @@ class QuantizationReport:
         return {"schema": plain.pop("schema"), **plain}
 
 
-HEADERS = ("model", "precision", "top-1 %", "top-5 %", "difference (95 %)", "same top-1", "size", "speed")
+HEADINGS = ("model", "precision", "top-1 %", "top-5 %", "difference (95 %)", "same top-1", "size", "speed")
+"""Of the cells that :func:`cells` gives."""
 
 
-def text_table(reports: Sequence[QuantizationReport]) -> str:
-    """Format the rows of ``reports`` as one table. Differences are in points of top-1."""
-    from tabulate import tabulate
-
-    rows = [
-        (report.model, *_cells(row, is_first=row is report.rows[0] and len(report.rows) > 1))
-        for report in reports
-        for row in report.rows
+def cells(report: QuantizationReport) -> list[tuple[str, ...]]:
+    """The rows of ``report`` as those of a table. Differences are in points of top-1."""
+    return [
+        (report.model, *_cells(row, is_first=row is report.rows[0] and len(report.rows) > 1)) for row in report.rows
     ]
-    return str(tabulate(rows, headers=HEADERS, disable_numparse=True))
 
 
 def describe(report: QuantizationReport) -> str:

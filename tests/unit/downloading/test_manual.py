@@ -33,7 +33,7 @@ def test_the_manual_names_no_option_that_does_not_exist() -> None:
         parser = Parser("x", "")
         module.add_arguments(parser)
         known |= set(parser._option_string_actions)
-    assert set(re.findall(r"(?<![\w-])--[a-z_]+", MANUAL)) <= known | {"--output"}
+    assert set(re.findall(r"(?<![\w-])--[a-z_]+", MANUAL)) <= known | {"--output", "--quiet"}
 
 
 def test_the_figures_in_the_manual_are_those_of_the_code() -> None:

@@ -1,22 +1,15 @@
-"""Accuracy reports as text for a terminal: the table of results, and what the figures stand on."""
+"""Accuracy reports for people: the cells of the table of results, and in words what the figures stand on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from mixnet_tools.accuracy.launchers.base import label_of
 from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
 
-HEADERS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same as original")
-
-
-def text_table(reports: Sequence[AccuracyReport]) -> str:
-    """A table of all results, one a line. References (percent) and differences (points) are ``top-1 / top-5``."""
-    from tabulate import tabulate
-
-    rows = [_row(report, result) for report in reports for result in report.results]
-    return str(tabulate(rows, headers=HEADERS, disable_numparse=True))
+HEADINGS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same as original")
+"""Of the cells that :func:`cells` gives."""
 
 
 def provenance(report: AccuracyReport) -> str:
@@ -46,7 +39,8 @@ def _statistics(result: ModelResult) -> str:
     return text
 
 
-def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
+def cells(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
+    """One result as a row of a table. References (percent) and differences (points) are ``top-1 / top-5``."""
     measured = (result.top1.fraction, result.top5.fraction)
     references = (result.reference_top1, result.reference_top5)
     return (
@@ -65,7 +59,8 @@ def _row(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
 
 
 def _pair(texts: Iterable[str]) -> str:
-    return " / ".join(texts)
+    both = tuple(texts)
+    return "-" if set(both) == {"-"} else " / ".join(both)
 
 
 def interval(accuracy: Accuracy) -> str:

@@ -92,7 +92,6 @@ def add_arguments(parser: Parser) -> None:
     add_cluster(parser)
     add_gate(parser)
     add_accuracy_check(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
 def run(args: argparse.Namespace) -> int:

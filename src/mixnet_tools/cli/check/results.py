@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.options import points
-from mixnet_tools.cli.common.output import MISSED, print_json
+from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text
+from mixnet_tools.cli.common.tables import Cell, Column, Painted
 from mixnet_tools.errors import OutputError, UsageError
 from mixnet_tools.files import atomic
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mixnet_tools.accuracy.gate.baseline import BaselineJudgement
     from mixnet_tools.accuracy.gate.verdict import Verdict
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
+    from mixnet_tools.cli.common.terminal import Style
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def _judge(args: argparse.Namespace, evaluation: Evaluation) -> Verdict:
     )
     if args.update_baseline and verdict.passed:
         write_baseline(args.baseline, evaluation.setup, evaluation.predictions)
-        print(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
+        if not args.quiet:
+            print(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
     elif args.update_baseline:
         print(f"{report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
     return verdict
@@ -185,7 +188,7 @@ def _not_written(path: Path, error: OSError) -> str:
 def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
     """Print the result on stdout, and remarks on stderr."""
     from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA
-    from mixnet_tools.accuracy.reports.table import provenance, text_table
+    from mixnet_tools.accuracy.reports.table import provenance
 
     if args.json:
         print_json(
@@ -199,11 +202,39 @@ def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts
             }
         )
     else:
-        print(text_table(reports), end="\n\n")
-        print("\n".join(provenance(report) for report in reports))
-        print("\n".join(verdict.summary() for verdict in verdicts))
+        _print_results(reports, verdicts)
+        print()
+        for report in reports:
+            print_text(provenance(report))
+        for verdict in verdicts:
+            print_text(verdict.summary(), style=_style(verdict))
     for report, verdict in zip(reports, verdicts, strict=True):
-        for note in (*report.notes, *verdict.notes):
+        for note in (*report.notes, *verdict.notes) if not args.quiet else ():
             print(f"{report.model}: note: {note}", file=sys.stderr)
         if args.json and not verdict.passed:
             print(verdict.summary(), file=sys.stderr)
+
+
+_DROPPED_FIRST = {"same as original": 2, "reference": 1}
+
+
+def _print_results(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
+    """The table of all results. A difference has the colour of its judgement."""
+    from mixnet_tools.accuracy.reports.table import HEADINGS, cells
+
+    rows: list[list[Cell]] = []
+    for report, verdict in zip(reports, verdicts, strict=True):
+        for result in report.results:
+            row: list[Cell] = list(cells(report, result))
+            judged = [one.passed for one in verdict.judgements if one.label == result.label]
+            if judged:
+                where = HEADINGS.index("difference")
+                row[where] = Painted(str(row[where]), "good" if all(judged) else "bad")
+            rows.append(row)
+    print_table([Column(heading, drop=_DROPPED_FIRST.get(heading, 0)) for heading in HEADINGS], rows)
+
+
+def _style(verdict: Verdict) -> Style | None:
+    if not verdict.judgements and not verdict.baseline:
+        return None
+    return "good" if verdict.passed else "bad"

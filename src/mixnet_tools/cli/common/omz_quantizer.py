@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.cli.common import hints
 from mixnet_tools.cli.common.omz_options import IMAGENET, ZOO_PRECISIONS, add_without_effect, dataset_below
 from mixnet_tools.cli.common.options import Parser, choice_list
-from mixnet_tools.cli.common.output import print_json, table
+from mixnet_tools.cli.common.output import print_fields, print_json
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import INT8_PRECISION
@@ -83,8 +83,9 @@ def print_plans(
         print_json({"schema": 1, "dry_run": True, "models": plans, "refused": problems})
     else:
         for one in plans:
-            rows = [(key, "\n".join(value) if isinstance(value, list) else value) for key, value in one.items()]
-            print(table(("would quantize", str(one["model"])), rows[1:]), end="\n\n")
+            rows = [(key, "\n".join(value) if isinstance(value, list) else str(value)) for key, value in one.items()]
+            print_fields(f"would quantize {one['model']}", rows[1:])
+            print()
     if problems:
         raise QuantizationError("\n".join(problems))
     return 0

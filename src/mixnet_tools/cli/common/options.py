@@ -58,6 +58,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=prog.startswith(OMZ_PREFIX),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self.color = False  # Python 3.14 colours help texts by sequences that do not pass our streams
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Rewrite each ``--kebab-case`` option to the snake_case one that this parser knows, then parse."""
@@ -148,7 +149,7 @@ def readable_models(args: argparse.Namespace) -> tuple[Models, Broken]:
     """
     from mixnet_tools.descriptors import zoo
 
-    models, broken = load_each(zoo.flat(selected_entries(args)))
+    models, broken = load_each(zoo.flat(selected_entries(args)), quiet=args.quiet)
     if not models:
         refuse_broken(broken)
     return models, broken
@@ -165,21 +166,24 @@ def print_all_models(args: argparse.Namespace) -> int:
     listed = zoo.with_composites(entries)
     for entry in listed:
         print(entry.name)
-    _, broken = load_each(entries)
+    _, broken = load_each(entries, quiet=args.quiet)
     composites = [entry for entry in listed if isinstance(entry, zoo.CompositeEntry)]
-    refuse_broken((*broken, *load_each(composites)[1]))
+    refuse_broken((*broken, *load_each(composites, quiet=args.quiet)[1]))
     return 0
 
 
-def load_each(entries: Iterable[Loadable[DescriptorT_co]]) -> tuple[tuple[DescriptorT_co, ...], Broken]:
-    """Read each descriptor, and list those that are broken. Prints a line on stderr for each key that is ignored."""
+def load_each(entries: Iterable[Loadable[DescriptorT_co]], *, quiet: bool) -> tuple[tuple[DescriptorT_co, ...], Broken]:
+    """Read each descriptor, and list those that are broken.
+
+    Prints a line on stderr for each key that is ignored, unless ``quiet``.
+    """
     models, broken = [], []
     for entry in entries:
         try:
             models.append(entry.load())
         except DescriptorError as error:
             broken.append((entry.name, error))
-    for model in models:
+    for model in models if not quiet else ():
         for text in model.warnings:
             print(f"warning: {text}", file=sys.stderr)
     return tuple(models), tuple(broken)
@@ -192,14 +196,13 @@ def refuse_broken(broken: Broken) -> None:
 
 
 def add_progress(parser: Parser) -> None:
-    """Add ``--progress_format`` and ``--quiet``."""
+    """Add ``--progress_format``."""
     parser.add_argument(
         "--progress_format",
         choices=("text", "json"),
         default="text",
         help="text for people (a bar on a terminal, lines elsewhere), or json: an event a line on stdout",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
 def make_progress(args: argparse.Namespace) -> Progress:

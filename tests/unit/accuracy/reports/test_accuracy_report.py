@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from mixnet_tools.accuracy.reports.accuracy_report import SCHEMA
-from mixnet_tools.accuracy.reports.table import provenance, text_table
+from mixnet_tools.accuracy.reports.table import HEADINGS, cells, provenance
 from tests.support.reports import report, result
 
 REPORT = report(
@@ -63,16 +63,15 @@ def test_every_field_of_a_report_is_in_its_json() -> None:
 
 
 def test_the_table_shows_reference_difference_and_agreement() -> None:
-    header, _, original, converted = text_table([REPORT]).splitlines()
-    assert header.split("  ")[0] == "model"
-    assert " ".join(original.split()) == "mixnet-l tf - 78.20 93.80 78.30 / 93.91 -0.10 / -0.11 -"
-    assert " ".join(converted.split()) == "mixnet-l openvino FP32 78.00 94.00 78.30 / 93.91 -0.30 / +0.09 99.80 %"
+    original, converted = (cells(REPORT, result) for result in REPORT.results)
+    assert len(HEADINGS) == len(original) == len(converted)
+    assert " ".join(original) == "mixnet-l tf - 78.20 93.80 78.30 / 93.91 -0.10 / -0.11 -"
+    assert " ".join(converted) == "mixnet-l openvino FP32 78.00 94.00 78.30 / 93.91 -0.30 / +0.09 99.80 %"
 
 
 def test_the_table_without_references() -> None:
     bare = dataclasses.replace(REPORT.results[1], reference_top1=None, reference_top5=None)
-    row = text_table([dataclasses.replace(REPORT, results=(bare,))]).splitlines()[2]
-    assert row.split()[5:] == ["-", "/", "-", "-", "/", "-", "99.80", "%"]
+    assert cells(REPORT, bare)[5:] == ("-", "-", "99.80 %")
 
 
 def test_provenance_names_profile_images_and_software() -> None:
