@@ -68,8 +68,9 @@ def test_arrows_point_one_way(path: Path) -> None:
     if own == "cli":
         return
     assert "cli" not in used, "only the command line knows the command line"
-    if (path.parent == PACKAGE and path.name == "__init__.py") or own == "api":
-        return  # the public API gathers the stages
+    assert own == "web" or "web" not in used, "only the command line knows the page"
+    if (path.parent == PACKAGE and path.name == "__init__.py") or own in ("api", "web"):
+        return  # the public API gathers the stages, and the page stands on it
     forbidden = set(STAGES) - {own}
     assert not used & forbidden, f"a stage or a shared module imports the stage {used & forbidden}"
 

@@ -18,7 +18,7 @@ from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest, mo
 from mixnet_tools.accuracy.launchers.base import Runner, require_finite
 from mixnet_tools.accuracy.metrics.topk import TOP, top_classes
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
-from mixnet_tools.accuracy.preprocessing.pipeline import kept_box, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import Plan, kept_box, ordered
 from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
 from mixnet_tools.errors import UsageError
 from mixnet_tools.threads import DaemonThreads, in_order, processors
@@ -65,10 +65,16 @@ class Classifier:
 
         Raises :class:`EvaluationError` where nothing is left of it.
         """
-        first = self.models[0]
-        model = first if profile is None else model_under_test(first.info, self._config, profile)
-        operations = model.plan.operations
+        operations = self.plan(profile).operations
         return KeptRegion(*kept_box(operations, width, height), turned=operations.orient)
+
+    def plan(self, profile: str | None = None) -> Plan:
+        """How images are prepared for the first model under ``profile`` (None: the one that is used).
+
+        Raises :class:`EvaluationError` where its steps cannot be had under this profile.
+        """
+        first = self.models[0]
+        return first.plan if profile is None else model_under_test(first.info, self._config, profile).plan
 
     def classify(self, images: Iterable[ImageToClassify], top: int = TOP) -> Generator[ClassifiedImage, None, None]:
         """Yield each of ``images`` with the ``top`` best classes of each model, in their order.
@@ -122,10 +128,16 @@ class Classifier:
         self, image: ImageToClassify, prepared: Prepared, answers: Iterator[list[ModelAnswer]]
     ) -> ClassifiedImage:
         width, height = prepared.size or (0, 0)
-        if prepared.problem is not None:
-            return ClassifiedImage(image.name, width, height, notes=prepared.image_notes, problem=str(prepared.problem))
+        bad = prepared.problem is not None
         return ClassifiedImage(
-            image.name, width, height, self.kept(width, height), prepared.image_notes, tuple(next(answers))
+            image.name,
+            width,
+            height,
+            None if bad else self.kept(width, height),
+            prepared.image_notes,
+            () if bad else tuple(next(answers)),
+            str(prepared.problem) if bad else None,
+            prepared.orientation,
         )
 
     def _class_score(self, index: int, score: float) -> ClassScore:

@@ -54,7 +54,8 @@ class ClassifiedImage:
     """An image and the ``answers`` of all models to it, in their order; or the ``problem`` with it, and no answers.
 
     ``width`` and ``height`` are its size in pixels. ``kept`` is what preprocessing kept of it, for the first model.
-    ``notes`` say what is unusual about it.
+    ``notes`` say what is unusual about it. ``orientation`` is what its EXIF data says, 1 to 8, whether it was turned
+    so or not: from 5 on, the other way has width and height swapped.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ClassifiedImage:
     notes: tuple[str, ...] = ()
     answers: tuple[ModelAnswer, ...] = ()
     problem: str | None = None
+    orientation: int = 1
 
     @property
     def agreed(self) -> bool:

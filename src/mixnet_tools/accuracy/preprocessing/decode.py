@@ -50,10 +50,14 @@ _one_large_image = threading.Lock()
 
 @dataclass(frozen=True)
 class Decoded:
-    """An 8-bit RGB ``image``, and what is unusual about its file (``CMYK``, ``grey``, ``PNG named .JPEG``)."""
+    """An 8-bit RGB ``image``, and what is unusual about its file (``CMYK``, ``grey``, ``PNG named .JPEG``).
+
+    ``orientation`` is what its EXIF data says, 1 to 8: from 5 on, turning the image swaps width and height.
+    """
 
     image: Image.Image
     image_notes: tuple[str, ...]
+    orientation: int = 1
 
 
 def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None = None) -> Decoded:
@@ -74,8 +78,9 @@ def decode(source: Path | io.BytesIO, *, orient: bool = True, name: str | None =
                 image.load()
                 image_notes = _image_notes(image, where)
                 # Before the conversion, which may drop the EXIF data.
-                turned = ImageOps.exif_transpose(image) if orient and _is_turned(image) else image
-                return Decoded(_to_rgb(turned), image_notes)
+                orientation = _orientation(image, needed=orient)
+                turned = ImageOps.exif_transpose(image) if orient and orientation != 1 else image
+                return Decoded(_to_rgb(turned), image_notes, orientation)
     except Exception as error:  # on broken files, decoders raise errors of any kind
         raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
 
@@ -105,9 +110,15 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _is_turned(image: Image.Image) -> bool:
-    orientation: int = image.getexif().get(0x0112, 1)  # the tag's number in EXIF
-    return orientation != 1
+def _orientation(image: Image.Image, *, needed: bool) -> int:
+    """What the EXIF data says; 1 where it is broken and not ``needed``."""
+    try:
+        found: int = image.getexif().get(0x0112, 1)  # the tag's number in EXIF
+    except Exception:
+        if needed:
+            raise
+        return 1
+    return found if found in range(2, 9) else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

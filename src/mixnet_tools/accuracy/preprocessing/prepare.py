@@ -35,7 +35,8 @@ class Prepared:
     """An image, preprocessed in each distinct way, or the ``problem`` with it.
 
     ``arrays`` are [height, width, 3] in RGB. ``size`` is the (width, height) in pixels of the decoded image, as the
-    first of the ways turns it; None where it cannot be decoded. ``image_notes`` say what is unusual about it.
+    first of the ways turns it; None where it cannot be decoded. ``image_notes`` say what is unusual about it, and
+    ``orientation`` is that of its EXIF data (see :class:`~.decode.Decoded`).
     """
 
     arrays: Mapping[Operations, Pixels]
@@ -44,6 +45,7 @@ class Prepared:
     problem: DatasetError | EvaluationError | None
     decode_seconds: float
     resize_seconds: float
+    orientation: int = 1
 
 
 def prepare(
@@ -59,13 +61,14 @@ def prepare(
     decode_seconds = resize_seconds = 0.0
     decoded: dict[bool, decoding.Decoded] = {}
     size: tuple[int, int] | None = None
+    orientation = 1
     try:
         for operations in models:
             started = time.perf_counter()
             if operations.orient not in decoded:
                 found = decoding.decode(open_source(), orient=operations.orient, name=name)
                 decoded[operations.orient], image_notes = found, found.image_notes
-                size = size or found.image.size
+                size, orientation = size or found.image.size, found.orientation
             middle = time.perf_counter()
             arrays[operations] = apply(decoded[operations.orient].image, operations)
             decode_seconds += middle - started
@@ -83,4 +86,4 @@ def prepare(
                 f"{model.width}x{model.height}",
                 hint="the sizes in accuracy-check.yml must be those of the model",
             )
-    return Prepared(arrays, size, image_notes, None, decode_seconds, resize_seconds)
+    return Prepared(arrays, size, image_notes, None, decode_seconds, resize_seconds, orientation)
