@@ -1,10 +1,10 @@
 """Train mixnet-nano on pictures that ``render`` draws, and put the model into the zoo.
 
-``python -m training.train_nano``, run from the root of a checkout, writes ``mixnet-nano.tar.gz``, ``validation/`` and
-``labels.txt`` into ``models/public/mixnet-nano``. It prints the figures of the card and the descriptor: size, SHA-384,
-parameters, multiply-adds, and the accuracy of the archive. A second run writes the same pictures to the byte (with the
-same Pillow). Its weights and its accuracy differ a little, because two threads add floating-point numbers in no fixed
-order.
+``python -m training.train_nano``, run from the root of a checkout, writes ``mixnet-nano.tar.gz``, ``validation/``,
+``labels.txt`` and ``demo_labels.txt`` into ``models/public/mixnet-nano``. It prints the figures of the card and the
+descriptor: size, SHA-384, parameters, multiply-adds, and the accuracy of the archive. A second run writes the same
+pictures to the byte (with the same Pillow). Its weights and its accuracy differ a little, because two threads add
+floating-point numbers in no fixed order.
 """
 
 from __future__ import annotations
@@ -200,6 +200,8 @@ def main() -> None:
     began = time.monotonic()
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "labels.txt").write_text("".join(f"{name}\n" for name in render.CLASSES))
+    numbered = (f"{number} {name.replace('_', ' ')}\n" for number, name in enumerate(render.CLASSES))
+    (options.output / "demo_labels.txt").write_text("".join(numbered))
     write_validation_set(options.output / "validation", options.seed)
     images, labels = training_set(options.images, options.seed)
     print(f"rendered {len(images)} pictures in {time.monotonic() - began:.0f} s", flush=True)

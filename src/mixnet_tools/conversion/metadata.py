@@ -13,7 +13,7 @@ from mixnet_tools import __version__
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.source_check import SourceFiles
-from mixnet_tools.descriptors.labels import as_token, find_labels, read_labels
+from mixnet_tools.descriptors.labels import find_labels, read_classes, tokens
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 
@@ -47,10 +47,10 @@ def rt_info(
     if descriptor.task_type == "classification" and classes is not None:
         info = {"model_type": "Classification", "topk": str(min(5, classes)), "resize_type": "crop"}
         if (path := find_labels(descriptor.directory)) is not None:
-            labels = read_labels(path)
+            labels = read_classes(path)
             if len(labels) != classes:
                 raise DescriptorError(f"{path}: {len(labels)} labels, but the model has {classes} classes")
-            info["labels"] = " ".join(map(as_token, labels))
+            info["labels"] = " ".join(tokens(labels))
         sections["model_info"] = info
     return sections
 
