@@ -12,6 +12,7 @@ import pytest
 import mixnet_tools
 
 FUNCTIONS = {
+    "classify",
     "compare_baseline",
     "convert",
     "download",
@@ -25,12 +26,16 @@ FUNCTIONS = {
 }
 VALUES = {
     "AccuracyReport",
+    "ClassScore",
+    "Classification",
+    "ClassifiedImage",
     "ConversionOptions",
     "DownloadOptions",
     "DownloadedFile",
     "DownloadedModel",
     "Evaluation",
     "IRModel",
+    "ModelAnswer",
     "ModelDescriptor",
     "OptimizedIR",
     "Preprocessing",

@@ -29,7 +29,7 @@ from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.descriptors.labels import find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.downloading.download import download_model, known_files, locate_downloaded
-from mixnet_tools.errors import DownloadError, UsageError
+from mixnet_tools.errors import DownloadError, NextStep, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference.openvino import InferencePrecision
 from mixnet_tools.ir.locate import existing_irs, ir_at
@@ -119,6 +119,8 @@ def classify(
     if top < 1:
         raise UsageError(f"`top` must be at least 1, got {top}")
     chosen = None if images is None else find_images(_places(images))  # a missing file is named before a download
+    if chosen is not None and not chosen:
+        raise UsageError("`images` names none")
     progress = progress or Progress()
     computed = Device(device, inference_precision)
     if ir is not None:
@@ -208,13 +210,24 @@ def _make_missing(descriptor: ModelDescriptor, choice: ModelChoice, progress: Pr
         try:
             locate_downloaded(descriptor, choice.download_dir)
         except DownloadError:
-            download_model(descriptor, choice.download_dir, progress=progress)
+            _download(descriptor, choice.download_dir, progress)
     if convert_them:
         progress.note(f"{descriptor.name}: converting to {', '.join(missing)}")
         known = known_files(descriptor, choice.download_dir)
         options = ConversionOptions(precisions=missing)
         convert(descriptor, choice.download_dir, choice.ir_dir, options, progress, known)
     return replace(choice, precisions=precisions, launcher=launchers)
+
+
+def _download(descriptor: ModelDescriptor, download_dir: Path, progress: Progress) -> None:
+    try:
+        download_model(descriptor, download_dir, progress=progress)
+    except DownloadError as error:
+        # Only the download itself has the parameters that its own hint names: mirrors, a cache, ...
+        error.hint = NextStep(
+            "download", descriptor.name, {} if download_dir == Path() else {"output_dir": download_dir}
+        )
+        raise
 
 
 def _places(images: PathLike | bytes | Iterable[PathLike | bytes]) -> list[Location | bytes]:

@@ -64,6 +64,12 @@ def known_of_ir(
     return KnownOfIR(ir.name, config, _labels(said, directory, labels), tuple(notes))
 
 
+def said_steps(ir: IRModel) -> Preprocessing:
+    """The steps that ``ir`` itself names, or the usual ones. Raises :class:`IRError` as :func:`known_of_ir` does."""
+    info = read_info(ir, "CPU")
+    return _steps_of(describe(ir.xml).rt_info, info.width, info.height)[0]
+
+
 def _in_zoo(name: str) -> Path | None:
     """The folder of the model ``name`` in the default zoo, where it says how images are prepared."""
     try:

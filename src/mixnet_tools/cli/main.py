@@ -29,6 +29,7 @@ COMMANDS = {
     "download": "fetch models and verify every byte",
     "convert": "convert downloaded models to OpenVINO IR, and prove the result",
     "check": "measure top-1 and top-5 of original and converted model",
+    "classify": "say what is in pictures, in the terminal or on a page",
     "quantize": "quantize a converted model to INT8, and measure what it costs and gains",
     "optimize": "make any IR faster on this machine, if that is possible",
     "info": "show what is known of a model",
@@ -42,7 +43,7 @@ _ONLY_TELL = {"-h", "--help", "--version"}
 SUBCOMMANDS = {("check", "merge"): "check.merge"}
 """The module of each command inside a command: ``mixnet check merge``."""
 
-_MODULES = {"check": "check.command"}
+_MODULES = {"check": "check.command", "classify": "classify.command"}
 """The modules of commands that have a package of their own. The others are called like their command."""
 
 
@@ -212,6 +213,11 @@ def convert() -> int:
 def check() -> int:
     """Run ``mixnet-check``."""
     return _supervised("check", "mixnet-check", sys.argv[1:])
+
+
+def classify() -> int:
+    """Run ``mixnet-classify``."""
+    return _supervised("classify", "mixnet-classify", sys.argv[1:])
 
 
 def quantize() -> int:

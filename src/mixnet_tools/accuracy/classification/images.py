@@ -92,7 +92,7 @@ def _refuse_others(place: Location) -> None:
         what = "a camera" if camera else "a video"
         raise UsageError(
             f"{place}: {what}; only single images are classified",
-            hint="save the frames as images first, for example: ffmpeg -i VIDEO -vf fps=1 frame-%04d.png",
+            hint="save the frames that matter as images first",
         )
     if suffix in DATASET_SUFFIXES and not is_image(place.name):
         raise UsageError(

@@ -42,14 +42,11 @@ def fetch_image(location: Location, max_bytes: int) -> bytes:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason: requests and urllib3 wrap the system's own words, and repeat the URL with its secrets."""
-    inner: BaseException = error
-    while True:
-        reason = getattr(inner, "reason", None)
-        args = [one for one in inner.args if isinstance(one, BaseException)]
-        following = reason if isinstance(reason, BaseException) else args[0] if args else None
-        if following is None or following is inner:
+    inner = error
+    for _ in range(10):
+        wrapped = [getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__]
+        following = next((one for one in wrapped if isinstance(one, BaseException)), None)
+        if following is None:
             break
         inner = following
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
-    return type(inner).__name__
+    return inner.strerror if isinstance(inner, OSError) and inner.strerror else type(inner).__name__

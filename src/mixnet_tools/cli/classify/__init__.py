@@ -1,0 +1,1 @@
+"""mixnet-classify: its options, and how answers are shown."""
