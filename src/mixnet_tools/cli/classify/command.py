@@ -30,6 +30,7 @@ from mixnet_tools.cli.common.options import (
     positive_int,
     refuse_broken,
 )
+from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.errors import UsageError, listed
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import IR_PRECISIONS
@@ -128,7 +129,6 @@ def _add_output(parser: Parser) -> None:
     output.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write a copy of each picture with its answers to DIR"
     )
-    output.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
 
 
 def _check_usage(args: argparse.Namespace) -> None:
@@ -199,7 +199,7 @@ def _descriptor(args: argparse.Namespace) -> ModelDescriptor:
             f"--name {args.name} stands for {listed(entry.name for entry in entries)}: one model answers at a time",
             hint=f"--name {entries[0].name}",
         )
-    models, broken = load_each(entries)
+    models, broken = load_each(entries, quiet=args.quiet)
     refuse_broken(broken)
     return models[0]
 
@@ -231,7 +231,7 @@ def _show(
     answered = []
     for source, image in zip(chosen, opened.classifier.classify(chosen, args.top), strict=True):
         if image.problem is not None:
-            print(f"{image.problem}", file=sys.stderr)
+            print_text(image.problem, file=sys.stderr)
         elif copies is not None:
             copies.write(source, image)
         printer.image(image)

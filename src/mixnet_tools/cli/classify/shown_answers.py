@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 from mixnet_tools.accuracy.classification.values import Classification, ClassifiedImage, ModelAnswer
-from mixnet_tools.cli.common.output import print_json
+from mixnet_tools.cli.common.output import print_json, print_table, print_text
+from mixnet_tools.cli.common.tables import Cell, Column
+from mixnet_tools.cli.common.terminal import columns_of, terminal_of
 
 SCHEMA = 1
 _SCORE = 7
@@ -37,8 +38,6 @@ class TextPrinter:
 
     def __init__(self, begun: Classification) -> None:
         self._short = [label.removeprefix("openvino ") for label, _ in begun.models]
-        width = shutil.get_terminal_size().columns
-        self._width = width
         self._begun: Classification | None = begun
 
     def image(self, image: ClassifiedImage) -> None:
@@ -46,43 +45,25 @@ class TextPrinter:
         if image.problem is not None:
             return
         if self._begun is not None:
-            print("\n".join(_wrapped(_head(self._begun), self._width)))
+            print_text(_head(self._begun))
             self._begun = None
         notes = f", {', '.join(image.notes)}" if image.notes else ""
         print()
-        print("\n".join(_wrapped(f"{image.name} ({image.width} x {image.height}{notes})", self._width)))
-        side_by_side = 2 + _LEAST_NAME + len(self._short) * (2 + max(_SCORE, *map(len, self._short)))
-        if len(self._short) == 1 or side_by_side <= self._width:
-            self._block(image.answers, self._short if len(self._short) > 1 else [])
+        print_text(f"{image.name} ({image.width} x {image.height}{notes})", style="bold")
+        width = terminal_of(sys.stdout).width
+        side_by_side = _LEAST_NAME + len(self._short) * (2 + max(_SCORE, *map(len, self._short)))
+        if len(self._short) == 1 or width is None or side_by_side <= width:
+            _print_block(image.answers, self._short if len(self._short) > 1 else [""], width)
         else:
             for short, answer in zip(self._short, image.answers, strict=True):
-                print(f"  {short}:")
-                self._block([answer], [])
+                _print_block([answer], [short], width)
         if not image.agreed:
-            firsts = ", ".join(
-                f"{short} {answer.classes[0].text}" for short, answer in zip(self._short, image.answers, strict=True)
-            )
-            print("\n".join(_wrapped(f"  the models disagree: {firsts}", self._width)))
+            pairs = zip(self._short, image.answers, strict=True)
+            firsts = ", ".join(f"{short} {answer.classes[0].text}" for short, answer in pairs)
+            print_text(f"the models disagree: {firsts}", style="bad")
 
     def end(self, classification: Classification) -> None:
         """See :class:`Printer`."""
-
-    def _block(self, answers: Sequence[ModelAnswer], heads: Sequence[str]) -> None:
-        rows = _rows(answers)
-        column = max([_SCORE, *map(len, heads)])
-        taken = 2 + len(answers) * (2 + column)
-        longest = max(len(text) for text, _ in rows)
-        bar = min(_MOST_BAR, self._width - taken - longest - 2)
-        if bar < _LEAST_BAR:
-            bar = 0
-        name = max(1, min(longest, self._width - taken - (bar + 2 if bar else 0)))
-        if heads:
-            print("  " + " " * name + "".join(f"  {head:>{column}}" for head in heads))
-        for text, scores in rows:
-            line = f"  {_cut(text, name):<{name}}" + "".join(
-                f"  {'' if score is None else f'{100 * score:.1f} %':>{column}}" for score in scores
-            )
-            print(f"{line}  {_bar(scores[0] or 0.0, bar)}".rstrip() if bar else line)
 
 
 class JsonPrinter:
@@ -167,6 +148,20 @@ def _rows(answers: Sequence[ModelAnswer]) -> list[tuple[str, list[float | None]]
     return [(text, [one.get(index) for one in scores]) for index, text in texts.items()]
 
 
+def _print_block(answers: Sequence[ModelAnswer], heads: Sequence[str], width: int | None) -> None:
+    rows = _rows(answers)
+    column = max([_SCORE, *map(len, heads)])
+    longest = max(columns_of(text) for text, _ in rows)
+    room = _MOST_BAR if width is None else width - longest - len(heads) * (2 + column) - 2
+    bar = min(_MOST_BAR, room) if room >= _LEAST_BAR else 0
+    columns = [Column("", breaks=True), *(Column(head, right=True) for head in heads), *([Column("")] if bar else [])]
+    cells: list[list[Cell]] = []
+    for text, scores in rows:
+        row: list[Cell] = [text, *("" if score is None else f"{100 * score:.1f} %" for score in scores)]
+        cells.append([*row, _bar(scores[0] or 0.0, bar)] if bar else row)
+    print_table(columns, cells)
+
+
 def _bar(score: float, width: int) -> str:
     """A bar of ``width`` characters for 1.0, in eighths of a character; in # where the output has no blocks."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
@@ -176,13 +171,3 @@ def _bar(score: float, width: int) -> str:
         return "#" * round(score * width)
     whole, part = divmod(round(score * width * 8), 8)
     return ("█" * whole + _EIGHTHS[part]).rstrip()
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 3)] + "..." if width > 3 else text[:width]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, max(10, width), subsequent_indent="    ") or [""]

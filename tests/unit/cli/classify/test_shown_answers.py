@@ -46,10 +46,10 @@ def test_models_stand_side_by_side_where_there_is_room(
     monkeypatch.setenv("COLUMNS", "120")
     lines = shown(3, capsys, differ=True)
     (head,) = [line for line in lines if line.split() == ["tf", "FP32", "FP16-INT8"]]
-    (row,) = [line for line in lines if line.startswith("  tabby, tabby cat")]
+    (row,) = [line for line in lines if line.startswith("tabby, tabby cat")]
     assert row[: len(head)].split("  ")[-1].strip() == "90.0 %"
     assert "█" in row
-    assert lines[-1] == "  the models disagree: tf tabby, tabby cat, FP32 tabby, tabby cat, FP16-INT8 ox"
+    assert lines[-1] == "the models disagree: tf tabby, tabby cat, FP32 tabby, tabby cat, FP16-INT8 ox"
 
 
 def test_an_output_without_blocks_gets_other_bars(monkeypatch: pytest.MonkeyPatch) -> None:
