@@ -51,7 +51,8 @@ def test_the_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) ->
 
 def test_the_wheel_has_what_must_travel(installed: Path) -> None:
     package = installed / "mixnet_tools"
-    data = ("accuracy/reports/html_page.html.j2", "web/static/page.js", "models/public/mixnet-l/labels.txt")
+    pages = ("accuracy/reports/html_page.html.j2", "pages/base.html.j2", "pages/style.css", "web/static/page.js")
+    data = (*pages, "models/public/mixnet-l/labels.txt")
     for name in ("py.typed", *data):
         assert (package / name).is_file()
     (info,) = installed.glob("*.dist-info")

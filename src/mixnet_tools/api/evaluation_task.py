@@ -6,7 +6,7 @@ The command line and the Python API both begin here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.evaluation.evaluation_setup import this_run
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
+from mixnet_tools.accuracy.evaluation.speed import measure_speed
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.api.model_files import ModelChoice, ModelFiles, find_model_files, load_runners, read_config
 from mixnet_tools.descriptors.labels import find_labels
@@ -100,19 +101,22 @@ def evaluate_task(
     predictions: Path | None = None,
     resume: bool = False,
     command: str | None = None,
+    speed: bool = False,
 ) -> Evaluation:
     """Load the models of ``task``, the original first, then each IR on each of ``devices``, and measure them here.
 
-    ``command`` is the command line that asks for it, without secrets, for the report.
+    ``command`` is the command line that asks for it, without secrets, for the report. ``speed`` measures
+    images a second as well, which takes some seconds for each model.
     For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     progress = progress or Progress()
     progress.note(f"{task.model}: loading {task.files.names}")
-    return evaluate(
+    runners = load_runners(task.files, devices, tuned=tuned)
+    done = evaluate(
         task.model,
         task.files.config,
         task.dataset,
-        load_runners(task.files, devices, tuned=tuned),
+        runners,
         profile=task.profile,
         reference_images=task.reference_images,
         progress=progress,
@@ -121,6 +125,12 @@ def evaluate_task(
         resume=resume,
         run=this_run(command),
     )
+    if not speed:
+        return done
+    progress.note(f"{task.model}: measuring images/s")
+    pairs = zip(done.report.results, measure_speed(runners), strict=True)
+    results = tuple(replace(result, speed=found) for result, found in pairs)
+    return replace(done, report=replace(done.report, results=results))
 
 
 def pack_models(

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from mixnet_tools.accuracy.metrics.binomial import binomial, log_choose
+
 ALPHA = 1e-4
 """The largest probability of a false alarm, for each figure, where chance plays a part."""
 
@@ -38,7 +40,7 @@ def lowest_count(share: float, images: int, basis: Basis, population: int | None
         if basis == "subset" and population:
             below += _hypergeometric(count, images, right, population)
         else:
-            below += _binomial(count, images, share)
+            below += binomial(count, images, share)
         if below >= ALPHA:
             return count
     return images
@@ -49,18 +51,8 @@ def _least(share: float, images: int) -> int:
     return math.ceil(share * images - 1e-6)  # 0.783 - 0.002 is not quite 0.781 in binary
 
 
-def _binomial(count: int, images: int, share: float) -> float:
-    if share <= 0.0 or share >= 1.0:
-        return float(count == (images if share >= 1.0 else 0))
-    return math.exp(_log_choose(images, count) + count * math.log(share) + (images - count) * math.log1p(-share))
-
-
 def _hypergeometric(count: int, images: int, right: int, population: int) -> float:
     if count > right or images - count > population - right:
         return 0.0
-    ways = _log_choose(right, count) + _log_choose(population - right, images - count)
-    return math.exp(ways - _log_choose(population, images))
-
-
-def _log_choose(total: int, part: int) -> float:
-    return math.lgamma(total + 1) - math.lgamma(part + 1) - math.lgamma(total - part + 1)
+    ways = log_choose(right, count) + log_choose(population - right, images - count)
+    return math.exp(ways - log_choose(population, images))

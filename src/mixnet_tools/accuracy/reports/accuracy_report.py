@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mixnet_tools.accuracy.evaluation.speed import Speed
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.launchers.base import Digest, label_of
 from mixnet_tools.accuracy.metrics.calibration_error import CalibrationError
@@ -39,7 +40,7 @@ class ModelResult:
     original. These three are empty where the original did not run. Classes are the model's own, counted from 0.
     ``among_devices`` says that the label names the device. ``integrity`` says whether an IR is the one that a report
     beside it tells of. ``inference_precision`` is what the model's floats were computed in (``f32``, ``bf16``,
-    ``f16``), None where the file of an earlier version does not tell.
+    ``f16``), None where the file of an earlier version does not tell. ``speed`` is None where it was not measured.
     """
 
     launcher: str
@@ -60,6 +61,7 @@ class ModelResult:
     among_devices: bool = False
     integrity: Integrity | None = None
     inference_precision: str | None = None
+    speed: Speed | None = None
 
     @property
     def label(self) -> str:

@@ -1,41 +1,28 @@
 """Evaluations as one HTML page with all figures and pictures in it: no scripts, nothing from the network.
 
-Jinja2 fills ``html_page.html.j2``, and matplotlib draws the charts. Both come with the extra ``report``.
+Jinja2, of the extra ``report``, fills ``html_page.html.j2``.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
-from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
+from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict
-from mixnet_tools.accuracy.preprocessing.decode import decode
-from mixnet_tools.accuracy.reports.accuracy_report import ModelResult
-from mixnet_tools.accuracy.reports.table import interval
+from mixnet_tools.accuracy.metrics.topk import Accuracy
+from mixnet_tools.accuracy.metrics.weak_classes import weak_classes
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
+from mixnet_tools.accuracy.reports.pictures import Pictures
 from mixnet_tools.descriptors.labels import read_labels, short_label
-from mixnet_tools.errors import DatasetError, MissingDependency
-from mixnet_tools.files.shown import shown
+from mixnet_tools.pages import charts, page
 
-TEMPLATE = "html_page.html.j2"
-MISTAKES = 24
-"""How many mistakes are shown as pictures: those with the highest scores."""
-
-WORST_CLASSES = 25
-THUMBNAIL = 112
-"""The longer side of a picture, in pixels."""
-
-Names = Callable[[int], str]
-"""Gives the name of a class by its number in the model."""
+TEMPLATE = Path(__file__).with_name("html_page.html.j2")
+WEAKEST = 25
+"""How many weak classes are listed."""
 
 
 @dataclass(frozen=True)
@@ -52,58 +39,114 @@ class Section:
     labels: Path | None
 
 
-def require() -> None:
-    """Raise :class:`MissingDependency` where Jinja2 or matplotlib is not installed."""
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(
-            f"an HTML report needs Jinja2 and matplotlib ({error})", hint="pip install 'mixnet-tools[report]'"
-        ) from error
-
-
 def render(sections: Sequence[Section]) -> str:
-    """Write the page. Raises :class:`MissingDependency` where Jinja2 or matplotlib is not installed."""
-    require()
-    import jinja2
-
-    from mixnet_tools import __version__
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: shown(value) if type(value) is str else value,  # charts are markup, a kind of str
+    """Write the page. Raises :class:`MissingDependency` where Jinja2 is not installed."""
+    reports = [section.evaluation.report for section in sections]
+    models = list(dict.fromkeys(report.model for report in reports))
+    runs = [run for report in reports for run in report.runs]
+    return page.render(
+        TEMPLATE,
+        title=f"Accuracy of {models[0] if len(models) == 1 else f'{len(models)} models'}",
+        made=_when(max(run.started for run in runs)) if runs else None,
+        sections=[_context(section, f"m{number}") for number, section in enumerate(sections, 1)],
+        side_by_side=_side_by_side(reports),
+        when=_when,
     )
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(sections=[_context(section) for section in sections], version=__version__)
 
 
-def _context(section: Section) -> dict[str, object]:
-    from mixnet_tools.accuracy.reports import charts
-
-    report, names = section.evaluation.report, _names(section)
+def _context(section: Section, name: str) -> dict[str, object]:
+    evaluation, report = section.evaluation, section.evaluation.report
+    names = _names(section)
+    pictures = Pictures(evaluation.setup, evaluation.predictions, section.dataset, names)
     index = _first_ir(report.results)
-    detailed = report.results[index]
+    shown = report.results[index]
+    weak = weak_classes(shown.per_class)
+    calibration = shown.calibration
     return {
+        "name": name,
         "report": report,
         "verdict": section.verdict,
-        "shown": detailed,
-        "results": [{"result": one, "top1": interval(one.top1), "top5": interval(one.top5)} for one in report.results],
-        "intervals": charts.intervals(report.results),
-        "classes_chart": charts.classes([one.correct / one.total for one in detailed.per_class]),
-        "reliability": charts.reliability(detailed.calibration) if detailed.calibration else None,
-        "speed": charts.speed(report.timing) if report.timing and report.timing.seconds else None,
-        "worst": _worst(detailed, names),
-        "confusions": [(names(one.label), names(one.predicted), one.count) for one in detailed.confusions],
-        "mistakes": _mistakes(section, index, names),
-        "flips": [
-            (one, [(flip.name, names(flip.right), names(flip.baseline), names(flip.now)) for flip in one.lost[:20]])
-            for one in section.verdict.baseline
-        ],
+        "shown": shown,
+        "intervals": charts.intervals(
+            f"{name}-top1",
+            f"Top-1 of {report.model} with 95 % intervals, and the references",
+            [_measured(one.label, one.top1, one.reference_top1) for one in report.results],
+        ),
+        "classes": charts.histogram(
+            f"{name}-classes",
+            f"Top-1 by class ({shown.label})",
+            [one.correct / one.total for one in shown.per_class],
+            "classes",
+        ),
+        "reliability": charts.reliability(
+            f"{name}-reliability",
+            f"Right answers by score ({shown.label})",
+            [(one.confidence, one.accuracy, one.images) for one in calibration.bins],
+        )
+        if calibration
+        else None,
+        "time": _time(f"{name}-time", report.timing) if report.timing and report.timing.seconds else None,
+        "weak": [(names(one.label), one) for one in weak[:WEAKEST]],
+        "weak_count": len(weak),
+        "confusions": [(names(one.label), names(one.predicted), one.count) for one in shown.confusions],
+        "mistakes": pictures.mistakes(index),
+        "flips": [found for one in section.verdict.baseline if (found := pictures.flips(one))],
     }
+
+
+def _side_by_side(reports: Sequence[AccuracyReport]) -> dict[str, object] | None:
+    """All models of the page in one table and, where their speed was measured, in one chart. None for a single one."""
+    rows = [(report, one) for report in reports for one in report.results]
+    if len(rows) < 2:
+        return None
+    several = len({report.model for report in reports}) > 1
+    timed = [(f"{report.model} {one.label}" if several else one.label, one) for report, one in rows if one.speed]
+    points = [
+        charts.Point(
+            label, charts.Measured(label, speed.images_per_second, speed.low, speed.high), _measured(label, one.top1)
+        )
+        for label, one in timed
+        if (speed := one.speed)
+    ]
+    title, units = "Top-1 against images per second", (" images/s", "\u00a0%")
+    return {
+        "rows": rows,
+        "several": several,
+        "chart": charts.against("side", title, points, units) if len(points) > 1 else None,
+        "legend": list(zip(charts.series(len(points)), [point.label for point in points], strict=True)),
+    }
+
+
+def _measured(label: str, accuracy: Accuracy, reference: float | None = None) -> charts.Measured:
+    """``accuracy`` in percent with its interval."""
+    low, high = accuracy.interval95
+    return charts.Measured(
+        label, accuracy.percent, 100 * low, 100 * high, None if reference is None else 100 * reference
+    )
+
+
+def _time(name: str, timing: Timing) -> str:
+    """Where the time of the main thread went, and how long the decoding threads worked beside it."""
+    other = max(0.0, timing.seconds - timing.wait - timing.inference)
+    main = (("inference", timing.inference, "s1"), ("waiting for images", timing.wait, "s2"), ("other", other, "s6"))
+    threads = (("decoding", timing.decode, "s3"), ("resizing", timing.resize, "s4"))
+    rows = [
+        (
+            f"{label}: {', '.join(f'{what} {seconds:.1f} s' for what, seconds, _ in parts)}",
+            [charts.Part(f"part {style}", seconds, f"{what}: {seconds:.2f} s") for what, seconds, style in parts],
+        )
+        for label, parts in (("main thread", main), ("worker threads", threads))
+    ]
+    return charts.bars(name, "Seconds of the main thread, and of the threads that decode", rows, " s")
+
+
+def _when(started: str) -> str:
+    """A time as people read it.
+
+    >>> _when("2026-11-26T02:20:56Z")
+    '2026-11-26 02:20:56 UTC'
+    """
+    return started.replace("T", " ").replace("Z", " UTC")
 
 
 def _first_ir(results: Sequence[ModelResult]) -> int:
@@ -121,45 +164,3 @@ def _names(section: Section) -> Callable[[int], str]:
         return short_label(labels[place]) if 0 <= place < len(labels) else f"class {label}"
 
     return name
-
-
-def _worst(result: ModelResult, names: Names) -> list[tuple[str, int, int, float]]:
-    ordered = sorted(result.per_class, key=lambda one: (one.correct / one.total, one.label))
-    return [
-        (names(one.label), one.correct, one.total, 100 * one.correct / one.total) for one in ordered[:WORST_CLASSES]
-    ]
-
-
-def _mistakes(section: Section, index: int, names: Names) -> list[dict[str, object]]:
-    """The wrong answers with the highest scores, with pictures where the images are there."""
-    found = section.evaluation.predictions
-    wrong = np.flatnonzero(found.ranks(index) != 0)
-    scores = found.answers[index].scores[:, 0]
-    surest = wrong[np.argsort(-scores[wrong], kind="stable")][:MISTAKES]
-    images = {image.name: image for image in section.dataset.images} if section.dataset else {}
-    return [
-        {
-            "name": found.names[row],
-            "right": names(found.accepted[row][0]),
-            "said": names(int(found.answers[index].first[row])),
-            "score": f"{100 * scores[row]:.1f}\u00a0%",
-            "picture": _thumbnail(images.get(found.names[row])),
-        }
-        for row in surest
-    ]
-
-
-def _thumbnail(image: LabelledImage | None) -> str | None:
-    """A small JPEG as a data URI."""
-    if image is None:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = decode(open_image(image), name=image.where).image
-    except DatasetError:
-        return None
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

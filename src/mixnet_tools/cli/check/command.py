@@ -125,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
                 predictions=args.predictions,
                 resume=args.resume,
                 command=args.command_line,
+                speed=args.html is not None,
             )
             for task in tasks
         ]

@@ -79,7 +79,7 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
 
         read_baseline(args.baseline)  # a fault of it is better known before hours of measuring
     if args.html:
-        from mixnet_tools.accuracy.reports.html_page import require
+        from mixnet_tools.pages.page import require
 
         require()
     for path in (args.junit, args.markdown, args.html, args.baseline if args.update_baseline else None):

@@ -1,0 +1,1 @@
+"""HTML pages and pictures for people: what the reports of all stages share."""
