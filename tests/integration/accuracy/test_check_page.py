@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
 from mixnet_tools.accuracy.gate import baseline as baselines
 from tests.support.browser import DESKTOP, PHONE, visit
-from tests.support.commands import run_ok
+from tests.support.commands import run_failing, run_ok
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -139,6 +140,24 @@ def test_speeds_stand_in_the_report(made: Made) -> None:
     for result in made.report["results"]:
         speed = result["speed"]
         assert 0 < speed["low"] <= speed["images_per_second"] <= speed["high"]
+
+
+def test_a_chart_alone_of_one_run_and_of_merged_shards(nano_dir: Path, tmp_path: Path) -> None:
+    common = ("check", "--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--num_images", "60")
+    parts = [tmp_path / f"{number}.jsonl" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        run_ok(*common, "--shard", f"{number}/2", "--predictions", part, "--plot", tmp_path / f"{number}.png", "-q")
+    run_ok("check", "merge", *parts, "--plot", tmp_path / "merged.svg", "-q")
+    with Image.open(tmp_path / "1.png") as image:
+        with_speeds = image.size
+    run_ok(*common, "--plot", tmp_path / "alone.png", "--no_speed", "-q")
+    with Image.open(tmp_path / "alone.png") as image:
+        assert image.size[0] < with_speeds[0]
+    texts = list(ElementTree.fromstring((tmp_path / "merged.svg").read_bytes()).itertext())
+    assert "openvino FP16" in texts
+    assert "images/s here, with quartiles" not in texts  # shards do not tell
+    told = run_failing(*common, "--plot", tmp_path / "chart.gif", code=2)
+    assert "expected a name that ends with .png or .svg" in told
 
 
 def test_what_flipped_is_shown_with_both_answers(page: Path) -> None:

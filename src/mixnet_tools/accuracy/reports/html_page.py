@@ -13,9 +13,9 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict
-from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.metrics.weak_classes import weak_classes
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
+from mixnet_tools.accuracy.reports.figures import measured, points
 from mixnet_tools.accuracy.reports.pictures import Pictures
 from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.pages import charts, page
@@ -70,7 +70,7 @@ def _context(section: Section, name: str) -> dict[str, object]:
         "intervals": charts.intervals(
             f"{name}-top1",
             f"Top-1 of {report.model} with 95 % intervals, and the references",
-            [_measured(one.label, one.top1, one.reference_top1) for one in report.results],
+            [measured(one.label, one.top1, one.reference_top1) for one in report.results],
         ),
         "classes": charts.histogram(
             f"{name}-classes",
@@ -99,30 +99,14 @@ def _side_by_side(reports: Sequence[AccuracyReport]) -> dict[str, object] | None
     rows = [(report, one) for report in reports for one in report.results]
     if len(rows) < 2:
         return None
-    several = len({report.model for report in reports}) > 1
-    timed = [(f"{report.model} {one.label}" if several else one.label, one) for report, one in rows if one.speed]
-    points = [
-        charts.Point(
-            label, charts.Measured(label, speed.images_per_second, speed.low, speed.high), _measured(label, one.top1)
-        )
-        for label, one in timed
-        if (speed := one.speed)
-    ]
+    shown = points(reports)
     title, units = "Top-1 against images per second", (" images/s", "\u00a0%")
     return {
         "rows": rows,
-        "several": several,
-        "chart": charts.against("side", title, points, units) if len(points) > 1 else None,
-        "legend": list(zip(charts.series(len(points)), [point.label for point in points], strict=True)),
+        "several": len({report.model for report in reports}) > 1,
+        "chart": charts.against("side", title, shown, units) if len(shown) > 1 else None,
+        "legend": list(zip(charts.series(len(shown)), [point.label for point in shown], strict=True)),
     }
-
-
-def _measured(label: str, accuracy: Accuracy, reference: float | None = None) -> charts.Measured:
-    """``accuracy`` in percent with its interval."""
-    low, high = accuracy.interval95
-    return charts.Measured(
-        label, accuracy.percent, 100 * low, 100 * high, None if reference is None else 100 * reference
-    )
 
 
 def _time(name: str, timing: Timing) -> str:

@@ -79,6 +79,7 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument(
         "--tune", action="store_true", help="look for faster kernels first (CPU; 10 to 20 s an IR, for long runs)"
     )
+    what.add_argument("--no_speed", action="store_true", help="do not measure images/s for --html and --plot")
     going_on = parser.add_argument_group("long runs")
     going_on.add_argument(
         "--predictions", type=Path, metavar="FILE", help="append every answer to FILE (JSON lines) as it comes"
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
                 predictions=args.predictions,
                 resume=args.resume,
                 command=args.command_line,
-                speed=args.html is not None,
+                speed=bool(args.html or args.plot) and not args.no_speed,
             )
             for task in tasks
         ]

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.options import points
-from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text
+from mixnet_tools.cli.common.output import (
+    MISSED,
+    not_written,
+    print_json,
+    print_table,
+    print_text,
+    require_writable,
+    save,
+)
 from mixnet_tools.cli.common.tables import Cell, Column, Painted
 from mixnet_tools.errors import OutputError, UsageError
-from mixnet_tools.files import atomic
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.datasets.dataset import ImageDataset
@@ -64,6 +71,12 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, for the test view of a CI system")
     files.add_argument("--markdown", type=Path, metavar="FILE", help="append a summary in Markdown, for a job's page")
     files.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at: one self-contained page")
+    files.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="write the chart alone, .png or .svg: top-1, and images/s beside it",
+    )
 
 
 def check_usage(args: argparse.Namespace, models: int = 1) -> None:
@@ -82,22 +95,13 @@ def check_usage(args: argparse.Namespace, models: int = 1) -> None:
         from mixnet_tools.pages.page import require
 
         require()
-    for path in (args.junit, args.markdown, args.html, args.baseline if args.update_baseline else None):
+    if args.plot:
+        from mixnet_tools.pages.plot import require as require_plot
+
+        require_plot(args.plot)
+    for path in (args.junit, args.markdown, args.html, args.plot, args.baseline if args.update_baseline else None):
         if path is not None:
-            _require_writable(path)
-
-
-def _require_writable(path: Path) -> None:
-    """Find out before hours of measuring that ``path`` can be written. Makes its folder; raises :class:`UsageError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        existed = path.exists()
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+            require_writable(path)
 
 
 def finish(args: argparse.Namespace, finished: Sequence[Finished]) -> int:
@@ -144,7 +148,7 @@ def _write(args: argparse.Namespace, finished: Sequence[Finished], verdicts: Seq
     if args.junit:
         from mixnet_tools.accuracy.reports.junit import junit
 
-        problems += _save(args.junit, junit(reports, verdicts))
+        problems += save(args.junit, junit(reports, verdicts))
     if args.markdown:
         from mixnet_tools.accuracy.reports.markdown import markdown
 
@@ -156,18 +160,13 @@ def _write(args: argparse.Namespace, finished: Sequence[Finished], verdicts: Seq
             Section(one.evaluation, verdict, one.dataset, one.labels)
             for one, verdict in zip(finished, verdicts, strict=True)
         ]
-        problems += _save(args.html, render(sections))
+        problems += save(args.html, render(sections))
+    if args.plot:
+        from mixnet_tools.accuracy.reports.figures import plot
+
+        problems += save(args.plot, plot(reports, args.plot.suffix))
     if problems:
         raise OutputError("\n".join(problems), hint="the result above was measured; only these files are missing")
-
-
-def _save(path: Path, text: str) -> list[str]:
-    """Write the file ``path``. Returns what went wrong, in a list of at most one message."""
-    try:
-        atomic.write_text(path, text, errors="backslashreplace")
-    except OSError as error:
-        return [_not_written(path, error)]
-    return []
 
 
 def _append(path: Path, text: str) -> list[str]:
@@ -177,12 +176,8 @@ def _append(path: Path, text: str) -> list[str]:
         with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text)
     except OSError as error:
-        return [_not_written(path, error)]
+        return [not_written(path, error)]
     return []
-
-
-def _not_written(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be written: {error.strerror or error}"
 
 
 def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> None:
