@@ -347,15 +347,6 @@ def test_model_api_opens_the_ir_with_no_further_arguments(nano_dir: Path) -> Non
     assert [label.name for label in result.top_labels] == [names[index] for index in expected]
 
 
-def test_benchmark_app_runs_the_ir(nano_dir: Path) -> None:
-    xml = nano_dir / "public/mixnet-nano/FP16/mixnet-nano.xml"
-    tool = Path(sys.executable).with_name("benchmark_app")
-    done = subprocess.run(
-        [tool, "-m", xml, "-niter", "4", "-hint", "latency"], capture_output=True, text=True, check=True
-    )
-    assert "Throughput" in done.stdout
-
-
 def test_a_model_server_repository_is_written_whole(nano_dir: Path, tmp_path: Path) -> None:
     import openvino
 
