@@ -114,6 +114,19 @@ class CalibrationSet:
 
 
 @dataclass(frozen=True)
+class ClassFlips:
+    """On how many images of class ``label`` only the one model is right (``gained``), or only the other (``lost``).
+
+    Classes are counted from 0, as the data set's labels. The class has so many ``images``.
+    """
+
+    label: int
+    images: int
+    gained: int
+    lost: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """An IR compared with another one, on the same labelled ``images``.
 
@@ -121,6 +134,7 @@ class Comparison:
     right, ``lost`` those on which only the other is, and ``same`` those to which both give the same first answer.
     ``difference`` of top-1 and its 95 % ``interval`` are in points. ``held_out`` counts the images that are not in the
     quantization calibration set; ``held_out_difference`` is the difference on these, None where there are none.
+    ``by_class`` has the classes of the images that were gained or lost, those with the most first.
     """
 
     precision: str
@@ -134,3 +148,4 @@ class Comparison:
     interval: tuple[float, float]
     held_out: int
     held_out_difference: float | None
+    by_class: tuple[ClassFlips, ...] = ()

@@ -36,6 +36,7 @@ class QuantizationOptions:
     of the first float IR's; the search does not change the settings that ``fixed`` names. ``source_precision`` is the
     IR to quantize (default: FP16, or FP32 where there is no other). ``verify`` measures throughput, and accuracy where
     there are labels: on ``num_images`` of the labelled images (default: all), which ``profile`` prepares.
+    ``compare_layers`` compares the output of each layer with the float model's, on a few images.
     """
 
     settings: QuantizationSettings = field(default_factory=QuantizationSettings)
@@ -45,6 +46,7 @@ class QuantizationOptions:
     verify: bool = True
     profile: str = "omz"
     num_images: int | None = None
+    compare_layers: bool = False
 
 
 def quantize(
@@ -154,5 +156,6 @@ def quantize_model(
         fixed=options.fixed,
         max_drop=options.max_drop,
         throughput=options.verify,
+        compare_layers=options.compare_layers,
     )
     return quantize_ir(request, calibrate, comparer, progress)

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -31,9 +32,10 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text
+from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text, require_writable, save
 from mixnet_tools.cli.common.tables import Column
-from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
+from mixnet_tools.descriptors.labels import find_labels
+from mixnet_tools.errors import MixnetToolsError, OutputError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import INT8_PRECISION
 from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator, TargetDevice
@@ -84,6 +86,9 @@ def add_arguments(parser: Parser) -> None:
     gate.add_argument("--no_verify", action="store_true", help="measure neither accuracy nor throughput")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done, and touch nothing")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a report to look at: the table, and where the differences lie"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,9 +100,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--max_drop with --no_verify: nothing would be measured", hint="leave one of them out")
     if args.annotations and not (args.source or args.eval_source):
         raise UsageError("--annotations without images", hint="give them as well: -s DATASET, or --eval_source DATASET")
+    if args.html:
+        from mixnet_tools.pages.page import require
+
+        require()
+        require_writable(args.html)
     from mixnet_tools.accuracy.preprocessing.decode import silence_pillow
 
     silence_pillow()
+    started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     options = _options(args)
     (readable, broken), progress = readable_models(args), make_progress(args)
     note_without_effect(args, progress, WITHOUT_POT)
@@ -105,17 +116,27 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return print_plans(args, models, options, broken)
     reports: list[QuantizationReport] = []
+    names: list[Path | None] = []
     failed: list[tuple[str, MixnetToolsError]] = list(broken)
     for model in models:
         try:
             reports.append(_quantize(args, model, options, progress))
+            names.append(find_labels(model.directory))
         except MixnetToolsError as error:
             failed.append((model.name, error))
         except OSError as error:
             failed.append((model.name, QuantizationError(hints.system_message(error))))
     if len(failed) == 1 and not reports:
         raise failed[0][1]
-    return _finish(args, reports, failed)
+    code = _finish(args, reports, failed)
+    if args.html and reports:
+        from mixnet_tools.quantization.html_page import render
+
+        sys.stdout.flush()  # what was measured is shown, even if the page cannot be written
+        problems = save(args.html, render(reports, names, command=args.command_line, started=started))
+        if problems:
+            raise OutputError("\n".join(problems), hint="the models were quantized; only this file is missing")
+    return code
 
 
 def _add_settings(parser: Parser) -> None:
@@ -187,6 +208,7 @@ def _options(args: argparse.Namespace) -> QuantizationOptions:
         verify=not args.no_verify,
         profile=args.profile,
         num_images=args.num_images,
+        compare_layers=args.html is not None,
     )
 
 

@@ -134,6 +134,23 @@ def bars(name: str, title: str, rows: Sequence[tuple[str, Sequence[Part]]], unit
     return drawing.markup()
 
 
+def columns(name: str, title: str, bars_: Sequence[Part], unit: str) -> str:
+    """Upright bars, one beside the other, such as one for each layer of a model."""
+    height, most = 170.0, max((one.value for one in bars_), default=0.0) or 1.0
+    up, width = Scale(0, 1.08 * most, height, 0), (RIGHT - 6) / max(1, len(bars_))
+    told = "; ".join(one.readout for one in bars_)
+    drawing = Drawing(name, title, told, height + 4, lines=2)
+    drawing.up(up, unit)
+    for index, one in enumerate(bars_):
+        x = 6 + index * width
+        drawing.begin_mark(*one.readout.split("\n"))
+        drawing.box(x, 0, width, height, "hit")
+        drawing.box(x + 0.1 * width, up(one.value), 0.8 * width, height - up(one.value), one.style)
+        drawing.end_mark()
+    drawing.line(0, height, 100, height, "axis")
+    return drawing.markup()
+
+
 def against(name: str, title: str, points: Sequence[Point], units: tuple[str, str]) -> str:
     """Two figures of each of ``points`` against each other, with both intervals. Points have numbers and colours."""
     height = 230.0

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from mixnet_tools.ir.digests import Integrity
 from mixnet_tools.quantization.float_layers import LayerCounts
+from mixnet_tools.quantization.layer_differences import LayerDifference
 from mixnet_tools.quantization.search import Trial
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.throughput import Throughput
@@ -63,6 +64,7 @@ class QuantizationReport:
     variants that were tried, and ``settings`` those of the one that was taken. ``passed`` says whether it stays within
     ``max_drop`` points of top-1, None where no drop was given. ``seconds`` has the time of each step.
     ``source_integrity`` says whether the IR that was quantized is the one that the report beside it tells of.
+    ``layer_differences`` is empty where layers were not compared.
     """
 
     model: str
@@ -80,6 +82,7 @@ class QuantizationReport:
     seconds: dict[str, float]
     source_integrity: Integrity
     notes: tuple[str, ...] = ()
+    layer_differences: tuple[LayerDifference, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.float_layers import examine
+from mixnet_tools.quantization.layer_differences import layer_differences
 from mixnet_tools.quantization.nncf_quietly import import_nncf
 from mixnet_tools.quantization.quantize import ignored_names, quantize
 from mixnet_tools.quantization.report import CalibrationSummary, FileDigest, QuantizationReport, Row
@@ -51,7 +52,8 @@ class QuantizationRequest:
 
     ``references`` are the float IRs of the table; the others are compared with the first one. ``fixed`` names the
     settings that a search may not change. ``max_drop`` (points of top-1) asks for the search, ``throughput`` for the
-    comparison of speeds.
+    comparison of speeds,
+    ``compare_layers`` for that of the layers' outputs.
     """
 
     source: IRModel
@@ -61,6 +63,7 @@ class QuantizationRequest:
     fixed: frozenset[str] = frozenset()
     max_drop: float | None = None
     throughput: bool = True
+    compare_layers: bool = False
 
 
 def quantize_ir(
@@ -121,6 +124,9 @@ def quantize_ir(
         names = ignored_names([layer.name for layer in known], found.trials[found.chosen].settings.ignore)
         rows, integrity = _rows(irs, chosen.comparisons, speeds), read_irs[request.source.xml][0]
         report = _report(request, calibration, found, rows, names, chosen.ir, times, integrity, changed)
+        if request.compare_layers:
+            progress.note(f"{request.source.name}: comparing layers")
+            report = replace(report, layer_differences=layer_differences(request.source, chosen.ir, calibration))
         publish([Publication(chosen.ir, request.target, report.to_json(), QUANTIZATION_REPORT)])
     return report
 

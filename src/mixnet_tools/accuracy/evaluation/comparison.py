@@ -11,10 +11,12 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.metrics.intervals import difference_interval
+from mixnet_tools.accuracy.metrics.per_class import first_labels
+from mixnet_tools.accuracy.metrics.topk import Integers
 from mixnet_tools.accuracy.predictions.values import Answers, Predictions
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import Comparison, IRModel
+from mixnet_tools.values import ClassFlips, Comparison, IRModel
 
 
 class Comparer:
@@ -56,7 +58,10 @@ class Comparer:
         everything = Predictions(measured.names, measured.accepted, (*known, *measured.answers))
         precisions = [one.precision for one in (*self._references, ir)]
         held_out = np.array([name not in self._calibrated for name in measured.names], dtype=bool)
-        return tuple(_compare(precision, everything, index, held_out) for index, precision in enumerate(precisions))
+        labels = first_labels(measured.accepted) - self._config.measurement("openvino", self._profile).label_offset
+        return tuple(
+            _compare(precision, everything, index, held_out, labels) for index, precision in enumerate(precisions)
+        )
 
     def _measured(self, irs: Sequence[IRModel]) -> Predictions:
         runners = [OpenVinoRunner(one) for one in irs]
@@ -65,7 +70,9 @@ class Comparer:
         ).predictions
 
 
-def _compare(precision: str, predictions: Predictions, index: int, held_out: npt.NDArray[np.bool_]) -> Comparison:
+def _compare(
+    precision: str, predictions: Predictions, index: int, held_out: npt.NDArray[np.bool_], labels: Integers
+) -> Comparison:
     ranks, other = predictions.ranks(index), predictions.ranks(0)
     right, base = ranks == 0, other == 0
     gained, lost, images = int((right & ~base).sum()), int((base & ~right).sum()), len(ranks)
@@ -85,4 +92,14 @@ def _compare(precision: str, predictions: Predictions, index: int, held_out: npt
         interval=(round(100 * low, 4), round(100 * high, 4)),
         held_out=outside,
         held_out_difference=round(100 * apart / outside, 4) if outside else None,
+        by_class=_by_class(labels, right & ~base, base & ~right),
     )
+
+
+def _by_class(labels: Integers, gained: npt.NDArray[np.bool_], lost: npt.NDArray[np.bool_]) -> tuple[ClassFlips, ...]:
+    found = [
+        ClassFlips(label, int((labels == label).sum()), int((gained & (labels == label)).sum()), int(count))
+        for label in np.unique(labels[gained | lost]).tolist()
+        for count in [(lost & (labels == label)).sum()]
+    ]
+    return tuple(sorted(found, key=lambda one: (-(one.gained + one.lost), one.label)))
