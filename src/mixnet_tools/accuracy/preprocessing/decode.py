@@ -105,6 +105,8 @@ def _image_notes(image: Image.Image, name: str) -> tuple[str, ...]:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"no known format (of {', '.join(FORMATS)})"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more pixels than the {MAX_PIXELS:,} that are read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
