@@ -162,7 +162,7 @@ class DatasetError(MixnetToolsError):
 
 
 class OutputError(MixnetToolsError):
-    """A result cannot be written: no such folder, no permission, no space, or something else in its place."""
+    """A result cannot be written, or a page not be served: no permission, no space, or something else in its place."""
 
 
 class EvaluationError(MixnetToolsError):

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.classification.classifier import Classifier
 from mixnet_tools.accuracy.classification.values import ClassifiedImage, ModelAnswer
-from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.api.classification import OpenedClassifier
 from mixnet_tools.descriptors.labels import short_label
 from mixnet_tools.errors import MixnetToolsError
@@ -29,7 +28,6 @@ def about(opened: OpenedClassifier, samples: Sequence[Sample], limits: Limits) -
         "version": __version__,
         "name": shown(opened.name),
         "classes": classifier.classes,
-        "top": min(TOP, classifier.classes),
         "models": [
             {
                 "label": model.info.label,

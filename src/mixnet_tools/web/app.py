@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mixnet_tools.accuracy.classification.images import ImageToClassify
-from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.api.classification import OpenedClassifier
 from mixnet_tools.errors import DatasetError, MixnetToolsError
 from mixnet_tools.files.shown import shown
@@ -39,10 +38,10 @@ FAULT = "The models could not answer. The terminal in which the page was started
 
 
 class Page:
-    """Answers the requests of the page. ``tell`` writes a line where the page was started."""
+    """Answers the requests of the page: ``top`` classes each. ``tell`` writes a line where the page was started."""
 
-    def __init__(self, opened: OpenedClassifier, limits: Limits, tell: Callable[[str], None]) -> None:
-        self._opened, self._limits, self._tell = opened, limits, tell
+    def __init__(self, opened: OpenedClassifier, limits: Limits, tell: Callable[[str], None], top: int) -> None:
+        self._opened, self._limits, self._tell, self._top = opened, limits, tell, top
         self._samples = pictures.read_samples(opened.samples, limits.bytes)
         self._about = answers.about(opened, self._samples, limits)
         self._threads = DaemonThreads(processors(), "page")
@@ -89,11 +88,11 @@ class Page:
         grey = io.BytesIO()
         Image.new("RGB", (256, 256), "grey").save(grey, "PNG")
         with contextlib.suppress(MixnetToolsError):
-            self._opened.classifier.classify_one(ImageToClassify("grey", grey.getvalue()), TOP)
+            self._opened.classifier.classify_one(ImageToClassify("grey", grey.getvalue()))
 
     def _classified(self, name: str, data: bytes) -> answers.Json:
         classifier = self._opened.classifier
-        image = classifier.classify_one(ImageToClassify(name, data), TOP)
+        image = classifier.classify_one(ImageToClassify(name, data), self._top)
         needs_preview = image.problem is None and pictures.needs_preview(data, image)
         return answers.classified(classifier, image, self._opened.profile, needs_preview=needs_preview)
 
@@ -134,7 +133,7 @@ class Page:
 
 
 def make_app(
-    opened: OpenedClassifier, hosts: Hosts, limits: Limits, tell: Callable[[str], None]
+    opened: OpenedClassifier, hosts: Hosts, limits: Limits, tell: Callable[[str], None], top: int
 ) -> Callable[..., Awaitable[None]]:
     """The page for the models in ``opened``, for requests to ``hosts``. ``tell`` gets a line on each fault."""
 
@@ -154,7 +153,7 @@ def make_app(
         tell(f"error: {type(error).__name__}: {error} (this is a fault of mixnet_tools itself)")
         return JSONResponse({"problem": FAULT}, 500, {"connection": "close"})
 
-    page = Page(opened, limits, tell)
+    page = Page(opened, limits, tell, top)
     inner = Starlette(
         routes=page.routes(),
         exception_handlers={RefusedError: refused, ClientDisconnect: gone, HTTPException: not_there, Exception: fault},

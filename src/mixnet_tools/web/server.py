@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.errors import MissingDependency, OutputError, UsageError
 from mixnet_tools.web.guard import hosts_for, is_loopback
 from mixnet_tools.web.limits import CONNECTIONS, Limits
@@ -33,33 +34,39 @@ def require() -> None:
         ) from error
 
 
-def serve(opened: OpenedClassifier, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve the page for the models in ``opened`` on ``host`` and ``port`` (0: any free one).
+def serve(
+    opened: OpenedClassifier,
+    listener: socket.socket,
+    host: str,
+    *,
+    announce: Callable[[str], None],
+    tell: Callable[[str], None],
+    top: int = TOP,
+) -> None:
+    """Serve the page for the models in ``opened`` on the socket of :func:`listen`, which was given ``host``.
 
-    ``announce`` gets the page's address once it listens, and then a line on each thing that goes wrong. Returns never:
-    ends by what the handlers of SIGINT and SIGTERM raise, within a second. To be called in the main thread.
-
-    Raises :class:`MissingDependency` where a package is missing, :class:`UsageError` where ``port`` cannot be one, and
-    :class:`OutputError` where it is in use, or ``host`` is no address of this machine.
+    The page shows the ``top`` best classes. ``announce`` gets its address once it can be opened, ``tell`` a line on
+    each thing that goes wrong. Never returns: ends by what the handlers of SIGINT and SIGTERM raise, within a second.
+    To be called in the main thread.
     """
-    require()
-    with listen(host, port) as listener:
-        server = make_server(opened, host, Limits(), announce)
-        announce(address(host, listener))
-        if not is_loopback(host):
-            announce(f"warning: {host} can be reached from other machines, and whoever reaches it can use the page")
-        server.run([listener])
+    server = make_server(opened, host, Limits(), tell, top)
+    if not is_loopback(host):
+        tell(f"warning: {host} can be reached from other machines, and whoever reaches it can use the page")
+    announce(address(host, listener))
+    server.run([listener])
 
 
-def make_server(opened: OpenedClassifier, host: str, limits: Limits, tell: Callable[[str], None]) -> uvicorn.Server:
-    """The server for :func:`listen`'s socket. ``tell`` gets a line on each fault."""
+def make_server(
+    opened: OpenedClassifier, host: str, limits: Limits, tell: Callable[[str], None], top: int = TOP
+) -> uvicorn.Server:
+    """The server for :func:`listen`'s socket; for the parameters see :func:`serve`."""
     import uvicorn
 
     from mixnet_tools.web.app import make_app
     from mixnet_tools.web.protocol import impatient
 
     config = uvicorn.Config(
-        make_app(opened, hosts_for(host), limits, tell),
+        make_app(opened, hosts_for(host), limits, tell, top),
         http=impatient(limits.head_seconds),
         ws="none",
         loop="asyncio",
@@ -76,7 +83,12 @@ def make_server(opened: OpenedClassifier, host: str, limits: Limits, tell: Calla
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. For what is raised see :func:`serve`."""
+    """Listen on ``host`` and ``port`` (0: any that is free). To be called first: what cannot work is known at once.
+
+    Raises :class:`MissingDependency` where a package is missing, :class:`UsageError` where ``port`` cannot be one, and
+    :class:`OutputError` where it is in use, or ``host`` is no address of this machine.
+    """
+    require()
     if not 0 <= port <= 65535:
         raise UsageError(f"`port` must be from 0 to 65535, got {port}")
     try:

@@ -7,11 +7,13 @@ examples:
   mixnet-classify --name mixnet-nano photo.jpg
   mixnet-classify --name mixnet-l --launcher tf,openvino --precisions FP32,FP16 photos/ https://host/cat.jpg
   mixnet-classify --ir model.xml --labels labels.txt photo.jpg
+  mixnet-classify --name mixnet-nano --web
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from mixnet_tools.progress import Progress
 
 STDIN = "-"
+DEFAULT_PORT = 8765
 _FOR_IR = ("preprocessing", "channels", "mean", "std")
 
 
@@ -77,6 +80,10 @@ def add_arguments(parser: Parser) -> None:
     model.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line, in their order")
     _add_computing(parser)
     _add_output(parser)
+    page = parser.add_argument_group("page")
+    page.add_argument("--web", action="store_true", help="serve a page on this machine to drop pictures on")
+    page.add_argument("--host", metavar="ADDRESS", help="let other machines in: listen on ADDRESS (default: 127.0.0.1)")
+    page.add_argument("--port", type=_port, metavar="N", help=f"0 for any that is free (default: {DEFAULT_PORT})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
 
     silence_pillow()
     progress = make_progress(args)
+    if args.web:
+        return _serve(args, progress)
     # A missing file is named before anything is downloaded.
     images = _images(args.images)
     opened = _open(args, progress)
@@ -94,8 +103,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"{opened.name} brings no pictures of its own", hint="say what to classify: a file or a folder"
         )
-    for note in opened.notes:
-        progress.note(f"{opened.name}: {with_options(note, args.parser)}")
+    _tell_notes(args, opened, progress)
     return _show(args, opened, chosen, progress)
 
 
@@ -149,6 +157,10 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise UsageError("--preprocessing with --channels, --mean or --std", hint="the file says these as well")
     if args.images.count(STDIN) > 1:
         raise UsageError("standard input (-) can be read once only")
+    if not args.web and (args.host is not None or args.port is not None):
+        raise UsageError("--host and --port are for the page", hint="add --web")
+    if args.web and (args.images or args.json or args.csv or args.output):
+        raise UsageError("--web takes pictures on its page", hint="leave out IMAGE, --json, --csv and --output")
 
 
 def _images(texts: Sequence[str]) -> tuple[ImageToClassify, ...]:
@@ -172,13 +184,37 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _open(args: argparse.Namespace, progress: Progress) -> OpenedClassifier:
+def _serve(args: argparse.Namespace, progress: Progress) -> int:
+    from mixnet_tools.web.server import HOST, listen, serve
+
+    host = HOST if args.host is None else args.host
+    with listen(host, DEFAULT_PORT if args.port is None else args.port) as listener:
+        opened = _open(args, progress, one_by_one=True)
+        _tell_notes(args, opened, progress)
+        progress.note("open this address in a browser; Ctrl-C ends it")
+        serve(
+            opened,
+            listener,
+            host,
+            announce=lambda text: print(text, flush=True),
+            tell=lambda text: print_text(text, file=sys.stderr),
+            top=args.top,
+        )
+    return 0
+
+
+def _tell_notes(args: argparse.Namespace, opened: OpenedClassifier, progress: Progress) -> None:
+    for note in opened.notes:
+        progress.note(f"{opened.name}: {with_options(note, args.parser)}")
+
+
+def _open(args: argparse.Namespace, progress: Progress, *, one_by_one: bool = False) -> OpenedClassifier:
     from mixnet_tools.api.classification import Device, open_ir, open_model
     from mixnet_tools.api.model_files import ModelChoice
 
     device = Device(args.device, args.inference_precision)
     if args.ir is not None:
-        return open_ir(args.ir, args.labels, _steps(args), device)
+        return open_ir(args.ir, args.labels, _steps(args), device, one_by_one=one_by_one)
     choice = ModelChoice(
         ir_dir=args.ir_dir or args.download_dir,
         download_dir=args.download_dir,
@@ -187,7 +223,7 @@ def _open(args: argparse.Namespace, progress: Progress) -> OpenedClassifier:
         profile=args.profile,
     )
     descriptor = _descriptor(args)
-    return open_model(descriptor, choice, device, progress, labels=args.labels)
+    return open_model(descriptor, choice, device, progress, labels=args.labels, one_by_one=one_by_one)
 
 
 def _descriptor(args: argparse.Namespace) -> ModelDescriptor:
@@ -240,6 +276,12 @@ def _show(
     if copies is not None:
         progress.note(f"annotated copies in {args.output}: {copies.count}")
     return 1 if any(image.problem is not None for image in answered) else 0
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _three(text: str) -> tuple[float, float, float]:
