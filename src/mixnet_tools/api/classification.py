@@ -12,6 +12,7 @@ from mixnet_tools.accuracy.classification.classifier import Classifier
 from mixnet_tools.accuracy.classification.images import ImageToClassify, find_images
 from mixnet_tools.accuracy.classification.values import Classification, ClassifiedImage
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.launchers.base import Runner
 from mixnet_tools.accuracy.metrics.topk import TOP
 from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing
 from mixnet_tools.api.ir_preprocessing import known_of_ir
@@ -47,6 +48,12 @@ class Device:
 
     name: str = "CPU"
     inference_precision: InferencePrecision = "f32"
+
+    def load(self, files: ModelFiles, *, one_by_one: bool) -> list[Runner]:
+        """See :func:`mixnet_tools.api.model_files.load_runners`."""
+        return load_runners(
+            files, (self.name,), inference_precisions=(self.inference_precision,), one_by_one=one_by_one
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def open_model(
     choice = _make_missing(descriptor, choice, progress)
     files = find_model_files(descriptor, choice)
     path = find_labels(descriptor.directory) if labels is None else Path(labels)
-    runners = load_runners(files, (device.name,), inference_precision=device.inference_precision, one_by_one=one_by_one)
+    runners = device.load(files, one_by_one=one_by_one)
     classifier = Classifier(
         runners, files.config, profile=choice.profile, names=() if path is None else read_labels(path)
     )
@@ -176,12 +183,7 @@ def open_ir(
     """Load the IR ``xml``, wherever it came from. For the parameters and what is raised see :func:`classify`."""
     found = ir_at(xml)
     known = known_of_ir(found, preprocessing, labels)
-    runners = load_runners(
-        ModelFiles(known.config, (found,)),
-        (device.name,),
-        inference_precision=device.inference_precision,
-        one_by_one=one_by_one,
-    )
+    runners = device.load(ModelFiles(known.config, (found,)), one_by_one=one_by_one)
     classifier = Classifier(runners, known.config, names=known.labels)
     return OpenedClassifier(known.name, classifier, PROFILES[0], known.notes)
 

@@ -25,6 +25,7 @@ from mixnet_tools.api.model_files import ModelChoice, ModelFiles
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.inference.openvino import INFERENCE_PRECISIONS, InferencePrecision
 from mixnet_tools.ir.locate import ir_at
 from mixnet_tools.progress import Progress
 
@@ -40,6 +41,7 @@ def evaluate(
     profile: str = PROFILES[0],
     precisions: Sequence[str] | None = None,
     device: str = "CPU",
+    inference_precision: InferencePrecision | Sequence[InferencePrecision] = "f32",
     max_bad: int = 0,
     predictions: PathLike | None = None,
     resume: bool = False,
@@ -54,7 +56,9 @@ def evaluate(
     ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
     the model), and ``annotations`` their labels, where these are not beside them. ``num_images`` asks for a fixed
     subset. ``profile`` says how images are prepared (``omz``: as the model's accuracy-check.yml says). ``precisions``
-    are the IRs to measure, such as ``["FP16"]`` (default: those that exist), on OpenVINO's ``device``. Up to
+    are the IRs to measure, such as ``["FP16"]`` (default: those that exist), on OpenVINO's ``device``.
+    ``inference_precision`` is what they compute floats in (``f32``, ``bf16``, ``f16``, or ``default`` for what OpenVINO
+    chooses); of several, each is measured. Up to
     ``max_bad`` images may be undecodable; the report names them.
 
     ``predictions`` is a file to which every answer is appended as it comes. With ``resume``, images whose answers it
@@ -86,10 +90,23 @@ def evaluate(
         ),
     )
     file = None if predictions is None else Path(predictions)
+    computed = (inference_precision,) if isinstance(inference_precision, str) else tuple(inference_precision)
+    if not computed or not set(computed) <= set(INFERENCE_PRECISIONS):
+        raise UsageError(
+            f"`inference_precision`: expected {', '.join(INFERENCE_PRECISIONS)}, got {inference_precision!r}"
+        )
     if cluster is None:
-        return evaluate_task(task, (device,), progress, max_bad=max_bad, predictions=file, resume=resume)
+        return evaluate_task(
+            task,
+            (device,),
+            progress,
+            max_bad=max_bad,
+            predictions=file,
+            resume=resume,
+            inference_precisions=computed,
+        )
     (done,) = evaluate_on_cluster(
-        [pack_models(task, (device,), predictions=file, resume=resume)],
+        [pack_models(task, (device,), predictions=file, resume=resume, inference_precisions=computed)],
         cluster,
         progress=progress,
         max_bad=max_bad,

@@ -22,6 +22,7 @@ from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.inference.openvino import InferencePrecision
 from mixnet_tools.progress import Progress
 
 if TYPE_CHECKING:
@@ -102,16 +103,18 @@ def evaluate_task(
     resume: bool = False,
     command: str | None = None,
     speed: bool = False,
+    inference_precisions: Sequence[InferencePrecision] = ("f32",),
 ) -> Evaluation:
     """Load the models of ``task``, the original first, then each IR on each of ``devices``, and measure them here.
 
-    ``command`` is the command line that asks for it, without secrets, for the report. ``speed`` measures
-    images a second as well, which takes some seconds for each model.
+    Each IR is computed in each of ``inference_precisions``. ``command`` is the command line that asks for it, without
+    secrets, for the report. ``speed`` measures images a second as well, which takes some seconds for each model; so
+    does more than one precision.
     For the other parameters and the errors see :func:`mixnet_tools.accuracy.evaluation.evaluate.evaluate`.
     """
     progress = progress or Progress()
     progress.note(f"{task.model}: loading {task.files.names}")
-    runners = load_runners(task.files, devices, tuned=tuned)
+    runners = load_runners(task.files, devices, tuned=tuned, inference_precisions=inference_precisions)
     done = evaluate(
         task.model,
         task.files.config,
@@ -125,7 +128,7 @@ def evaluate_task(
         resume=resume,
         run=this_run(command),
     )
-    if not speed:
+    if not speed and len({runner.info.inference_precision for runner in runners}) == 1:
         return done
     progress.note(f"{task.model}: measuring images/s")
     pairs = zip(done.report.results, measure_speed(runners), strict=True)
@@ -140,6 +143,7 @@ def pack_models(
     predictions: Path | None = None,
     resume: bool = False,
     command: str | None = None,
+    inference_precisions: Sequence[InferencePrecision] = ("f32",),
 ) -> ClusterTask:
     """Plan ``task`` for a cluster, and pack its models: the same models in the same order as :func:`load_runners`.
 
@@ -155,7 +159,17 @@ def pack_models(
         models.append(
             pack_onnx(original, task.files.original.image_size) if isinstance(original, Path) else pack_graph(original)
         )
-    models.extend(pack_ir(ir, device) for device in devices for ir in task.files.irs)
+    if "default" in inference_precisions:
+        raise UsageError(
+            "`inference_precision=default` with `cluster`: it is not the same on all workers",
+            hint="name one: f32, bf16",
+        )
+    models.extend(
+        pack_ir(ir, device, computed)
+        for device in devices
+        for ir in task.files.irs
+        for computed in inference_precisions
+    )
     plan = plan_evaluation(
         task.model,
         task.files.config,

@@ -147,15 +147,15 @@ def load_runners(
     devices: Sequence[str] = ("CPU",),
     *,
     tuned: bool = False,
-    inference_precision: InferencePrecision = "f32",
+    inference_precisions: Sequence[InferencePrecision] = ("f32",),
     one_by_one: bool = False,
 ) -> list[Runner]:
-    """Load the original, if there is one, and then each IR for each of ``devices``.
+    """Load the original, if there is one, and then each IR for each of ``devices`` and ``inference_precisions``.
 
-    ``tuned`` looks for faster kernels for the IRs first, which takes some seconds for each. ``inference_precision`` is
-    what IRs are computed in. ``one_by_one`` makes the answer to a single image quick, instead of those to many. Raises
-    :class:`EvaluationError` and its kinds where a model cannot be loaded, and :class:`FreezeError` where the original
-    cannot be read.
+    ``tuned`` looks for faster kernels for the IRs first, which takes some seconds for each. Two precisions that are the
+    same on a device, such as f32 and default, give one model. ``one_by_one`` makes the answer to a single image quick,
+    instead of those to many. Raises :class:`EvaluationError` and its kinds where a model cannot be loaded, and
+    :class:`FreezeError` where the original cannot be read.
     """
     runners: list[Runner] = []
     if files.original is not None:
@@ -164,15 +164,13 @@ def load_runners(
             runners.append(OnnxRunner(original, size=files.original.image_size))
         else:
             runners.append(TensorFlowRunner(original))
-    runners.extend(
-        OpenVinoRunner(
-            ir,
-            device,
-            tune=tune if tuned else None,
-            inference_precision=inference_precision,
-            one_by_one=one_by_one,
-        )
-        for device in devices
-        for ir in files.irs
-    )
+    for device in devices:
+        for ir in files.irs:
+            computed: dict[str, Runner] = {}
+            for wanted in inference_precisions:
+                runner = OpenVinoRunner(
+                    ir, device, tune=tune if tuned else None, inference_precision=wanted, one_by_one=one_by_one
+                )
+                computed.setdefault(runner.info.inference_precision, runner)
+            runners.extend(computed.values())
     return runners

@@ -119,7 +119,7 @@ def test_original_and_both_conversions_agree_on_one_decoding_pass(
     assert report.results[0].digests[0].what == "frozen graph"
     assert report.results[1].digests != report.results[2].digests
     assert None not in (report.versions.openvino, report.versions.tensorflow)
-    assert report.notes == ()
+    assert [note for note in report.notes if "OpenVINO computes in bf16 on this processor" not in note] == []
 
 
 def test_an_ir_that_lost_its_channel_order_is_seen(

@@ -625,3 +625,20 @@ def test_every_option_stands_in_the_document() -> None:
     options = set(re.findall(r"(?<![\w-])--[a-z_]+", run_ok("check", "--help").out))
     missing = sorted(options - set(re.findall(r"--[a-z_]+", document)) - {"--help", "--version", "--debug", "--output"})
     assert missing == []
+
+
+def test_precisions_that_are_the_same_are_measured_once(nano_dir: Path) -> None:
+    words = ("check", "--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "--precisions", "FP16")
+    done = json.loads(run_ok(*words, "--num_images", "10", "--inference_precision", "f32,default", "--json").out)
+    (report,) = done["reports"]
+    computed = [result["inference_precision"] for result in report["results"]]
+    assert computed in (["f32"], ["f32", "bf16"], ["f32", "f16"])  # as the processor can
+    if len(computed) == 2:
+        assert report["results"][1]["agreement_f32"]["total"] == 10
+        assert report["results"][1]["speed"]["images_per_second"] > 0
+
+
+def test_a_precision_for_a_cluster_must_have_a_name(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    words = ("check", "--name", "mixnet-nano", "--cluster", "local", "--inference_precision", "f32,default")
+    assert "not the same on all workers" in run_failing(*words, code=2, cwd=tmp_path)

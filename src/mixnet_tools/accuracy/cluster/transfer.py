@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from mixnet_tools.accuracy.launchers.base import Runner, RunnerInfo
 from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.errors import EvaluationError
+from mixnet_tools.inference.openvino import InferencePrecision
 from mixnet_tools.values import FrozenGraph, IRModel
 
 
@@ -27,10 +29,14 @@ class ModelTransfer:
     graph: FrozenGraph | None = None
 
 
-def pack_ir(ir: IRModel, device: str) -> ModelTransfer:
-    """Pack an IR for ``device``, which this machine need not have. Raises what reading the IR raises."""
+def pack_ir(ir: IRModel, device: str, inference_precision: InferencePrecision = "f32") -> ModelTransfer:
+    """Pack an IR for ``device``, which this machine need not have. Raises what reading the IR raises.
+
+    Floats are computed in ``inference_precision``, not ``default``: that is not the same on all workers.
+    """
     # Remarks are about this machine, and need not hold on a worker.
-    return ModelTransfer(ir.name, replace(read_info(ir, device), remarks=()), _contents((ir.xml, ir.bin)))
+    info = replace(read_info(ir, device), remarks=(), inference_precision=inference_precision)
+    return ModelTransfer(ir.name, info, _contents((ir.xml, ir.bin)))
 
 
 def pack_onnx(path: Path, size: tuple[int, int] | None = None) -> ModelTransfer:
@@ -65,7 +71,8 @@ def load(transfer: ModelTransfer, threads: int) -> Runner:
             runner = OnnxRunner(paths[0], threads=threads, size=(transfer.info.height, transfer.info.width))
         else:
             ir = IRModel(transfer.name, transfer.info.precision or "", paths[0], paths[1])
-            runner = OpenVinoRunner(ir, transfer.info.device, threads=threads)
+            wanted = cast(InferencePrecision, transfer.info.inference_precision)
+            runner = OpenVinoRunner(ir, transfer.info.device, threads=threads, inference_precision=wanted)
     if runner.info.digests != transfer.info.digests:
         raise EvaluationError(f"{transfer.name}: {transfer.info.label} was changed while the evaluation began")
     return runner

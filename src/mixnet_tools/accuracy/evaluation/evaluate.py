@@ -15,7 +15,7 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image_bytes import readers
 from mixnet_tools.accuracy.evaluation.collector import Collector
 from mixnet_tools.accuracy.evaluation.loop import measured
-from mixnet_tools.accuracy.evaluation.model_under_test import changed_irs
+from mixnet_tools.accuracy.evaluation.model_under_test import changed_irs, in_another_precision
 from mixnet_tools.accuracy.evaluation.plan import EvaluationPlan, plan_evaluation
 from mixnet_tools.accuracy.evaluation.timing import Clock, Timing
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
@@ -155,7 +155,7 @@ def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: s
     Raises :class:`DatasetError` where no image was measured.
     """
     remarks = [f"{tested.info.label}: {remark}" for tested in plan.models for remark in tested.info.remarks]
-    remarks += changed_irs(plan.models)
+    remarks += [*changed_irs(plan.models), *in_another_precision(plan.models)]
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     if plan.resumed and plan.resumed.seal is None:
         remarks.append(without_digests(plan.resumed))

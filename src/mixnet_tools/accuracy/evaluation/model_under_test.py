@@ -35,6 +35,17 @@ def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:
     return tuple(replace(info, among_devices=len(devices) > 1 and bool(info.precision)) for info in infos)
 
 
+def in_another_precision(models: Sequence[ModelUnderTest]) -> list[str]:
+    """A remark where applications compute IRs in another precision than all of ``models`` do; else nothing."""
+    measured = {model.info.inference_precision for model in models if model.info.precision is not None}
+    chosen = {model.info.would_choose for model in models} - {None} - measured
+    return [
+        f"OpenVINO computes in {name} on this processor, unless an application says otherwise; these figures are of "
+        f"{', '.join(sorted(measured))}: `inference_precision=f32,{name}` measures both"
+        for name in sorted(filter(None, chosen))
+    ]
+
+
 def changed_irs(models: Sequence[ModelUnderTest]) -> list[str]:
     """A warning for each IR that is not the one that the report beside it tells of."""
     return [f"warning: {model.info.label}: {model.info.warning}" for model in models if model.info.warning]

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mixnet_tools.accuracy.launchers.base import label_of
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.topk import Integers
 from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Setup
@@ -76,8 +75,12 @@ class Flip:
 
 @dataclass(frozen=True)
 class BaselineJudgement:
-    """One model compared with its baseline. ``lost`` and ``gained`` are the first :data:`SHOWN` flips of each kind."""
+    """One model, by its ``label``, compared with its baseline.
 
+    ``lost`` and ``gained`` are the first :data:`SHOWN` flips of each kind.
+    """
+
+    label: str
     launcher: str
     precision: str | None
     test: PairedTest
@@ -85,11 +88,6 @@ class BaselineJudgement:
     passed: bool
     lost: tuple[Flip, ...]
     gained: tuple[Flip, ...]
-
-    @property
-    def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return label_of(self.launcher, self.precision, None)
 
     def flips(self) -> list[str]:
         """Name the first :data:`NAMED` images of each kind, a line for each."""
@@ -262,7 +260,9 @@ def _judgement(
         tuple(flips[spot] for spot in np.flatnonzero(mask)[:SHOWN])
         for mask in (right_then & ~right_now, right_now & ~right_then)
     )
-    return BaselineJudgement(model.launcher, model.precision, test, ALPHA, test.p_drop > ALPHA, lost, gained)
+    return BaselineJudgement(
+        model.label, model.launcher, model.precision, test, ALPHA, test.p_drop > ALPHA, lost, gained
+    )
 
 
 def _matched(baseline: Baseline, predictions: Predictions) -> tuple[list[int], list[BaselineImage]]:

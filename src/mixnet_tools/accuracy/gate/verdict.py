@@ -10,14 +10,14 @@ explanation: see :mod:`mixnet_tools.accuracy.gate.lowest_count`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mixnet_tools.accuracy.gate.baseline import BaselineJudgement
 from mixnet_tools.accuracy.gate.lowest_count import Basis, lowest_count
-from mixnet_tools.accuracy.launchers.base import label_of
 from mixnet_tools.accuracy.metrics.topk import Accuracy
-from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
+from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
 from mixnet_tools.errors import UsageError
 
 DEFAULT_TOLERANCE = 0.2
@@ -31,9 +31,11 @@ INT8_TOLERANCE = 1.0
 class Judgement:
     """One figure held against its reference. ``lowest`` is the least figure that passes.
 
-    All figures are fractions, 0 to 1; ``tolerance`` is in points.
+    ``label`` is a short name of the model for messages (``openvino FP16``, ``tf``). All figures are fractions, 0 to 1;
+    ``tolerance`` is in points.
     """
 
+    label: str
     launcher: str
     precision: str | None
     metric: Literal["top-1", "top-5"]
@@ -42,11 +44,6 @@ class Judgement:
     tolerance: float
     lowest: float
     passed: bool
-
-    @property
-    def label(self) -> str:
-        """A short name for messages: ``openvino FP16``, ``tf``."""
-        return label_of(self.launcher, self.precision, None)
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,9 @@ def judge(
     For quantized IRs it is ``int8_tolerance`` (default: :data:`INT8_TOLERANCE`, or ``tolerance`` where that is more).
     ``references`` is False where the images are of another test set, about which references say nothing.
 
+    Where some models were computed in f32 and others in another precision, those in f32 are judged by the references:
+    these were measured in f32.
+
     ``baseline`` and ``remarks`` are what :func:`mixnet_tools.accuracy.gate.baseline.compare` returns; its judgements
     count as well. Raises :class:`UsageError` where a tolerance is out of range.
     """
@@ -127,7 +127,7 @@ def judge(
     basis = _basis(data.total, data.evaluated, data.reference_images)
     judgements: list[Judgement] = []
     notes = list(remarks)
-    for result in report.results if references else ():
+    for result in _judged(report.results) if references else ():
         allowed = quantized if "INT8" in (result.precision or "") else tolerance
         pairs: tuple[tuple[Literal["top-1", "top-5"], Accuracy, float | None], ...] = (
             ("top-1", result.top1, result.reference_top1),
@@ -139,6 +139,7 @@ def judge(
             needed = lowest_count(reference - allowed / 100, measured.total, basis, data.reference_images)
             judgements.append(
                 Judgement(
+                    result.label,
                     result.launcher,
                     result.precision,
                     metric,
@@ -155,6 +156,11 @@ def judge(
                     "reference: is it the reference of this profile and these images?"
                 )
     return Verdict(report.model, tolerance, basis, tuple(judgements), tuple(notes), baseline)
+
+
+def _judged(results: Sequence[ModelResult]) -> Sequence[ModelResult]:
+    """Those in f32, where there are any."""
+    return [one for one in results if one.launcher != "openvino" or one.inference_precision in (None, "f32")] or results
 
 
 def _basis(total: int, evaluated: int, reference_images: int | None) -> Basis:

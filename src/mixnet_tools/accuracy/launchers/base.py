@@ -47,22 +47,30 @@ class RunnerInfo:
     remarks: tuple[str, ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
     inference_precision: str = "f32"
+    would_choose: str | None = None
+    """What OpenVINO computes floats in on this device where nobody says otherwise; None where that is not known."""
     integrity: Integrity | None = None
     warning: str | None = None
 
     @property
     def label(self) -> str:
         """See :func:`label_of`."""
-        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
+        device = self.device if self.among_devices else None
+        return label_of(self.launcher, self.precision, device, self.inference_precision)
 
 
-def label_of(launcher: str, precision: str | None, device: str | None) -> str:
-    """A short name for messages, files and tables.
+def label_of(launcher: str, precision: str | None, device: str | None, inference_precision: str | None = "f32") -> str:
+    """A short name for messages, files and tables. It names what floats are computed in where that is not f32.
 
     >>> label_of("tf", None, None), label_of("openvino", "FP16", None), label_of("openvino", "FP16", "GPU")
     ('tf', 'openvino FP16', 'openvino FP16 on GPU')
+    >>> label_of("openvino", "FP16", None, "bf16")
+    'openvino FP16 in bf16'
     """
-    return " ".join([launcher, *([precision] if precision else []), *([f"on {device}"] if device is not None else [])])
+    words = [launcher, *([precision] if precision else []), *([f"on {device}"] if device is not None else [])]
+    if launcher == "openvino" and inference_precision not in (None, "f32"):
+        words.append(f"in {inference_precision}")
+    return " ".join(words)
 
 
 class Runner(Protocol):

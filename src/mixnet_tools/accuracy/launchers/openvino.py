@@ -77,7 +77,11 @@ class OpenVinoRunner:
             self._model = tuned.model
             self._info = replace(self._info, remarks=(*self._info.remarks, tuned.note))
         self._load(np.uint8)
-        self._info = replace(self._info, inference_precision=self._computed_in(inference_precision))
+        self._info = replace(
+            self._info,
+            inference_precision=self._computed_in(inference_precision),
+            would_choose=_own_choice(self._core, device),
+        )
 
     @property
     def info(self) -> RunnerInfo:
@@ -235,6 +239,13 @@ def _store(request: openvino.InferRequest, userdata: tuple[_Job, int]) -> None:
     job, index = userdata
     job.logits[index] = request.get_output_tensor(0).data.reshape(-1)
     job.one_more()
+
+
+def _own_choice(core: openvino.Core, device: str) -> str | None:
+    """What OpenVINO computes floats in where nobody says otherwise, as far as that follows from what a device can."""
+    if device != "CPU":
+        return None
+    return "bf16" if "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def _check_device(core: openvino.Core, device: str) -> None:

@@ -80,7 +80,8 @@ class ModelSetup:
     @property
     def label(self) -> str:
         """See :func:`mixnet_tools.accuracy.launchers.base.label_of`."""
-        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
+        device = self.device if self.among_devices else None
+        return label_of(self.launcher, self.precision, device, self.inference_precision)
 
 
 @dataclass(frozen=True)

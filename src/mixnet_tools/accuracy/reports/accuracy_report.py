@@ -40,7 +40,9 @@ class ModelResult:
     original. These three are empty where the original did not run. Classes are the model's own, counted from 0.
     ``among_devices`` says that the label names the device. ``integrity`` says whether an IR is the one that a report
     beside it tells of. ``inference_precision`` is what the model's floats were computed in (``f32``, ``bf16``,
-    ``f16``), None where the file of an earlier version does not tell. ``speed`` is None where it was not measured.
+    ``f16``), None where the file of an earlier version does not tell. ``agreement_f32`` counts the images to which the
+    same IR gives the same first answer in f32, where it was measured in both. ``speed`` is None where it was not
+    measured.
     """
 
     launcher: str
@@ -61,12 +63,14 @@ class ModelResult:
     among_devices: bool = False
     integrity: Integrity | None = None
     inference_precision: str | None = None
+    agreement_f32: Accuracy | None = None
     speed: Speed | None = None
 
     @property
     def label(self) -> str:
         """See :func:`mixnet_tools.accuracy.launchers.base.label_of`."""
-        return label_of(self.launcher, self.precision, self.device if self.among_devices else None)
+        device = self.device if self.among_devices else None
+        return label_of(self.launcher, self.precision, device, self.inference_precision)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class AccuracyReport:
         """
         plain = asdict(self)
         for result, target in zip(self.results, plain["results"], strict=True):
-            for name in ("top1", "top5", "agreement"):
+            for name in ("top1", "top5", "agreement", "agreement_f32"):
                 value: Accuracy | None = getattr(result, name)
                 target[name] = _accuracy_json(value) if value else None
         return {"schema": plain.pop("schema"), **plain}

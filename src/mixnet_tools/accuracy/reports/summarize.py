@@ -68,6 +68,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         unlike = np.flatnonzero(answers.first != predictions.answers[original].first)
         differing = tuple(predictions.names[row] for row in unlike[:DIFFERING])
         paired = mcnemar(right, predictions.ranks(original) == 0)
+    in_f32 = _same_in_f32(setup, index)
     return ModelResult(
         launcher=tested.launcher,
         precision=tested.precision,
@@ -82,12 +83,22 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
         among_devices=tested.among_devices,
         integrity=tested.integrity,
         inference_precision=tested.inference_precision,
+        agreement_f32=None if in_f32 is None else agreement(answers.first, predictions.answers[in_f32].first),
         against_original=paired,
         differing=differing,
         calibration=calibration_error(answers.scores[:, 0], right),
         per_class=per_class(labels, right),
         confusions=confusions(labels, answers.first, right),
     )
+
+
+def _same_in_f32(setup: Setup, index: int) -> int | None:
+    """The index of the model that is number ``index``, computed in f32; None where that is the same, or was not run."""
+    tested = setup.models[index]
+    if tested.inference_precision in (None, "f32"):
+        return None
+    wanted = replace(tested, inference_precision="f32")
+    return next((place for place, model in enumerate(setup.models) if model == wanted), None)
 
 
 def _notes(setup: Setup, predictions: Predictions) -> Iterator[str]:

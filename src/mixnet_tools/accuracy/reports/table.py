@@ -33,6 +33,8 @@ def _statistics(result: ModelResult) -> str:
     text = f"top-1 {result.top1.percent:.2f} % (95 %: {interval(result.top1)})"
     if result.calibration:
         text += f", calibration error {result.calibration.ece:.4f}"
+    if result.agreement_f32:
+        text += f"; as in f32 {result.agreement_f32.percent:.2f} %"
     if result.against_original:
         test = result.against_original
         text += f"; against the original {test.gained} gained, {test.lost} lost (McNemar p = {test.p_two_sided:.2g})"
@@ -46,7 +48,7 @@ def cells(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
     return (
         report.model,
         label_of(result.launcher, None, result.device if result.among_devices else None),
-        result.precision or "-",
+        _precision(result),
         f"{result.top1.percent:.2f}",
         f"{result.top5.percent:.2f}",
         _pair(f"{100 * reference:.2f}" if reference is not None else "-" for reference in references),
@@ -56,6 +58,13 @@ def cells(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
         ),
         f"{result.agreement.percent:.2f} %" if result.agreement else "-",
     )
+
+
+def _precision(result: ModelResult) -> str:
+    """``FP16``, or ``FP16 in bf16`` where it is not computed in f32."""
+    if result.launcher != "openvino" or result.inference_precision in (None, "f32"):
+        return result.precision or "-"
+    return f"{result.precision or '-'} in {result.inference_precision}"
 
 
 def _pair(texts: Iterable[str]) -> str:

@@ -47,6 +47,11 @@ def check_cluster_usage(args: argparse.Namespace) -> None:
     parse_address(args.cluster)
     if args.tune:
         raise UsageError("--tune with --cluster: workers' processors may differ, and so would their kernels")
+    if "default" in args.inference_precision:
+        raise UsageError(
+            "--inference_precision default with --cluster: it is not the same on all workers",
+            hint="name one: f32, bf16",
+        )
     require_dask()
 
 
@@ -60,7 +65,14 @@ def measure_on_cluster(
     progress.note(f"{', '.join(task.model for task in tasks)}: reading models")
     return evaluate_on_cluster(
         [
-            pack_models(task, devices, predictions=args.predictions, resume=args.resume, command=args.command_line)
+            pack_models(
+                task,
+                devices,
+                predictions=args.predictions,
+                resume=args.resume,
+                command=args.command_line,
+                inference_precisions=args.inference_precision,
+            )
             for task in tasks
         ],
         args.cluster,

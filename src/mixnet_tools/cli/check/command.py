@@ -37,6 +37,7 @@ from mixnet_tools.cli.common.options import (
 )
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.inference.openvino import INFERENCE_PRECISIONS
 from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument("--device", metavar="NAME", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: CPU)")
     what.add_argument(
         "--devices", type=_devices, metavar="D[,D]", help="several devices, for example CPU,GPU, each beside the others"
+    )
+    what.add_argument(
+        "--inference_precision",
+        type=choice_list(*INFERENCE_PRECISIONS),
+        default=("f32",),
+        metavar="P[,P]",
+        help="what IRs compute floats in: f32, bf16, f16, or default for what OpenVINO chooses; side by side where "
+        "several are given (default: f32)",
     )
     what.add_argument(
         "--tune", action="store_true", help="look for faster kernels first (CPU; 10 to 20 s an IR, for long runs)"
@@ -122,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
                 devices,
                 progress,
                 tuned=args.tune,
+                inference_precisions=args.inference_precision,
                 max_bad=args.max_bad,
                 predictions=args.predictions,
                 resume=args.resume,

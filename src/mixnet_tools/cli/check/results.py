@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixnet_tools.cli.common.hints import with_options
 from mixnet_tools.cli.common.options import points
 from mixnet_tools.cli.common.output import (
     MISSED,
@@ -205,7 +206,7 @@ def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts
             print_text(verdict.summary(), style=_style(verdict))
     for report, verdict in zip(reports, verdicts, strict=True):
         for note in (*report.notes, *verdict.notes) if not args.quiet else ():
-            print(f"{report.model}: note: {note}", file=sys.stderr)
+            print(f"{report.model}: note: {with_options(note, args.parser)}", file=sys.stderr)
         if args.json and not verdict.passed:
             print(verdict.summary(), file=sys.stderr)
 

@@ -38,7 +38,8 @@ def test_a_model_is_the_same_on_both_ends_or_refused(tmp_path: Path) -> None:
     assert pack_ir(ir, "GPU.1").info.device == "GPU.1"  # a device that only workers need to have
     transfer = pickle.loads(pickle.dumps(pack_ir(ir, "CPU")))
     shutil.rmtree(tmp_path / "here")  # a worker does not see the client's files
-    assert load(transfer, 1).info == transfer.info
+    loaded = load(transfer, 1).info
+    assert replace(loaded, would_choose=None) == transfer.info  # what OpenVINO would choose is not the same everywhere
     (xml, weights) = transfer.files
     changed = replace(transfer, files=(xml, (weights[0], weights[1] + b"x")))
     with pytest.raises(EvaluationError, match="was changed while the evaluation began"):
