@@ -1,6 +1,6 @@
 """How many images a second mixnet-check measures, beside what benchmark_app gets for inference alone on the same IR.
 
-    python -m benchmarks.check [--images N] [--runs N]
+    python -m benchmarks.check [--images N] [--runs N] [--plot FILE]
 
 A MixNet-L with random weights (the published form) is converted to FP32; N JPEGs of ImageNet's usual size (500x375) are
 made. In turn, several times: `mixnet-check` on these images (its own count, from the first image to the last), and
@@ -26,9 +26,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 from PIL import Image
-from tabulate import tabulate
 
+from benchmarks import results
 from mixnet_tools.descriptors import zoo
+from mixnet_tools.pages.plot import Bars
 from tests.support.standin import build_mixnet_archive
 
 AT_LEAST = 0.9
@@ -40,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=400, metavar="N")
     parser.add_argument("--runs", type=int, default=3, metavar="N")
+    results.add_plot(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mixnet-bench-") as scratch:
         place = Path(scratch)
@@ -48,7 +50,8 @@ def main() -> int:
     medians = [statistics.median(column) for column in zip(*rows, strict=True)]
     checked, alone, left, share, first, wait = medians
     print(
-        tabulate(
+        results.table(
+            ("median of runs in turn", "measured", "wanted"),
             [
                 ["mixnet-check, images/s", f"{checked:.1f}", ""],
                 ["benchmark_app -hint throughput, images/s", f"{alone:.1f}", ""],
@@ -57,9 +60,14 @@ def main() -> int:
                 ["seconds to the first answers", f"{first:.2f}", "at most 2"],
                 ["share of the time waiting for images", f"{wait:.2f}", ""],
             ],
-            headers=["median of runs in turn", "measured", "wanted"],
         )
     )
+    if args.plot:
+        of_app = [[run[index] for run in rows] for index in range(3)]
+        names = ("mixnet-check", "benchmark_app", "benchmark_app, less decoding and resizing")
+        bars = tuple(results.ratios(name, values, of_app[1]) for name, values in zip(names, of_app, strict=True))
+        group = Bars("images/s, with decoding and without", "times benchmark_app -hint throughput", bars, least=1.0)
+        results.write(args.plot, f"MixNet-L, FP32: {args.images} images", [group])
     return 0
 
 

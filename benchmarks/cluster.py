@@ -1,6 +1,6 @@
 """mixnet-check on a local Dask cluster beside the same without one, on the same processors, in the same run.
 
-    python -m benchmarks.cluster [--images N] [--runs N]
+    python -m benchmarks.cluster [--images N] [--runs N] [--plot FILE]
 
 A MixNet-L with random weights, FP32, on N JPEGs of ImageNet's usual size. In turn, several times: on one processor
 without and with a cluster of one worker, on two processors without and with one of two. Client and scheduler run on the
@@ -29,8 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
 
+from benchmarks import results
 from benchmarks.check import prepare, tool
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE
 from mixnet_tools.accuracy.cluster.connection import connected
@@ -47,6 +47,7 @@ from mixnet_tools.accuracy.predictions.values import Answers
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.models import find_model
 from mixnet_tools.ir.locate import ir_model
+from mixnet_tools.pages.plot import Bars
 from mixnet_tools.progress import Progress
 
 AT_LEAST = 0.9
@@ -77,6 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1200, metavar="N")
     parser.add_argument("--runs", type=int, default=3, metavar="N")
+    results.add_plot(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mixnet-bench-") as scratch:
         place = Path(scratch)
@@ -97,6 +99,11 @@ def main() -> int:
         wall, own, answer = overhead(place)
     rate, start = rows["cluster 1"]
     show(rows, Costs(1 / rate, max(wall - own, 0.0), start, own, answer, allowed()))
+    if args.plot:
+        speeds = {name: [one for one, _ in runs] for name, runs in found.items()}
+        bars = tuple(results.ratios(name, values, speeds["local 1"]) for name, values in speeds.items())
+        group = Bars("images/s with N processors, in one process and on a cluster", "times local 1", bars, least=1.0)
+        results.write(args.plot, "MixNet-L, FP32: mixnet-check on a cluster", [group])
     return 0
 
 
@@ -198,7 +205,7 @@ def show(rows: dict[str, tuple[float, float]], costs: Costs) -> None:
         for name, (rate, start) in rows.items()
     ]
     headers = ["processors", "speed (local 1 = 1)", f"of local (at least {AT_LEAST})", "seconds until it runs"]
-    print(tabulate(table, headers=headers, disable_numparse=True), end="\n\n")
+    print(results.table(headers, table), end="\n\n")
     print(f"an image: {1000 * costs.image:.1f} ms of a processor")
     print(f"a shard: {1000 * costs.shard:.1f} ms of a worker, {1000 * costs.serial:.1f} ms of client and scheduler,")
     print(f"  and of these {1e6 * costs.answer:.0f} us for an image, {1e6 * costs.allowed:.1f} us for a worker allowed")
@@ -212,7 +219,7 @@ def show(rows: dict[str, tuple[float, float]], costs: Costs) -> None:
     others = (32, 512)
     simulated = [
         (
-            workers,
+            str(workers),
             *(f"{simulate(costs, workers, images, DEFAULT_SHARD_SIZE):.2f}" for images in sizes),
             *(f"{simulate(costs, workers, sizes[-1], size):.2f}" for size in others),
         )
@@ -220,7 +227,7 @@ def show(rows: dict[str, tuple[float, float]], costs: Costs) -> None:
     ]
     headers = ["workers", *(f"{images:,} images" for images in sizes), *(f"in shards of {size}" for size in others)]
     print("\nsimulated: share of the time of all workers that goes into images, start included")
-    print(tabulate(simulated, headers=headers, disable_numparse=True))
+    print(results.table(headers, simulated))
 
 
 def simulate(costs: Costs, workers: int, images: int, shard_size: int) -> float:

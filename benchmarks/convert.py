@@ -1,6 +1,6 @@
 """How long a full-size MixNet-L takes to convert, stage by stage, and beside omz_converter.
 
-    python -m benchmarks.convert [--runs N] [--omz PYTHON]
+    python -m benchmarks.convert [--runs N] [--omz PYTHON] [--plot FILE]
 
 ``--omz`` is the Python of an environment in which Open Model Zoo's tools still run, for the comparison:
 
@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from tabulate import tabulate
+from benchmarks import results
+from mixnet_tools.pages.plot import Bars
 
 BUILD = "import sys, pathlib; from tests.support import graphs; graphs.mixnet(pathlib.Path(sys.argv[1]), 'l')"
 STAGES = ("read", "import", "convert", "averages", "save", "original", "verify")
@@ -96,8 +97,8 @@ def omz_converter(python: Path, root: Path, output: Path) -> list[str | Path]:
     ]  # fmt: skip
 
 
-def stage_table(root: Path, scratch: Path, runs: int) -> str:
-    """Median seconds of each stage for several ways to convert."""
+def stage_table(root: Path, scratch: Path, runs: int) -> tuple[str, Bars]:
+    """Median seconds of each stage for several ways to convert; and the time of each way as bars."""
     ways = {
         "FP16, proved": ("--precisions", "FP16"),
         "FP32 and FP16, proved": (),
@@ -105,7 +106,7 @@ def stage_table(root: Path, scratch: Path, runs: int) -> str:
         "FP32 and FP16, no proof": ("--no_verify",),
         "FP16, no proof, frozen by TensorFlow": ("--precisions", "FP16", "--no_verify", "--freezer", "tensorflow"),
     }
-    rows = []
+    rows, whole_runs = [], []
     for name, options in ways.items():
         done = [measure(ours(root, scratch / "stages", *options)) for _ in range(runs)]
         seconds = [json.loads(run.out)["models"][0]["seconds"] for run in done]
@@ -113,11 +114,14 @@ def stage_table(root: Path, scratch: Path, runs: int) -> str:
         whole = statistics.median(run.seconds for run in done)
         memory = statistics.median(run.megabytes for run in done)
         rows.append((name, *(f"{value:.2f}" for value in (*stages, whole)), f"{memory:.0f}"))
-    return str(tabulate(rows, headers=("", *STAGES, "process s", "peak MB"), disable_numparse=True))
+        whole_runs.append([run.seconds for run in done])
+    bars = tuple(results.ratios(name, seconds, whole_runs[0]) for name, seconds in zip(ways, whole_runs, strict=True))
+    table = results.table(("", *STAGES, "process s", "peak MB"), rows)
+    return table, Bars("ways to convert", f"time of a process, times that of {next(iter(ways))}", bars, least=1.0)
 
 
-def comparison(root: Path, scratch: Path, runs: int, python: Path) -> str:
-    """mixnet-convert with its proof and without against omz_converter, in turn."""
+def comparison(root: Path, scratch: Path, runs: int, python: Path) -> tuple[str, list[Bars]]:
+    """mixnet-convert with its proof and without against omz_converter, in turn: a table, and bars."""
     ways = {
         "mixnet-convert (goal: 0.5, 1)": ours(root, scratch / "ours", "--precisions", "FP16"),
         "mixnet-convert --no_verify (goal: 0.2, 0.35)": ours(
@@ -134,7 +138,13 @@ def comparison(root: Path, scratch: Path, runs: int, python: Path) -> str:
         memory_ratio = statistics.median(one[index].megabytes / one[-1].megabytes for one in rounds)
         rows.append((name, f"{seconds:.2f}", f"{memory:.0f}", f"{time_ratio:.2f}", f"{memory_ratio:.2f}"))
     headers = ("one FP16 IR", "process s", "peak MB", "time ratio", "memory ratio")
-    return str(tabulate(rows, headers=headers, disable_numparse=True))
+    groups = []
+    for what in ("seconds", "megabytes"):
+        columns = [[float(getattr(one[index], what)) for one in rounds] for index in range(len(ways))]
+        bars = tuple(results.ratios(name, one, columns[-1]) for name, one in zip(ways, columns, strict=True))
+        word = "time" if what == "seconds" else "peak memory"
+        groups.append(Bars(f"one FP16 IR: {word}", "times omz_converter", bars, least=1.0))
+    return results.table(headers, rows), groups
 
 
 def main() -> None:
@@ -142,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
     parser.add_argument("--omz", type=Path, metavar="PYTHON", help="Python of an environment with openvino-dev 2024.6")
+    results.add_plot(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         root, scratch = Path(place) / "model", Path(place) / "out"
@@ -149,10 +160,15 @@ def main() -> None:
         measure([sys.executable, "-c", BUILD, str(root)])
         measure(ours(root, scratch / "warm"))
         if args.omz:
-            print(comparison(root, scratch, args.runs, args.omz), end="\n\n")
+            table, groups = comparison(root, scratch, args.runs, args.omz)
+            print(table, end="\n\n")
         else:
+            groups = []
             print("no --omz given: not compared with omz_converter (see --help)", end="\n\n")
-        print(stage_table(root, scratch, args.runs))
+        table, ways = stage_table(root, scratch, args.runs)
+        print(table)
+    if args.plot:
+        results.write(args.plot, "MixNet-L, conversion", [*groups, ways])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Compares mixnet-download with curl, sha384sum and tar by hand, on the same files from a local server.
 
-    python -m benchmarks.download [--rounds 5] [--archive_mb 54] [--small 200]
+    python -m benchmarks.download [--rounds 5] [--archive_mb 54] [--small 200] [--plot FILE]
 
 Each round runs every contestant once, in turn, in a fresh folder. The table shows the median and the best round, from
 the start of the process to its end. Memory is the peak resident size of the process, minus that of a Python that only
@@ -30,6 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from benchmarks import results
+from mixnet_tools.pages.plot import Bars
 
 SERVE = "import sys; from benchmarks.download import serve_forever; serve_forever(sys.argv[1])"
 
@@ -198,16 +201,19 @@ def race(
     return runs
 
 
-def show(title: str, runs: dict[str, list[Run]]) -> None:
-    """A table of one race; the first contestant is what the others are compared with."""
+def show(title: str, runs: dict[str, list[Run]]) -> Bars:
+    """Print a table of one race, and return its bars; the first contestant is what the others are compared with."""
     print(f"\n{title}\n  {'':<36} {'median':>8} {'best':>8}   ratio (median, best)")
     base: tuple[float, float] | None = None
-    for name, results in runs.items():
-        seconds = [run.seconds for run in results]
+    for name, done in runs.items():
+        seconds = [run.seconds for run in done]
         figures = statistics.median(seconds), min(seconds)
         base = base or figures
         ratios = f"{figures[0] / base[0]:.2f} x, {figures[1] / base[1]:.2f} x"
         print(f"  {name:<36} {figures[0]:>6.2f} s {figures[1]:>6.2f} s   {ratios}")
+    columns = [[run.seconds for run in done] for done in runs.values()]
+    bars = tuple(results.ratios(name, one, columns[0]) for name, one in zip(runs, columns, strict=True))
+    return Bars(title, f"time, times {next(iter(runs))}", bars, least=1.0)
 
 
 def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> None:
@@ -230,6 +236,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--archive_mb", type=int, default=54)
     parser.add_argument("--small", type=int, default=200)
+    results.add_plot(parser)
     args = parser.parse_args()
     missing = [tool for tool in ("curl", "sha384sum", "tar") if shutil.which(tool) is None]
     if missing:
@@ -246,46 +253,53 @@ def main() -> None:
             write_model(zoo, "net", [archive], url, archive.name)
             write_model(zoo, "large", [large], url, large.name)
             write_model(zoo, "small", small, url, None)
-            show(
-                f"{archive.size / 1e6:.0f} MB archive and {len(small)} small files ({args.rounds} rounds)",
-                race(
-                    {
-                        "curl a file + sha384sum + tar": lambda: by_hand(everything, url, archive.name, one_curl=False),
-                        "one curl for all + sha384sum + tar": lambda: by_hand(
-                            everything, url, archive.name, one_curl=True
-                        ),
-                        "mixnet-download": lambda: with_mixnet(zoo, "net,small"),
-                        "mixnet-download -j 4": lambda: with_mixnet(zoo, "net,small", "-j", "4"),
-                    },
-                    args.rounds,
-                    scratch,
+            small_mb = sum(f.size for f in small) / 1e6
+            bars = [
+                show(
+                    f"{archive.size / 1e6:.0f} MB archive and {len(small)} small files ({args.rounds} rounds)",
+                    race(
+                        {
+                            "curl a file + sha384sum + tar": lambda: by_hand(
+                                everything, url, archive.name, one_curl=False
+                            ),
+                            "one curl for all + sha384sum + tar": lambda: by_hand(
+                                everything, url, archive.name, one_curl=True
+                            ),
+                            "mixnet-download": lambda: with_mixnet(zoo, "net,small"),
+                            "mixnet-download -j 4": lambda: with_mixnet(zoo, "net,small", "-j", "4"),
+                        },
+                        args.rounds,
+                        scratch,
+                    ),
                 ),
-            )
-            show(
-                f"{archive.size / 1e6:.0f} MB archive: fetch, verify, unpack ({args.rounds} rounds)",
-                race(
-                    {
-                        "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name, one_curl=True),
-                        "mixnet-download": lambda: with_mixnet(zoo, "net"),
-                    },
-                    args.rounds,
-                    scratch,
+                show(
+                    f"{archive.size / 1e6:.0f} MB archive: fetch, verify, unpack ({args.rounds} rounds)",
+                    race(
+                        {
+                            "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name, one_curl=True),
+                            "mixnet-download": lambda: with_mixnet(zoo, "net"),
+                        },
+                        args.rounds,
+                        scratch,
+                    ),
                 ),
-            )
-            show(
-                f"{len(small)} files, {sum(f.size for f in small) / 1e6:.1f} MB: fetch, verify ({args.rounds} rounds)",
-                race(
-                    {
-                        "curl a file + sha384sum": lambda: by_hand(small, url, None, one_curl=False),
-                        "one curl for all + sha384sum": lambda: by_hand(small, url, None, one_curl=True),
-                        "mixnet-download": lambda: with_mixnet(zoo, "small"),
-                        "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
-                    },
-                    args.rounds,
-                    scratch,
+                show(
+                    f"{len(small)} files, {small_mb:.1f} MB: fetch, verify ({args.rounds} rounds)",
+                    race(
+                        {
+                            "curl a file + sha384sum": lambda: by_hand(small, url, None, one_curl=False),
+                            "one curl for all + sha384sum": lambda: by_hand(small, url, None, one_curl=True),
+                            "mixnet-download": lambda: with_mixnet(zoo, "small"),
+                            "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
+                        },
+                        args.rounds,
+                        scratch,
+                    ),
                 ),
-            )
+            ]
             show_memory(zoo, [("net", archive.size), ("large", large.size)], scratch)
+    if args.plot:
+        results.write(args.plot, "mixnet-download and other ways, from a local server", bars)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast a full-size MixNet-L infers: plain, rewritten and tuned IR, INT8, ONNX Runtime, TensorFlow, old OpenVINO.
 
-    python -m benchmarks.infer [--rounds N] [--seconds S] [--variant s|m|l] [--no_int8] [--omz PYTHON]
+    python -m benchmarks.infer [--rounds N] [--seconds S] [--variant s|m|l] [--no_int8] [--omz PYTHON] [--plot FILE]
 
 ``--omz`` is the Python of an environment with openvino-dev 2024.6, whose Model Optimizer converts the same checkpoint
 and whose runtime runs the result (in a process of its own, waiting while others run):
@@ -24,8 +24,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
+from benchmarks import results
 from benchmarks.onnx_export import to_onnx
 from mixnet_tools.conversion.comparison_inputs import natural_images
 from mixnet_tools.conversion.convert import convert
@@ -37,6 +37,7 @@ from mixnet_tools.inference.throughput import LoadedModel, Runnable, Speedup, ru
 from mixnet_tools.ir.inspect import count
 from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.optimization.tuning import tune
+from mixnet_tools.pages.plot import Bars
 from mixnet_tools.values import FrozenGraph
 
 PLAIN, OLD = "plain IR", "Model Optimizer's IR on 2024.6"
@@ -140,10 +141,13 @@ def compare(runners: dict[str, Start], base: str, rounds: int, seconds: float) -
     return found
 
 
-def rows(runners: dict[str, Start], limit: float, rounds: int, seconds: float) -> Iterator[tuple[str, ...]]:
-    """A row of the table for each: its ratios with their quartiles, and its best run as a share of the limit."""
-    plain = compare(runners, PLAIN, rounds, seconds)
-    old = compare(runners, OLD, rounds, seconds) if OLD in runners else {}
+def rows(
+    runners: dict[str, Start], limit: float, plain: dict[str, Speedup], old: dict[str, Speedup]
+) -> Iterator[tuple[str, ...]]:
+    """A row of the table for each: its ratios with their quartiles, and its best run as a share of the limit.
+
+    ``plain`` and ``old`` are the comparisons with the plain IR, and with the Model Optimizer's.
+    """
     for name in runners:
         rates = plain[name].other if name in plain else next(iter(plain.values())).base
         share = max(rates) / limit
@@ -181,6 +185,7 @@ def main() -> None:
     parser.add_argument("--variant", choices=("s", "m", "l"), default="l", help="which MixNet (default: l)")
     parser.add_argument("--no_int8", action="store_true", help="without INT8, which takes a minute to make")
     parser.add_argument("--omz", type=Path, metavar="PYTHON", help="Python of an environment with openvino-dev 2024.6")
+    results.add_plot(parser)
     args = parser.parse_args()
     import openvino
 
@@ -214,16 +219,24 @@ def main() -> None:
         counted = count(done.irs[0].ir.xml)
         assert counted is not None, "its shapes are fixed"
         limit = machine_limit() / counted.multiply_adds
+        groups: list[Bars] = []
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
             runners: dict[str, Start] = {name: partial(LoadedModel, model, config) for name, model in models.items()}
             if old:
                 runners[OLD] = partial(Process, args.omz, old, hint)
-            table = list(rows(runners | others, limit, args.rounds, args.seconds))
+            everything = runners | others
+            compared = compare(everything, PLAIN, args.rounds, args.seconds)
+            with_old = compare(everything, OLD, args.rounds, args.seconds) if old else {}
+            table = list(rows(everything, limit, compared, with_old))
+            measured = tuple(results.quartiles(name, one.ratios) for name, one in compared.items())
+            groups.append(Bars(f"{hint.lower()} hint", "times the plain IR", measured, least=1.0))
             headers = (hint.lower(), "x plain IR", *(["x 2024.6"] if old else []), "of the limit")
-            print(tabulate(table, headers=headers, disable_numparse=True), end="\n\n")
+            print(results.table(headers, table), end="\n\n")
         cpu = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
         print(f"limit: multiply-adds as fast as in a large matrix product; {cpu}; OpenVINO {openvino.__version__}")
+        if args.plot:
+            results.write(args.plot, f"MixNet-{args.variant.upper()}, speed of inference", groups)
 
 
 def model_optimizer(python: Path, root: Path, name: str) -> Path:

@@ -3,7 +3,7 @@
     python -m scripts.screenshots PAGE.html FOLDER [--height N]
 
 The files are FOLDER/PAGE-390-light.png, PAGE-390-dark.png, PAGE-1280-light.png and PAGE-1280-dark.png. They show the
-whole page, or its first N pixels. It needs Chromium and Playwright: see tests/support/browser.py.
+whole page, or its first N pixels, in 256 colours. It needs Chromium and Playwright: see tests/support/browser.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+
+from PIL import Image
 
 from tests.support.browser import DESKTOP, PHONE, running, visit
 
@@ -34,6 +36,9 @@ def main() -> int:
                     faults += [*seen.problems, *seen.requests]
                     if seen.sideways():
                         faults.append(f"{seen.sideways()} pixels are off the side at {width} pixels")
+                with Image.open(target) as image:
+                    smaller = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+                smaller.save(target, optimize=True)
                 print(target)
     print("\n".join(faults), end="\n" if faults else "", file=sys.stderr)
     return 1 if faults else 0
