@@ -20,6 +20,7 @@ from types import ModuleType
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.command_line import command_line
 from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.resources import limits_in_force, ran_out
 from mixnet_tools.cli.common.streams import safe_output
 from mixnet_tools.cli.common.supervision import supervised
@@ -147,11 +148,11 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
     if isinstance(error, ResourceError) or ran_out(error):
         hint = f"close other programs, or allow more memory and threads ({limits_in_force()})"
     first, *rest = text.splitlines() or [type(error).__name__]
-    print(f"{prog}: error: {first}", file=sys.stderr)
+    print_text(f"{prog}: error: {first}", file=sys.stderr)
     for line in rest:
-        print(f"  {line}", file=sys.stderr)
+        print_text(f"  {line}", file=sys.stderr)
     if hint:
-        print(f"  try: {hint}", file=sys.stderr)
+        print_text(f"  try: {hint}", file=sys.stderr)
 
 
 def _add_version(parser: Parser) -> None:

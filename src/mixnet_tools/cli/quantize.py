@@ -163,7 +163,9 @@ def _add_settings(parser: Parser) -> None:
     group.add_argument(
         "--range_estimator",
         choices=get_args(RangeEstimator),
-        help=f"how the ranges of activations are found (default: {DEFAULTS.range_estimator}, which is NNCF's own)",
+        metavar="NAME",
+        help=f"how the ranges of activations are found: {', '.join(get_args(RangeEstimator))} "
+        f"(default: {DEFAULTS.range_estimator}, which is NNCF's own)",
     )
     group.add_argument(
         "--overflow_fix",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
+from mixnet_tools.cli.common.terminal import Terminal, wrap
 from mixnet_tools.errors import DescriptorError, UsageError
 
 OMZ_PREFIX = "omz_"
@@ -47,6 +48,24 @@ class Loadable(Protocol[DescriptorT_co]):
         """Read it, or raise DescriptorError."""
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a description where they fit the terminal. Else its paragraphs are folded anew."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if max(map(len, text.splitlines()), default=0) <= width:
+            return super()._fill_text(text, width, indent)
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(_folded(paragraph, Terminal(width)) for paragraph in paragraphs) + "\n"
+
+
+def _folded(paragraph: str, terminal: Terminal) -> str:
+    """A paragraph of sentences as one text, but lists and examples line by line: they have indented lines."""
+    lines = paragraph.splitlines()
+    if any(line.startswith(" ") for line in lines):
+        return terminal.fold(paragraph)
+    return "\n".join(wrap(" ".join(lines), terminal.width or len(paragraph), breaking=False))
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of options like Open Model Zoo's (``--output_dir``). Dashes are fine as well (``--output-dir``)."""
 
@@ -56,7 +75,7 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog="Options may be written with dashes as well: --output-dir is --output_dir.",
             allow_abbrev=prog.startswith(OMZ_PREFIX),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
         )
         self.color = False  # Python 3.14 colours help texts by sequences that do not pass our streams
 

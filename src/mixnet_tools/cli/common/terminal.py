@@ -11,6 +11,7 @@ terminal. So text is made safe first, then painted with the few sequences below,
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
@@ -20,6 +21,8 @@ Style = Literal["good", "bad", "bold", "dim"]
 
 _SEQUENCES: dict[Style, str] = {"good": "\x1b[32m", "bad": "\x1b[1;31m", "bold": "\x1b[1m", "dim": "\x1b[2m"}
 _END = "\x1b[0m"
+_TWO_COLUMNS = re.compile(r"(\s*\S.*?\s{2,})(\S.*)")
+"""A line of a list: a name, some blanks, and what is said of it. The rest of that stands below its start."""
 _NARROWEST = 20
 """Below so many columns nothing useful fits: lines are made for this many."""
 _USUAL = 80
@@ -55,6 +58,10 @@ class Terminal:
     def _folded(self, line: str) -> list[str]:
         if self.width is None or columns_of(line) <= self.width:
             return [line]
+        columns = _TWO_COLUMNS.match(line.rstrip())
+        if columns and (before := columns_of(columns[1])) <= self.width // 2:
+            first, *more = wrap(columns[2], self.width - before, breaking=False)
+            return [columns[1] + first, *(" " * before + piece for piece in more)]
         indent = " " * min(len(line) - len(line.lstrip()), self.width // 4)
         return [
             (indent if number == 0 else indent + "  ") + piece

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
+from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.streams import safe_output
 from mixnet_tools.cli.common.terminal import Terminal, terminal_of
+from mixnet_tools.cli.main import COMMANDS, command_module
 from tests.support.terminal import terminal
 
 
@@ -76,6 +78,29 @@ def test_only_our_own_colours_reach_a_terminal(monkeypatch: pytest.MonkeyPatch) 
             print_text("passed \x1b[31m", style="good")
             print("\x1b[31m")
     assert screen.text == "\x1b[32mpassed \\x1b[31m\x1b[0m\n\\x1b[31m\n"
+
+
+def test_the_text_of_a_list_stays_below_its_start() -> None:
+    listing = "commands:\n  check    measure top-1 and top-5 of both\n  convert  猫\n" + " " * 30
+    assert Terminal(width=30).fold(listing).splitlines()[:4] == [
+        "commands:",
+        "  check    measure top-1 and",
+        "           top-5 of both",
+        "  convert  猫",
+    ]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "check.merge"])
+def test_help_fits_the_usual_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    module = command_module(command)
+    parser = Parser(f"mixnet {command}", module.__doc__ or "")
+    module.add_arguments(parser)
+    lines = parser.format_help().splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert len(lines) > 10
+    monkeypatch.setenv("COLUMNS", "200")  # the description's own lines are as they were written
+    assert (module.__doc__ or "").strip() in parser.format_help()
 
 
 def test_lines_are_folded_at_blanks_and_paths_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
