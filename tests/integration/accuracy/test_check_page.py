@@ -127,7 +127,7 @@ def test_the_page_says_what_the_command_says(page: Path, made: Made) -> None:
         "Where the time went",
         "fingerprint",
         "None: no class has so few right answers",
-        "<td>f32</td>",
+        '<td class="nowrap">f32, CPU</td>',
         run["machine"]["processor"],
         run["started"].replace("T", " ").replace("Z", " UTC"),
         "mixnet check --name mixnet-nano",

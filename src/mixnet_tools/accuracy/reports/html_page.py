@@ -95,15 +95,17 @@ def _context(section: Section, name: str) -> dict[str, object]:
 
 
 def _side_by_side(reports: Sequence[AccuracyReport]) -> dict[str, object] | None:
-    """All models of the page in one table and, where their speed was measured, in one chart. None for a single one."""
-    rows = [(report, one) for report in reports for one in report.results]
-    if len(rows) < 2:
+    """All models of the page in one table and, where their speed was measured, in one chart.
+
+    None where both would say nothing that the section of the only model does not say.
+    """
+    shown, several = points(reports), len({report.model for report in reports}) > 1
+    if len(shown) < 2 and not several:
         return None
-    shown = points(reports)
     title, units = "Top-1 against images per second", (" images/s", "\u00a0%")
     return {
-        "rows": rows,
-        "several": len({report.model for report in reports}) > 1,
+        "rows": [(report, one) for report in reports for one in report.results],
+        "several": several,
         "chart": charts.against("side", title, shown, units) if len(shown) > 1 else None,
         "legend": list(zip(charts.series(len(shown)), [point.label for point in shown], strict=True)),
     }
