@@ -77,11 +77,7 @@ class Pictures:
         """The images that flipped with the model of ``compared`` since its baseline. None where none did."""
         if not (compared.lost or compared.gained):
             return None
-        index = next(
-            number
-            for number, model in enumerate(self._setup.models)
-            if (model.launcher, model.precision) == (compared.launcher, compared.precision)
-        )
+        index = [model.label for model in self._setup.models].index(compared.label)
         lost, gained = (
             tuple(self._flip(flip, index, styles) for flip in flips[:FLIPS])
             for flips, styles in ((compared.lost, ("good", "bad")), (compared.gained, ("bad", "good")))
