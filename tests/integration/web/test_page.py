@@ -295,7 +295,7 @@ def test_models_that_differ_are_named(browser: Browser, nano: ModelDescriptor, n
         (card,) = answered(seen.page, 1)
         assert card.get_by_text("≠ FP16 says blue_star").is_visible()
         assert card.get_by_text("another answer").count() == 1
-        assert "1 of 2 models differ." in seen.page.get_by_role("log").inner_text()
+        assert "1 of 2 models differs." in seen.page.get_by_role("log").inner_text()
         cells = seen.page.locator("#models tbody tr").last.get_by_role("cell").all_inner_texts()
         assert cells[2] == "0 of 1"
 
@@ -363,3 +363,12 @@ def test_a_server_that_was_stopped_is_said(browser: Browser, opened: OpenedClass
         choose(page, ("late.png", picture()))
         (card,) = answered(page, 1)
         assert card.get_by_text("The server cannot be reached. Was it stopped?").is_visible()
+
+
+def test_on_a_phone_the_answers_come_into_view(browser: Browser, page: PageServer) -> None:
+    with opened_page(browser, page, width=PHONE, height=844) as seen:
+        seen.page.get_by_role("button", name="Classify sample").first.click()
+        (card,) = answered(seen.page, 1)
+        box = card.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] < 400

@@ -27,7 +27,7 @@ class ModelAnswer:
     """The best classes of one model for one image, the best first.
 
     ``model`` is the model's label (``openvino FP16``, ``tf``). ``milliseconds`` is the time of the inference, without
-    reading and preprocessing; None where images were run together.
+    reading and preprocessing: the median of up to three runs. None where images were run together.
     """
 
     model: str

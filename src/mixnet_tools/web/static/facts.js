@@ -27,10 +27,12 @@ export function showFigures(found) {
   [...document.querySelector("#models tbody").rows].forEach((row, place) => {
     const times = found.map((one) => one.answers[place].milliseconds).sort((a, b) => a - b);
     const same = found.filter((one) => one.answers[place].classes[0].index === one.answers[0].classes[0].index).length;
-    row.cells[2].textContent = times.length ? milliseconds(times[times.length >> 1]) : "–";
+    row.cells[2].textContent = times.length ? milliseconds(median(times)) : "–";
     row.cells[3].textContent = place === 0 || !times.length ? "–" : `${same} of ${times.length}`;
   });
 }
+
+const median = (sorted) => (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 
 export function offerProfiles(about, choose) {
   const box = document.getElementById("profiles");

@@ -41,7 +41,14 @@ function take(files) {
   if (left > 0) say(`At most ${about.limits.files} pictures are taken at a time: ${left} left out.`, true);
   else say(taken.length === 1 ? `Classifying ${taken[0].name} …` : `Classifying ${taken.length} pictures …`);
   showEmptiness();
+  bringIntoView();
   work();
+}
+
+// On a phone the results are below the pictures.
+function bringIntoView() {
+  const results = document.getElementById("results");
+  if (results.getBoundingClientRect().top > 0.6 * innerHeight) results.scrollIntoView();
 }
 
 function work() {
@@ -81,7 +88,7 @@ function tell(card) {
   const best = card.found.answers[0].classes[0];
   const others = differing(card.found).length;
   const count = card.found.answers.length;
-  const agreed = count === 1 ? "" : others === 0 ? ` All ${count} models agree.` : ` ${others} of ${count} models differ.`;
+  const agreed = count === 1 ? "" : others === 0 ? ` All ${count} models agree.` : ` ${others} of ${count} models ${others === 1 ? "differs" : "differ"}.`;
   say(`${card.file.name}: ${best.short}, ${percent(best.score)}.${agreed}`);
 }
 
