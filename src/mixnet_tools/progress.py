@@ -13,7 +13,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from mixnet_tools.files.shown import shown
@@ -157,11 +157,15 @@ class _LineCounter(Counter):
 
 
 class BarProgress(Progress):
-    """Draws tqdm bars on a terminal: one for each file, one for all files, and one for each counted job."""
+    """Draws tqdm bars on a terminal: one for each file, one for all files, and one for each counted job.
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    ``fold`` breaks the text of a note into lines that are not too wide.
+    """
+
+    def __init__(self, stream: IO[str] | None = None, fold: Callable[[str], str] = str) -> None:
         from tqdm import tqdm
 
+        self._fold = fold
         self._tqdm = tqdm
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
@@ -171,7 +175,7 @@ class BarProgress(Progress):
 
     def note(self, text: str) -> None:
         with self._lock:
-            self._tqdm.write(_one_line(text), file=self._stream)
+            self._tqdm.write(self._fold(_one_line(text)), file=self._stream)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")

@@ -249,7 +249,9 @@ def test_an_interrupted_conversion_leaves_nothing(
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
-    wait_for(lambda: any("xml" in name for _, _, names in os.walk(tmp_path) for name in names), "an IR to be compared")
+    wait_for(
+        lambda: any(name.endswith("xml") for _, _, names in os.walk(tmp_path) for name in names), "an IR to be compared"
+    )
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
@@ -260,7 +262,7 @@ def test_an_interrupted_conversion_leaves_nothing(
 
 def test_a_conversion_on_a_terminal_names_its_stages_in_one_line(nano_dir: Path, tmp_path: Path) -> None:
     here, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 120, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 160, 0, 0))
     subprocess.run(
         [sys.executable, "-m", "mixnet_tools.cli.main", "convert", "--name", "mixnet-nano", "-d", str(nano_dir),
          "-o", str(tmp_path), "--precisions", "FP16"],

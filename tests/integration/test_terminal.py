@@ -79,3 +79,17 @@ def test_a_cache_fits(nano_dir: Path, tmp_path: Path) -> None:
     digest = piped.split()[0]
     assert digest.startswith("sha384:")
     assert digest in "".join(line.split()[0] for line in outcome.out.splitlines())
+
+
+def test_what_is_said_beside_the_results_fits_too(nano_dir: Path, tmp_path: Path) -> None:
+    outcome = run_on_terminal(
+        40, "convert", "--name", "mixnet-nano", "-d", nano_dir, "-o", tmp_path, "--precisions", "FP16"
+    )
+    assert outcome.code == 0
+    expect_fits(outcome.out, 40)
+    said = [line.rpartition("\r")[2] for line in outcome.err.replace("\x1b[A", "").splitlines()]  # without the stages
+    expect_fits("\n".join(said), 40)
+    assert "fall away" in " ".join(" ".join(said).split())
+    failed = run_on_terminal(40, "check", "--name", "no-such-model-of-any-zoo")
+    expect_fits(failed.err, 40)
+    assert "no-such-model-of-any-zoo" in failed.err

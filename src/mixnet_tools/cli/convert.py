@@ -235,13 +235,13 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
     if args.quiet:  # else it was said while the model was converted
         for outcome in outcomes:
             if outcome.result and outcome.result.files.verification != VERIFIED:
-                print(f"{outcome.name}: warning: {outcome.result.files.verification}", file=sys.stderr)
+                print_text(f"{outcome.name}: warning: {outcome.result.files.verification}", file=sys.stderr)
     for name, precision, error in failed:
         refused = f"{precision} was not written" if precision else "failed"
-        print(f"{name}: {refused}: {hints.failure(error, args)}", file=sys.stderr)
+        print_text(f"{name}: {refused}: {hints.failure(error, args)}", file=sys.stderr)
     if failed:
         names = dict.fromkeys(name for name, _, _ in failed)
-        print(f"{len(names)} of {len(outcomes)} models failed: {', '.join(names)}", file=sys.stderr)
+        print_text(f"{len(names)} of {len(outcomes)} models failed: {', '.join(names)}", file=sys.stderr)
     return 1 if failed else 0
 
 

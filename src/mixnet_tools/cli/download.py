@@ -133,7 +133,7 @@ def _adopt(
             continue
         print_text(_adopted(outcome), file=results)
         if outcome.unverified:
-            print(f"{model.name}: warning: {len(outcome.unverified)} files are not verified", file=sys.stderr)
+            print_text(f"{model.name}: warning: {len(outcome.unverified)} files are not verified", file=sys.stderr)
     if failed:
         _raise_for(failed, len(models) + len(broken), args, "taken over")
     return 0

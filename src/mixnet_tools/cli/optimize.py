@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mixnet_tools.cli.common.options import Parser, make_progress
-from mixnet_tools.cli.common.output import print_json
+from mixnet_tools.cli.common.output import print_json, print_text
 
 
 def add_arguments(parser: Parser) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     make_progress(args).note(f"{args.file}: measuring whether it can be made faster")
     done = optimize_ir(args.file, args.output, rewriting=not args.no_rewrite, tuning=args.tune)
     if done.warning:
-        print(f"warning: {done.warning}", file=sys.stderr)
+        print_text(f"warning: {done.warning}", file=sys.stderr)
     if args.json:
         print_json({"xml": str(done.target.xml), "bin": str(done.target.bin), **done.to_json()})
         return 0

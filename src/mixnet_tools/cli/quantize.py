@@ -252,11 +252,11 @@ def _finish(
         _print_reports(reports)
     for report in reports:
         for note in report.notes if not args.quiet else ():
-            print(f"{report.model}: note: {hints.with_options(note, args.parser)}", file=sys.stderr)
+            print_text(f"{report.model}: note: {hints.with_options(note, args.parser)}", file=sys.stderr)
     for name, error in failed:
-        print(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
+        print_text(f"{name}: failed: {hints.failure(error, args)}", file=sys.stderr)
     if missed:
-        print(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
+        print_text(f"no settings kept top-1 within {args.max_drop:g} points: {', '.join(missed)}", file=sys.stderr)
     return 1 if failed else MISSED if missed else 0
 
 

@@ -136,9 +136,9 @@ def _judge(args: argparse.Namespace, evaluation: Evaluation) -> Verdict:
     if args.update_baseline and verdict.passed:
         write_baseline(args.baseline, evaluation.setup, evaluation.predictions)
         if not args.quiet:
-            print(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
+            print_text(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
     elif args.update_baseline:
-        print(f"{report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
+        print_text(f"{report.model}: a reference is missed: {args.baseline} stays as it was", file=sys.stderr)
     return verdict
 
 
@@ -206,9 +206,9 @@ def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts
             print_text(verdict.summary(), style=_style(verdict))
     for report, verdict in zip(reports, verdicts, strict=True):
         for note in (*report.notes, *verdict.notes) if not args.quiet else ():
-            print(f"{report.model}: note: {with_options(note, args.parser)}", file=sys.stderr)
+            print_text(f"{report.model}: note: {with_options(note, args.parser)}", file=sys.stderr)
         if args.json and not verdict.passed:
-            print(verdict.summary(), file=sys.stderr)
+            print_text(verdict.summary(), file=sys.stderr)
 
 
 _DROPPED_FIRST = {"same as original": 2, "reference": 1}

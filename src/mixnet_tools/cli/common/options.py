@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
-from mixnet_tools.cli.common.terminal import Terminal, wrap
+from mixnet_tools.cli.common.output import print_text
+from mixnet_tools.cli.common.terminal import Terminal, terminal_of, wrap
 from mixnet_tools.errors import DescriptorError, UsageError
 
 OMZ_PREFIX = "omz_"
@@ -204,7 +205,7 @@ def load_each(entries: Iterable[Loadable[DescriptorT_co]], *, quiet: bool) -> tu
             broken.append((entry.name, error))
     for model in models if not quiet else ():
         for text in model.warnings:
-            print(f"warning: {text}", file=sys.stderr)
+            print_text(f"warning: {text}", file=sys.stderr)
     return tuple(models), tuple(broken)
 
 
@@ -233,7 +234,9 @@ def make_progress(args: argparse.Namespace) -> Progress:
         return JsonProgress()
     if args.quiet:
         return Progress()
-    return BarProgress(plain(sys.stderr)) if sys.stderr.isatty() else LineProgress()
+    if not sys.stderr.isatty():
+        return LineProgress()
+    return BarProgress(plain(sys.stderr), lambda text: terminal_of(sys.stderr).fold(text))
 
 
 def positive_int(text: str) -> int:
