@@ -32,7 +32,7 @@ from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.downloading.download import download_model, known_files, locate_downloaded
 from mixnet_tools.errors import DownloadError, NextStep, UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.inference.openvino import InferencePrecision
+from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.ir.locate import existing_irs, ir_at
 from mixnet_tools.progress import Progress
 

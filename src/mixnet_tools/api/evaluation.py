@@ -25,7 +25,7 @@ from mixnet_tools.api.model_files import ModelChoice, ModelFiles
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.inference.openvino import INFERENCE_PRECISIONS, InferencePrecision
+from mixnet_tools.inference import INFERENCE_PRECISIONS, InferencePrecision
 from mixnet_tools.ir.locate import ir_at
 from mixnet_tools.progress import Progress
 

@@ -22,7 +22,7 @@ from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.inference.openvino import InferencePrecision
+from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.progress import Progress
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from mixnet_tools.conversion.sources.kinds import open_source
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import known_files, locate_downloaded
 from mixnet_tools.errors import UsageError
-from mixnet_tools.inference.openvino import InferencePrecision
+from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.values import FrozenGraph, IRModel, KnownFiles

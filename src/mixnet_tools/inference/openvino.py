@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +14,6 @@ from mixnet_tools.ir.core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
-
-InferencePrecision = Literal["f32", "bf16", "f16", "default"]
-"""What floats of an IR are computed in. ``default`` is what OpenVINO chooses: on processors that have it, bfloat16."""
-
-INFERENCE_PRECISIONS: tuple[InferencePrecision, ...] = get_args(InferencePrecision)
 
 PRECISION_HINT = "INFERENCE_PRECISION_HINT"
 """OpenVINO's property for it."""

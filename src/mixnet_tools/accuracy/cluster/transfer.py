@@ -13,7 +13,7 @@ from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.errors import EvaluationError
-from mixnet_tools.inference.openvino import InferencePrecision
+from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.values import FrozenGraph, IRModel
 
 

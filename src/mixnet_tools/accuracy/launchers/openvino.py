@@ -18,7 +18,8 @@ import numpy.typing as npt
 from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo
 from mixnet_tools.errors import EvaluationError, IRError, ResourceError, last_line
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.inference.openvino import PRECISION_HINT, InferencePrecision
+from mixnet_tools.inference import InferencePrecision
+from mixnet_tools.inference.openvino import PRECISION_HINT
 from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.digests import compare_with_reports
 from mixnet_tools.ir.image_input import ImageInput, count_classes, read_image_input, set_batch

@@ -37,7 +37,7 @@ from mixnet_tools.cli.common.options import (
 )
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.inference.openvino import INFERENCE_PRECISIONS
+from mixnet_tools.inference import INFERENCE_PRECISIONS
 from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ from mixnet_tools.cli.common.options import (
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.errors import UsageError, listed
 from mixnet_tools.files.location import Location
+from mixnet_tools.inference import INFERENCE_PRECISIONS
 from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
@@ -108,8 +109,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_computing(parser: Parser) -> None:
-    from mixnet_tools.inference.openvino import INFERENCE_PRECISIONS
-
     how = parser.add_argument_group("how it is computed")
     how.add_argument(
         "--profile", choices=PROFILES, default=PROFILES[0], help="how images are prepared (default: %(default)s)"
