@@ -41,7 +41,7 @@ COMMANDS = {
 _ONLY_TELL = {"-h", "--help", "--version"}
 """With one of these a command does nothing that needs supervision, and answers 30 ms sooner without."""
 
-SUBCOMMANDS = {("check", "merge"): "check.merge"}
+SUBCOMMANDS = {("check", "merge"): "check.merge", ("check", "diff"): "check.diff"}
 """The module of each command inside a command: ``mixnet check merge``."""
 
 _MODULES = {"check": "check.command", "classify": "classify.command"}

@@ -11,12 +11,12 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.evaluate import evaluate
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.metrics.intervals import difference_interval
-from mixnet_tools.accuracy.metrics.per_class import first_labels
+from mixnet_tools.accuracy.metrics.per_class import first_labels, flips_by_class
 from mixnet_tools.accuracy.metrics.topk import Integers
 from mixnet_tools.accuracy.predictions.values import Answers, Predictions
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.progress import Progress
-from mixnet_tools.values import ClassFlips, Comparison, IRModel
+from mixnet_tools.values import Comparison, IRModel
 
 
 class Comparer:
@@ -92,14 +92,5 @@ def _compare(
         interval=(round(100 * low, 4), round(100 * high, 4)),
         held_out=outside,
         held_out_difference=round(100 * apart / outside, 4) if outside else None,
-        by_class=_by_class(labels, right & ~base, base & ~right),
+        by_class=flips_by_class(labels, right & ~base, base & ~right),
     )
-
-
-def _by_class(labels: Integers, gained: npt.NDArray[np.bool_], lost: npt.NDArray[np.bool_]) -> tuple[ClassFlips, ...]:
-    found = [
-        ClassFlips(label, int((labels == label).sum()), int((gained & (labels == label)).sum()), int(count))
-        for label in np.unique(labels[gained | lost]).tolist()
-        for count in [(lost & (labels == label)).sum()]
-    ]
-    return tuple(sorted(found, key=lambda one: (-(one.gained + one.lost), one.label)))

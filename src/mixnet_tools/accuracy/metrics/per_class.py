@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.accuracy.metrics.topk import Integers
+from mixnet_tools.values import ClassFlips
 
 CONFUSIONS = 20
 """How many confused pairs a report lists."""
@@ -50,6 +51,21 @@ def confusions(labels: Integers, predicted: Integers, right: npt.NDArray[np.bool
     pairs = Counter(zip(labels[~right].tolist(), predicted[~right].tolist(), strict=True))
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Confusion(label, other, count) for (label, other), count in ordered[:CONFUSIONS])
+
+
+def flips_by_class(
+    labels: Integers, gained: npt.NDArray[np.bool_], lost: npt.NDArray[np.bool_]
+) -> tuple[ClassFlips, ...]:
+    """Count by class the images that only one of two models names right; classes with the most of them first.
+
+    All arrays are [N]. Classes without such an image are left out.
+    """
+    found = [
+        ClassFlips(label, int(here.sum()), int((gained & here).sum()), int((lost & here).sum()))
+        for label in np.unique(labels[gained | lost]).tolist()
+        for here in [labels == label]
+    ]
+    return tuple(sorted(found, key=lambda one: (-(one.gained + one.lost), one.label)))
 
 
 def first_labels(accepted: Sequence[Sequence[int]]) -> Integers:

@@ -25,19 +25,19 @@ def markdown(reports: Sequence[AccuracyReport], verdicts: Sequence[Verdict]) -> 
 def _section(report: AccuracyReport, verdict: Verdict) -> str:
     mark = "✅ passed" if verdict.passed else "❌ FAILED"
     lines = [f"### {report.model}: {mark}", "", *_table(report), ""]
-    lines += [f"- {_escape(line.strip())}" for line in verdict.summary().splitlines()]
+    lines += [f"- {escape(line.strip())}" for line in verdict.summary().splitlines()]
     for compared in verdict.baseline:
         flips = compared.flips()
         if flips:
-            title = f"{compared.test.lost} lost and {compared.test.gained} gained with {_escape(compared.label)}"
-            lines += ["", f"<details><summary>{title}</summary>", "", *(f"- {_code(line)}" for line in flips), ""]
+            title = f"{compared.test.lost} lost and {compared.test.gained} gained with {escape(compared.label)}"
+            lines += ["", f"<details><summary>{title}</summary>", "", *(f"- {code(line)}" for line in flips), ""]
             lines += ["</details>"]
-    lines += [f"- note: {_escape(note)}" for note in (*report.notes, *verdict.notes)]
+    lines += [f"- note: {escape(note)}" for note in (*report.notes, *verdict.notes)]
     data = report.dataset
     lines += ["", f"profile `{report.profile}`, {data.evaluated} of {data.total} images, {report.seconds:.1f} s", ""]
     for run in report.runs:
-        command = f": {_code(run.command)}" if run.command else ""
-        lines += [f"- {run.work} {run.started} on {_escape(run.machine.describe())}{command}"]
+        command = f": {code(run.command)}" if run.command else ""
+        lines += [f"- {run.work} {run.started} on {escape(run.machine.describe())}{command}"]
     lines += [""] if report.runs else []
     return "\n".join(lines)
 
@@ -49,7 +49,7 @@ def _table(report: AccuracyReport) -> list[str]:
     ]
     for result in report.results:
         cells = (
-            _escape(result.label),
+            escape(result.label),
             result.inference_precision or "-",
             _share(result.top1),
             _reference(result.reference_top1),
@@ -68,11 +68,11 @@ def _reference(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """``text`` as code on one line, whatever characters it has."""
     return f"<code>{html.escape(' '.join(xml_text(text).split()))}</code>".replace("`", "&#96;")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """``text`` as people may see it, in which nothing is markup: no link, picture, tag or cell of a table."""
     return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(shown(text), quote=False))

@@ -8,7 +8,8 @@ subfolder of images per class, ImageNet's own ILSVRC2012_img_val.tar (with its d
 of WebDataset (.tar), TFRecord or Parquet. Without -s, a model is measured on the images that come with it, if it has
 any.
 
-Another form of the command: 'mixnet-check merge FILE ...' puts the --predictions of shards together.
+Other forms of the command: 'mixnet-check merge FILE ...' puts the --predictions of shards together, and 'mixnet-check
+diff A B' says on which images two runs differ.
 """
 
 from __future__ import annotations
