@@ -20,7 +20,7 @@ from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.api.model_files import ModelChoice, ModelFiles, find_model_files, load_runners, read_config
 from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.progress import Progress
@@ -131,7 +131,12 @@ def evaluate_task(
     if not speed and len({runner.info.inference_precision for runner in runners}) == 1:
         return done
     progress.note(f"{task.model}: measuring images/s")
-    pairs = zip(done.report.results, measure_speed(runners), strict=True)
+    try:
+        speeds = measure_speed(runners)
+    except MixnetToolsError as error:  # the accuracy, which may have taken hours, is known all the same
+        notes = (*done.report.notes, f"images/s could not be measured: {error}")
+        return replace(done, report=replace(done.report, notes=notes))
+    pairs = zip(done.report.results, speeds, strict=True)
     results = tuple(replace(result, speed=found) for result, found in pairs)
     return replace(done, report=replace(done.report, results=results))
 
