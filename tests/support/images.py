@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,20 @@ def save(path: Path, pixels: Pixels, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)
     return path
+
+
+def encoded(kind: str, pixels: npt.NDArray[Any], **options: Any) -> bytes:
+    """The file of an image, in the format that Pillow calls ``kind``."""
+    made = io.BytesIO()
+    Image.fromarray(pixels).save(made, kind, **options)
+    return made.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    """EXIF data that ask to turn an image (1 to 8)."""
+    found = Image.Exif()
+    found[0x0112] = orientation
+    return found
 
 
 def write_flat_set(folder: Path, labels: Sequence[int], names: str = "image_{:04}.png") -> Path:

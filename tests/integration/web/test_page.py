@@ -23,13 +23,11 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.progress import Progress
 from mixnet_tools.web.limits import Limits
 from tests.support.browser import DESKTOP, PHONE, Visit, visit
-from tests.support.images import pattern
+from tests.support.images import encoded, pattern, turned
 from tests.support.page_server import PageServer, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
-
-ORIENTATION = 0x0112
 
 TRANSFER = """files => {
     const transfer = new DataTransfer();
@@ -47,11 +45,9 @@ PASTE = (
 )
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
+def picture(kind: str = "PNG", size: tuple[int, int] = (60, 80)) -> bytes:
     """An image of (height, width) ``size``."""
-    made = io.BytesIO()
-    Image.fromarray(pattern(*size)).save(made, kind, **options)
-    return made.getvalue()
+    return encoded(kind, pattern(*size))
 
 
 def packed(*files: tuple[str, bytes]) -> list[list[str]]:
@@ -198,25 +194,23 @@ def test_a_picture_is_turned_as_the_models_saw_it(browser: Browser, page: PageSe
     """Red lies on the left of the stored pixels. Turned, as its EXIF data asks, it lies at the top."""
     pixels = np.full((60, 160, 3), (20, 20, 230), np.uint8)
     pixels[:, :80] = (230, 20, 20)
-    exif, made = Image.Exif(), io.BytesIO()
-    exif[ORIENTATION] = 6
-    Image.fromarray(pixels).save(made, kind, exif=exif)
-    kept: dict[str, Any] = page.classify(made.getvalue()).json["kept"]  # type: ignore[assignment]
+    data = encoded(kind, pixels, exif=turned(6))
+    kept: dict[str, Any] = page.classify(data).json["kept"]  # type: ignore[assignment]
     with opened_page(browser, page) as seen:
-        choose(seen.page, ("turned.jpg", made.getvalue()))
+        choose(seen.page, ("turned.jpg", data))
         (card,) = answered(seen.page, 1)
         for profile in ("omz", "timm"):
             seen.page.get_by_role("radio", name=profile).check()
-            turned = kept[profile]["width"] == 60
-            assert turned is (kept[profile]["turned"] or kind == "TIFF")  # Pillow turns TIFF whatever is asked
+            upright = kept[profile]["width"] == 60
+            assert upright is (kept[profile]["turned"] or kind == "TIFF")  # Pillow turns TIFF whatever is asked
             seen.page.wait_for_timeout(300)  # a preview may be on its way
             box = card.locator(".frame").bounding_box()
             assert box is not None
-            assert box["width"] / box["height"] == pytest.approx(60 / 160 if turned else 160 / 60, rel=0.02)
+            assert box["width"] / box["height"] == pytest.approx(60 / 160 if upright else 160 / 60, rel=0.02)
             taken = Image.open(io.BytesIO(card.locator(".frame").screenshot())).convert("RGB")
             across, down = taken.size
-            end = taken.getpixel((across // 2, int(0.8 * down)) if turned else (int(0.8 * across), down // 2))
-            start = taken.getpixel((across // 2, int(0.2 * down)) if turned else (int(0.2 * across), down // 2))
+            end = taken.getpixel((across // 2, int(0.8 * down)) if upright else (int(0.8 * across), down // 2))
+            start = taken.getpixel((across // 2, int(0.2 * down)) if upright else (int(0.2 * across), down // 2))
             assert isinstance(start, tuple)
             assert isinstance(end, tuple)
             assert start[0] > 2 * start[2], f"{profile}: red comes first"
@@ -346,7 +340,7 @@ def test_a_screen_reader_finds_its_way(browser: Browser, page: PageServer) -> No
         assert all(after - before <= 1 for before, after in pairwise(levels)), levels
         assert seen.page.get_by_role("group", name="Show the crop of profile").get_by_role("radio").count() == 4
         assert seen.page.get_by_role("table", name="Models").get_by_role("columnheader").count() == 4
-        assert card.get_by_role("region").count() == 3
+        assert card.get_by_role("group").count() == 3
         assert seen.page.get_by_role("log").get_attribute("aria-live") in (None, "polite")  # a log is polite by itself
         for button in seen.page.get_by_role("button").all():
             assert button.evaluate("one => (one.ariaLabel || one.innerText || one.querySelector('img').alt).trim()")

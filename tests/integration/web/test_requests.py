@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -23,23 +22,14 @@ from mixnet_tools.accuracy.preprocessing.decode import MAX_PIXELS
 from mixnet_tools.api.classification import OpenedClassifier
 from mixnet_tools.web.guard import HEADERS
 from mixnet_tools.web.limits import Limits
-from tests.support.images import pattern
+from tests.support.images import encoded, pattern, turned
 from tests.support.page_server import PICTURE, PageServer, serving
 from tests.support.waiting import wait_for
 
-ORIENTATION = 0x0112
 
-
-def picture(
-    kind: str = "PNG",
-    size: tuple[int, int] = (60, 80),
-    pixels: npt.NDArray[np.float32] | None = None,
-    **options: Any,
-) -> bytes:
-    """An image of (height, width) ``size``, or of ``pixels``."""
-    made = io.BytesIO()
-    Image.fromarray(pattern(*size) if pixels is None else pixels).save(made, kind, **options)
-    return made.getvalue()
+def picture(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
+    """An image of (height, width) ``size``."""
+    return encoded(kind, pattern(*size), **options)
 
 
 def claims(width: int, height: int) -> bytes:
@@ -110,12 +100,11 @@ def test_what_each_profile_keeps_is_told(page: PageServer) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_a_picture_that_exif_turns_is_measured_as_each_profile_sees_it(page: PageServer, kind: str) -> None:
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    found: dict[str, Any] = page.classify(picture(kind, (60, 160), exif=exif), f"a.{kind.lower()}").json
+    data = picture(kind, (60, 160), exif=turned(6))
+    found: dict[str, Any] = page.classify(data, f"a.{kind.lower()}").json
     for region in found["kept"].values():
-        turned = region["turned"] or kind == "TIFF"  # Pillow turns TIFF whatever is asked
-        assert (region["width"], region["height"]) == ((60, 160) if turned else (160, 60))
+        upright = region["turned"] or kind == "TIFF"  # Pillow turns TIFF whatever is asked
+        assert (region["width"], region["height"]) == ((60, 160) if upright else (160, 60))
         assert 0 <= region["left"] < region["right"] <= region["width"]
         assert 0 <= region["top"] < region["bottom"] <= region["height"]
     assert {region["turned"] for region in found["kept"].values()} == {True, False}
@@ -182,7 +171,7 @@ BAD = {
     "cut JPEG": picture("JPEG", (400, 400))[:3000],
     "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nquit\n",
-    "floats": picture("TIFF", pixels=np.zeros((9, 9), np.float32)),
+    "floats": encoded("TIFF", np.zeros((9, 9), np.float32)),
     "one pixel": picture("PNG", (1, 1)),
 }
 
@@ -238,6 +227,10 @@ def test_a_connection_that_asks_for_nothing_is_closed(opened: OpenedClassifier) 
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
             slow.sendall(b"GET / HT")
             assert read_to_end(slow) == b""
+        with socket.create_connection(("127.0.0.1", server.port)) as second:
+            whole = b"GET /samples/0/thumbnail HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            second.sendall(whole + b"GET / HT")
+            assert b"200 OK" in read_to_end(second)
 
 
 def test_of_many_at_once_the_ones_too_many_are_told_so_and_all_are_answered(opened: OpenedClassifier) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,21 +14,9 @@ from mixnet_tools.accuracy.classification.values import ClassifiedImage
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from mixnet_tools.web.pictures import PREVIEW, THUMBNAIL, needs_preview, preview, read_samples
-from tests.support.images import pattern
+from tests.support.images import encoded, pattern, turned
 
-ORIENTATION = 0x0112
-
-
-def encoded(kind: str, image: Image.Image | None = None, **options: Any) -> bytes:
-    made = io.BytesIO()
-    (image or Image.fromarray(pattern(40, 60))).save(made, kind, **options)
-    return made.getvalue()
-
-
-def exif(orientation: int) -> Image.Exif:
-    found = Image.Exif()
-    found[ORIENTATION] = orientation
-    return found
+SMALL = pattern(40, 60)
 
 
 @pytest.mark.parametrize(
@@ -37,34 +24,34 @@ def exif(orientation: int) -> Image.Exif:
     [("JPEG", False), ("PNG", False), ("WEBP", False), ("BMP", True), ("TIFF", True), ("PPM", True), ("GIF", True)],
 )
 def test_formats_that_browsers_show(kind: str, needed: bool) -> None:
-    assert needs_preview(encoded(kind), ClassifiedImage("a")) is needed
+    assert needs_preview(encoded(kind, SMALL), ClassifiedImage("a")) is needed
 
 
 def test_of_a_moving_picture_the_first_frame_is_shown() -> None:
-    frames = [Image.fromarray(pattern(20, 20, seed)) for seed in range(3)]
-    moving = encoded("GIF", frames[0], save_all=True, append_images=frames[1:])
+    others = [Image.fromarray(pattern(20, 20, seed)) for seed in (1, 2)]
+    moving = encoded("GIF", pattern(20, 20), save_all=True, append_images=others)
     assert needs_preview(moving, ClassifiedImage("a.gif"))
     assert Image.open(io.BytesIO(preview(moving, turned=False))).format == "JPEG"
 
 
 def test_colours_that_browsers_mix_otherwise_and_turns_that_not_all_know() -> None:
-    assert needs_preview(encoded("JPEG"), ClassifiedImage("a", notes=("CMYK",)))
-    assert needs_preview(encoded("PNG"), ClassifiedImage("a", notes=("transparency",)))
-    assert needs_preview(encoded("PNG"), ClassifiedImage("a", orientation=6))
-    assert not needs_preview(encoded("JPEG"), ClassifiedImage("a", orientation=6))
-    assert not needs_preview(encoded("JPEG"), ClassifiedImage("a", notes=("grey",)))
+    assert needs_preview(encoded("JPEG", SMALL), ClassifiedImage("a", notes=("CMYK",)))
+    assert needs_preview(encoded("PNG", SMALL), ClassifiedImage("a", notes=("transparency",)))
+    assert needs_preview(encoded("PNG", SMALL), ClassifiedImage("a", orientation=6))
+    assert not needs_preview(encoded("JPEG", SMALL), ClassifiedImage("a", orientation=6))
+    assert not needs_preview(encoded("JPEG", SMALL), ClassifiedImage("a", notes=("grey",)))
 
 
 def test_a_preview_is_bounded_and_turned_as_asked() -> None:
-    data = encoded("JPEG", Image.fromarray(pattern(1000, 3000)), exif=exif(6))
-    for turned, size in ((False, (PREVIEW, 341)), (True, (341, PREVIEW))):
-        made = Image.open(io.BytesIO(preview(data, turned=turned)))
+    data = encoded("JPEG", pattern(1000, 3000), exif=turned(6))
+    for upright, size in ((False, (PREVIEW, 341)), (True, (341, PREVIEW))):
+        made = Image.open(io.BytesIO(preview(data, turned=upright)))
         assert made.size == size
         assert not made.getexif()
 
 
 def test_a_preview_has_the_colours_of_the_models() -> None:
-    clear = encoded("PNG", Image.new("RGBA", (40, 30), (200, 30, 60, 0)))
+    clear = encoded("PNG", np.full((30, 40, 4), (200, 30, 60, 0), np.uint8))
     made = Image.open(io.BytesIO(preview(clear, turned=False)))
     assert np.abs(np.asarray(made).astype(int) - (200, 30, 60)).max() < 6
 
@@ -76,7 +63,7 @@ def test_what_is_no_picture_has_no_preview() -> None:
 
 def test_samples_are_read_once_and_broken_or_large_ones_left_out(tmp_path: Path) -> None:
     good, broken = tmp_path / "good.png", tmp_path / "broken.png"
-    good.write_bytes(encoded("PNG", Image.fromarray(pattern(300, 400))))
+    good.write_bytes(encoded("PNG", pattern(300, 400)))
     broken.write_bytes(b"no picture")
     images = [ImageToClassify(path.name, Location(str(path))) for path in (broken, good, tmp_path / "gone.png")]
     (found,) = read_samples(tuple(images), 10_000_000)

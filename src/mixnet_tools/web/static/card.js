@@ -72,8 +72,8 @@ function column(answer, model, first) {
   }
   const time = answer.milliseconds === null ? "" : milliseconds(answer.milliseconds);
   return element(
-    "section",
-    { class: differs ? "model differs" : "model", "aria-labelledby": id },
+    "div",
+    { class: differs ? "model differs" : "model", role: "group", "aria-labelledby": id },
     element("h4", { id }, model.title, " ", element("span", { class: "time" }, time)),
     differs ? element("p", { class: "mark small" }, "≠ another answer") : null,
     list,

@@ -67,12 +67,14 @@ async function answer(card) {
       throw new Error(`The file is too large: at most ${about.limits.bytes / 2 ** 20} MB are taken.`);
     }
     const found = await classify(card.file);
+    if (!cards.includes(card)) return; // it was removed meanwhile
     if (found.problem) throw new Error(withoutName(found.problem, found.name));
     card.found = found;
     card.answer(found, about);
     card.picture.show(profile, about.profile);
     tell(card);
   } catch (error) {
+    if (!cards.includes(card)) return;
     card.fail(error.message);
     say(`${card.file.name}: not classified. ${error.message}`, true);
   }

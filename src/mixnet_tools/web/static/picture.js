@@ -51,13 +51,14 @@ export class Picture {
 
   async load(turned) {
     const key = this.needsPreview ? turned : "file";
+    this.wanted = key;
     try {
       if (!this.addresses.has(key)) {
         const blob = this.needsPreview ? await preview(this.file, turned) : this.file;
         this.addresses.set(key, URL.createObjectURL(blob));
       }
       const address = this.addresses.get(key);
-      if (this.image.src !== address) this.image.src = address;
+      if (this.wanted === key && this.image.src !== address) this.image.src = address;
     } catch {
       this.fail();
     }
