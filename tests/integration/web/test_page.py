@@ -93,7 +93,7 @@ def test_pictures_are_dropped_and_all_models_answer_side_by_side(browser: Browse
         assert card.get_by_role("heading", level=3).inner_text() == "shape.jpg"
         titles = [one.inner_text() for one in card.get_by_role("heading", level=4).all()]
         for title, wanted in zip(titles, ("original (tf)", "FP32", "FP16"), strict=True):
-            assert re.fullmatch(re.escape(wanted) + r"\s*[0-9.]+ ms", title)
+            assert re.fullmatch(re.escape(wanted) + r"\s*[0-9.]+\sms", title)
         lists = card.get_by_role("list").all()
         assert [len(one.get_by_role("listitem").all()) for one in lists] == [5, 5, 5]
         first = page.classify(sample).json["answers"][0]["classes"][0]  # type: ignore[index]
@@ -203,7 +203,8 @@ def test_a_picture_is_turned_as_the_models_saw_it(browser: Browser, page: PageSe
             seen.page.get_by_role("radio", name=profile).check()
             upright = kept[profile]["width"] == 60
             assert upright is (kept[profile]["turned"] or kind == "TIFF")  # Pillow turns TIFF whatever is asked
-            seen.page.wait_for_timeout(300)  # a preview may be on its way
+            turn = str(kept[profile]["turned"]).lower()
+            card.locator(f".frame[data-turned={turn}]").wait_for()  # a preview may be on its way
             box = card.locator(".frame").bounding_box()
             assert box is not None
             assert box["width"] / box["height"] == pytest.approx(60 / 160 if upright else 160 / 60, rel=0.02)

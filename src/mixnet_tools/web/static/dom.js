@@ -22,10 +22,10 @@ function fill(made, attributes, children) {
 
 export const percent = (score) => {
   const value = 100 * score;
-  return value > 0 && value < 0.1 ? "< 0.1 %" : `${value.toFixed(1)} %`;
+  return value > 0 && value < 0.1 ? "<\u00a00.1\u00a0%" : `${value.toFixed(1)}\u00a0%`;
 };
 
-export const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+export const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)}\u00a0ms`;
 
 // Names of classes may have underscores for blanks: a long one may be broken behind them.
 export function breakable(text) {

@@ -16,6 +16,7 @@ export function showModels(about) {
       element("tr", {}, element("th", { scope: "row" }, model.title), element("td", {}, computes), element("td", {}, "–"), element("td", {}, "–")),
     );
   }
+  document.getElementById("models").classList.toggle("single", about.models.length === 1);
   document.getElementById("models-note").textContent = "Median: the time of one picture, without decoding and cropping.";
   document.getElementById("notes").replaceChildren(...about.notes.map((note) => element("li", {}, note)));
   document.getElementById("budget").textContent =

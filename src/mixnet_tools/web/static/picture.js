@@ -5,8 +5,8 @@ import { preview } from "./server.js";
 
 function words(profile, used, percent) {
   if (percent === null) return `Profile ${profile} cannot be used for this picture.`;
-  if (profile === used) return `The models saw ${percent} % of it.`;
-  return `Profile ${profile} would keep ${percent} % of it; the answers are those of profile ${used}.`;
+  if (profile === used) return `The models saw ${percent}\u00a0% of it.`;
+  return `Profile ${profile} would keep ${percent}\u00a0% of it; the answers are those of profile ${used}.`;
 }
 
 export class Picture {
@@ -51,14 +51,17 @@ export class Picture {
 
   async load(turned) {
     const key = this.needsPreview ? turned : "file";
-    this.wanted = key;
+    this.turned = turned; // another profile may be chosen while a preview is on its way
     try {
       if (!this.addresses.has(key)) {
         const blob = this.needsPreview ? await preview(this.file, turned) : this.file;
         this.addresses.set(key, URL.createObjectURL(blob));
       }
       const address = this.addresses.get(key);
-      if (this.wanted === key && this.image.src !== address) this.image.src = address;
+      if (this.turned !== turned) return;
+      if (this.image.src !== address) this.image.src = address;
+      await this.image.decode().catch(() => {}); // an error has an event of its own
+      if (this.turned === turned) this.frame.dataset.turned = turned;
     } catch {
       this.fail();
     }
