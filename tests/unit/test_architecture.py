@@ -17,6 +17,7 @@ PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
 STAGES = ("downloading", "conversion", "accuracy", "quantization")
 HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec"}
+NAMED = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 MOST_LINES = 320
 MOST_MODULES = 13
 MOST_ANY = 40
@@ -148,6 +149,6 @@ def test_the_functions_that_the_document_names_exist() -> None:
     for file, name in named:
         scope: list[ast.stmt] = parsed(PACKAGE / file).body
         for part in name.split("."):
-            found = [node for node in scope if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == part]
+            found = [node for node in scope if isinstance(node, NAMED) and node.name == part]
             assert found, f"{file} has no {name}"
             scope = found[0].body
