@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.files.location import Location
 from tests.support.tensorflow_import import import_tensorflow
 
 
 def open_at(
-    place: str | Path | Location, annotations: str | Path | None = None, first_label: int | None = None
+    place: str | Path | Location,
+    annotations: str | Path | None = None,
+    first_label: int | None = None,
+    **wanted: Any,
 ) -> ImageDataset:
     """The data set at a path or URL."""
     source = place if isinstance(place, Location) else Location.parse(place)
-    return open_dataset(source, Location.parse_optional(annotations), first_label)
+    return open_dataset(source, Wanted(Location.parse_optional(annotations), first_label, **wanted))
 
 
 def name_of(number: int) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
+from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.gate import baseline as baselines
 from mixnet_tools.accuracy.gate.verdict import Verdict, judge
@@ -23,9 +25,12 @@ from mixnet_tools.api.evaluation_task import (
 )
 from mixnet_tools.api.model_files import ModelChoice, ModelFiles
 from mixnet_tools.api.models import PathLike, find_model
+from mixnet_tools.descriptors.imagenet import imagenet_classes
+from mixnet_tools.descriptors.labels import ClassLabel
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import INFERENCE_PRECISIONS, InferencePrecision
+from mixnet_tools.ir.image_input import classes_of, labels_of
 from mixnet_tools.ir.locate import ir_at
 from mixnet_tools.progress import Progress
 
@@ -47,6 +52,7 @@ def evaluate(
     resume: bool = False,
     models_dir: PathLike | Iterable[PathLike] | None = None,
     cluster: str | None = None,
+    split: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure top-1 and top-5 of the IRs of the model ``name`` below ``ir_dir``, the output folder of the conversion.
@@ -54,7 +60,8 @@ def evaluate(
     With ``download_dir``, the folder of the download, the original is measured as well, on the same images.
 
     ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
-    the model), and ``annotations`` their labels, where these are not beside them. ``num_images`` asks for a fixed
+    the model), and ``annotations`` their labels, where these are not beside them. ``split`` is the split to take, such
+    as ``"test"`` (default: the validation split, where names tell splits apart). ``num_images`` asks for a fixed
     subset. ``profile`` says how images are prepared (``omz``: as the model's accuracy-check.yml says). ``precisions``
     are the IRs to measure, such as ``["FP16"]`` (default: those that exist), on OpenVINO's ``device``.
     ``inference_precision`` is what they compute floats in (``f32``, ``bf16``, ``f16``, or ``default`` for what OpenVINO
@@ -79,7 +86,12 @@ def evaluate(
     task = find_task(
         find_model(name, models_dir),
         EvaluationRequest(
-            ImageChoice(Location.parse_optional(source), Location.parse_optional(annotations), num_images=num_images),
+            ImageChoice(
+                Location.parse_optional(source),
+                annotations=Location.parse_optional(annotations),
+                split=split,
+                num_images=num_images,
+            ),
             ModelChoice(
                 ir_dir=Path(ir_dir),
                 download_dir=Path(download_dir or "."),
@@ -124,6 +136,7 @@ def evaluate_ir(
     num_images: int | None = None,
     device: str = "CPU",
     max_bad: int = 0,
+    split: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure top-1 and top-5 of any classifier: the IR ``xml``, with its .bin beside it. No zoo is needed.
@@ -138,7 +151,8 @@ def evaluate_ir(
     fit the preprocessing, :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where
     accuracy-check.yml is wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
     """
-    dataset = open_dataset(Location.parse(images), Location.parse_optional(annotations))
+    wanted = Wanted(Location.parse_optional(annotations), split=split, classes=_classes(Path(xml)))
+    dataset = open_dataset(Location.parse(images), wanted)
     return evaluate_task(
         EvaluationTask(
             Path(xml).stem,
@@ -183,3 +197,12 @@ def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
 
 def _config(path: PathLike) -> AccuracyConfig:
     return load_accuracy_config(Path(path))
+
+
+def _classes(xml: Path) -> ModelClasses | None:
+    """The names of the classes of an IR: its own, or ImageNet's where it has as many."""
+    labels, count = labels_of(xml), classes_of(xml)
+    if labels:
+        return ModelClasses.of([ClassLabel(label) for label in labels], xml.name)
+    known = len(imagenet_classes())
+    return ModelClasses.imagenet("ImageNet's list") if count in (known, known + 1) else None

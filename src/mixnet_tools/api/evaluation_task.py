@@ -11,14 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source, is_bundled, open_dataset
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
+from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.evaluation.evaluation_setup import this_run
 from mixnet_tools.accuracy.evaluation.plan import plan_evaluation
 from mixnet_tools.accuracy.evaluation.speed import measure_speed
 from mixnet_tools.accuracy.predictions.values import Shard
-from mixnet_tools.api.model_files import ModelChoice, ModelFiles, find_model_files, load_runners, read_config
-from mixnet_tools.descriptors.labels import find_labels
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import REFERENCE_SETS, Measurement
+from mixnet_tools.api.model_files import (
+    ModelChoice,
+    ModelFiles,
+    chosen_launchers,
+    find_model_files,
+    load_runners,
+    read_config,
+)
+from mixnet_tools.descriptors.labels import find_labels, read_classes
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
@@ -35,12 +46,14 @@ class ImageChoice:
     """The labelled images to measure on.
 
     ``source`` is a data set in any form that :func:`mixnet_tools.accuracy.datasets.dataset.open_dataset` knows (None:
-    the images that come with the model). ``annotations`` are its labels, and ``first_label`` the number by which it
-    calls its first class, where they are not found out. ``exclude`` names images to leave out, ``real_labels`` is the
-    file of ReaL's labels for ImageNet. ``num_images`` asks for a fixed subset, ``shard`` for a part of what is left.
+    the images that come with the model), and ``split`` its part to take (None: the validation split). ``annotations``
+    are its labels, and ``first_label`` the number by which it calls its first class, where they are not found out.
+    ``exclude`` names images to leave out, ``real_labels`` is the file of ReaL's labels for ImageNet. ``num_images``
+    asks for a fixed subset, ``shard`` for a part of what is left.
     """
 
     source: Location | None = None
+    split: str | None = None
     annotations: Location | None = None
     first_label: int | None = None
     exclude: Path | None = None
@@ -80,8 +93,9 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     where files of the original are missing, :class:`IRError` where an IR is, :class:`DatasetError`,
     :class:`DescriptorError`, and what planning the conversion raises.
     """
-    read_config(descriptor, request.models)  # a fault of it is named before one of the images
-    dataset, reference_images = _find_images(descriptor, request.images)
+    config = read_config(descriptor, request.models)  # a fault of it is named before one of the images
+    measurement = config.measurement(chosen_launchers(descriptor, request.models)[0], request.models.profile)
+    dataset, reference_images = _find_images(descriptor, request.images, model_classes(descriptor, measurement))
     return EvaluationTask(
         descriptor.name,
         find_model_files(descriptor, request.models),
@@ -189,7 +203,22 @@ def pack_models(
     return ClusterTask(plan, tuple(models))
 
 
-def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[ImageDataset, int | None]:
+def model_classes(descriptor: ModelDescriptor, measurement: Measurement) -> ModelClasses | None:
+    """The names of the model's classes: those in its labels.txt, or ImageNet's where accuracy-check.yml names that set.
+
+    None where they are not known. Raises :class:`DescriptorError` where labels.txt cannot be read.
+    """
+    path = find_labels(descriptor.directory)
+    if path is not None:
+        return ModelClasses.of(read_classes(path), path.name, measurement.label_offset)
+    if measurement.dataset_name in REFERENCE_SETS:
+        return ModelClasses.imagenet(measurement.dataset_name)
+    return None
+
+
+def _find_images(
+    descriptor: ModelDescriptor, choice: ImageChoice, classes: ModelClasses | None
+) -> tuple[ImageDataset, int | None]:
     """(the images that were asked for, the size of the references' set where these are of the model's own)."""
     bundled = bundled_source(descriptor.directory)
     source = bundled if choice.source is None else choice.source
@@ -198,11 +227,13 @@ def _find_images(descriptor: ModelDescriptor, choice: ImageChoice) -> tuple[Imag
             f"{descriptor.name} brings no images of its own: say on which to measure it",
             hint="`source`, for example a folder with the ImageNet validation images",
         )
-    dataset = open_dataset(source, choice.annotations, choice.first_label)
+    exclusions = Exclusions(choice.exclude) if choice.exclude else None
+    wanted = Wanted(choice.annotations, choice.first_label, choice.split, classes, exclusions)
+    dataset = open_dataset(source, wanted)
     # A model's references were measured on the set that comes with it; else the set's name tells its size.
     reference_images = dataset.total if is_bundled(source, choice.annotations, bundled) else None
-    if choice.exclude:
-        dataset = exclude(dataset, choice.exclude)
+    if exclusions:
+        dataset = exclude(dataset, exclusions)
     if choice.real_labels:
         dataset = with_real_labels(dataset, choice.real_labels)
     if choice.num_images:

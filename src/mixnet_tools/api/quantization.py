@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.evaluation.comparison import Comparer
 from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     among,
@@ -15,6 +16,7 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     choose,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.api.evaluation_task import model_classes
 from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UsageError
@@ -57,6 +59,7 @@ def quantize(
     source: PathLike | None = None,
     annotations: PathLike | None = None,
     eval_source: PathLike | None = None,
+    split: str | None = None,
     models_dir: PathLike | Iterable[PathLike] | None = None,
     options: QuantizationOptions | None = None,
     progress: Progress | None = None,
@@ -66,7 +69,8 @@ def quantize(
     The result is written to ``<output_dir>/public/<name>/FP16-INT8`` (default of ``output_dir``: ``ir_dir``).
     ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
     Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels
-    of these images. Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
+    of these images. ``split`` is the split to take of both (default: the validation split, where names tell splits
+    apart). Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
     is False.
 
     Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
@@ -81,6 +85,7 @@ def quantize(
         source=Location.parse_optional(source),
         annotations=Location.parse_optional(annotations),
         eval_source=Location.parse_optional(eval_source),
+        split=split,
         options=options or QuantizationOptions(),
         progress=progress or Progress(),
     )
@@ -119,14 +124,16 @@ def quantize_model(
     source: Location | None,
     annotations: Location | None,
     eval_source: Location | None,
+    split: str | None,
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:
     """Quantize the model of ``descriptor``: see :func:`quantize`."""
     plan = plan_quantization(descriptor, ir_dir, output_dir, source, options)
     images, ir = plan.images, plan.source
-    own = annotations if eval_source is None else None
     config = load_accuracy_config(descriptor.accuracy_path)
+    names = model_classes(descriptor, config.measurement("openvino", options.profile))
+    own = Wanted(annotations if eval_source is None else None, split=split, classes=names)
     floats = existing_irs(descriptor, ir_dir, PRECISIONS)
     classes = classes_of(ir.xml)
     found = calibration_images(images, own, classes)
@@ -138,7 +145,9 @@ def quantize_model(
     comparer = None
     dataset = None
     if options.verify or options.max_drop is not None:
-        dataset = found.dataset if eval_source is None else open_dataset(eval_source, annotations)
+        dataset = found.dataset
+        if eval_source is not None:
+            dataset = open_dataset(eval_source, Wanted(annotations, split=split, classes=names))
     if dataset is not None:
         comparer = Comparer(
             config,

@@ -68,6 +68,9 @@ def add_arguments(parser: Parser) -> None:
         help="images to calibrate with, labelled or not: a path, or a URL (default: those that come with the model)",
     )
     images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
+    images.add_argument(
+        "--split", metavar="NAME", help="the split to take, by its name (default: validation, where there are several)"
+    )
     images.add_argument("--annotations", metavar="FILE", help="the labels of the images to measure on")
     images.add_argument(
         "--num_images", type=positive_int, metavar="N", help="measure on N images only: always the same N of a data set"
@@ -226,6 +229,7 @@ def _quantize(
         source=Location.parse_optional(args.source),
         annotations=Location.parse_optional(args.annotations),
         eval_source=Location.parse_optional(args.eval_source),
+        split=args.split,
         options=options,
         progress=progress,
     )

@@ -100,6 +100,18 @@ def classes_of(xml: Path) -> int | None:
         return None
 
 
+def labels_of(xml: Path) -> tuple[str, ...]:
+    """The names of the classes that the IR at ``xml`` carries for OpenVINO's Model API, by class. Nothing where it has
+    none, or cannot be read.
+    """
+    try:
+        model = read_ir(xml)
+        path = ["model_info", "labels"]
+        return tuple(str(model.get_rt_info(path).astype(str)).split()) if model.has_rt_info(path) else ()
+    except (IRError, RuntimeError):
+        return ()
+
+
 def layout_of(node: openvino.Node) -> str:
     """The layout that an input or output names, for example NHWC; empty where it names none."""
     layout = node.get_layout().to_string() if hasattr(node, "get_layout") else ""

@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.datasets.forms import parquet
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.errors import DatasetError
@@ -135,10 +137,10 @@ def _labels() -> tuple[Files, ...]:
 def _open_labelled(place: Place) -> None:
     devkit = place.given / "set/ILSVRC2012_devkit_t12.tar.gz"
     annotations = Location.parse(str(devkit)) if devkit.is_file() else None
-    found = open_dataset(Location.parse(str(place.given / "set")), annotations)
+    found = open_dataset(Location.parse(str(place.given / "set")), Wanted(annotations))
     if annotations is None:
         with_real_labels(found, place.given / "real.json")
-        exclude(found, place.given / "excluded.txt")
+        exclude(found, Exclusions(place.given / "excluded.txt"))
 
 
 def _open(place: Place) -> None:

@@ -75,7 +75,7 @@ def _images_at(place: Location) -> list[ImageToClassify]:
         return [ImageToClassify(str(place), place)]
     path = place.path
     if path.is_dir():
-        names = LocalFolder(place).images()
+        names = list(filter(is_image, LocalFolder(place).tree.files()))
         if not names:
             raise DatasetError(f"{path}: no image in this folder", hint="give images, or a folder with images in it")
         return [ImageToClassify(str(path / name), place / name) for name in names]

@@ -11,12 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE
+from mixnet_tools.accuracy.datasets.account import (
+    NOT_IN_SUBSET,
+    OTHER_SHARD,
+    Accounts,
+    leave_images_out,
+)
 from mixnet_tools.accuracy.datasets.folder import Folder, open_folder
-from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
-from mixnet_tools.accuracy.datasets.forms.image_folder import EXPECTED, has_listed_labels, read_folder
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
+from mixnet_tools.accuracy.datasets.forms.image_folder import EXPECTED, has_listed_labels, list_name, read_folder
 from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles, find_packed_files, packed_file
 from mixnet_tools.accuracy.datasets.image import LabelledImage, with_unique_names
+from mixnet_tools.accuracy.datasets.labels.annotations import ANNOTATION_FILE, annotation_lines
+from mixnet_tools.accuracy.datasets.labels.by_model import labels_of_model
+from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.predictions.values import DatasetForm, Shard
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
@@ -31,9 +39,11 @@ SUBSET_SALT = "mixnet_tools subset 1"
 class ImageDataset:
     """Images in the order in which they are evaluated.
 
-    For ``form``, ``annotations`` and ``class_names`` see :class:`FoundImages`. ``images`` are those to evaluate, and
-    ``total`` counts the images before a subset was taken. ``excluded`` images were left out of both on request.
+    For ``form``, ``annotations``, ``split`` and ``remarks`` see :class:`FoundImages`. ``class_names`` are the names of
+    class folders whose order gives the labels, None where labels come from elsewhere. ``images`` are those to evaluate,
+    and ``total`` counts the images before a subset was taken. ``excluded`` images were left out of both on request.
     ``labels`` says whose labels these are. ``fingerprint`` is the SHA-256 of all names and labels, in order.
+    ``accounts`` tells of every file; the last one counts ``images``. ``classes`` are the model's, where they are known.
     """
 
     source: Location
@@ -48,6 +58,10 @@ class ImageDataset:
     shard: Shard | None = None
     whole: tuple[LabelledImage, ...] | None = None
     """All the images of which ``images`` are one shard. None where they are no shard."""
+    split: str | None = None
+    accounts: Accounts = ()
+    remarks: tuple[str, ...] = ()
+    classes: ModelClasses | None = None
 
     def subset(self, count: int) -> ImageDataset:
         """``count`` of the images (all, where there are no more), in their order.
@@ -56,50 +70,63 @@ class ImageDataset:
         everywhere, and a smaller subset is part of every larger one.
         """
         chosen = {image.name for image in sorted(self.images, key=_subset_key)[:count]}
-        return replace(self, images=tuple(image for image in self.images if image.name in chosen))
+        return self._only(tuple(image for image in self.images if image.name in chosen), NOT_IN_SUBSET)
 
     def take_shard(self, shard: Shard) -> ImageDataset:
         """One of ``shard.count`` consecutive parts of the images, as equal in size as possible."""
         count = len(self.images)
         first, last = ((number * count) // shard.count for number in (shard.number - 1, shard.number))
-        return replace(self, images=self.images[first:last], shard=shard, whole=self.images)
+        return replace(self._only(self.images[first:last], OTHER_SHARD), shard=shard, whole=self.images)
+
+    def _only(self, images: tuple[LabelledImage, ...], reason: str) -> ImageDataset:
+        kept = {image.name for image in images}
+        others = [image.name for image in self.images if image.name not in kept]
+        return replace(self, images=images, accounts=leave_images_out(self.accounts, reason, others))
 
 
-def open_dataset(source: Location, annotations: Location | None = None, first_label: int | None = None) -> ImageDataset:
-    """Find out what ``source`` is, and list its images.
+def open_dataset(source: Location, wanted: Wanted | None = None) -> ImageDataset:
+    """Find out what ``source`` is, and list its images. Every file in it is accounted for.
 
-    For ``annotations`` and ``first_label`` see :class:`GivenLabels`. Raises :class:`DatasetError` where the source is
-    missing, empty or in no known form, and where labels are missing, malformed or do not fit the images;
-    :class:`MissingDependency` where a package that the form needs is not installed, :class:`UsageError` for a URL that
-    no package knows.
+    Where the data set names its classes and the model's are known (``wanted.classes``), labels are found by name.
+
+    Raises :class:`DatasetError` where the source is missing, empty or in no known form, where images would be left out
+    without a reason, where it is not clear which split is meant, and where labels are missing, malformed or do not fit
+    the images or the model; :class:`MissingDependency` where a package that the form needs is not installed,
+    :class:`UsageError` for a URL that no package knows.
     """
-    labels = GivenLabels(annotations, first_label)
-    found = recognize(source, labels)
-    listed = found.read(labels) if isinstance(found, PackedFiles) else read_folder(found, labels)
-    images = with_unique_names(listed.images)
+    wanted = wanted or Wanted()
+    found = recognize(source, wanted)
+    listed = found.read(wanted) if isinstance(found, PackedFiles) else read_folder(found, wanted)
+    by_model = labels_of_model(listed, wanted.classes, source)
+    images = with_unique_names(by_model.images)
     return ImageDataset(
         source,
         listed.form,
         listed.annotations,
-        listed.class_names,
+        by_model.class_names,
         images,
         total=len(images),
         fingerprint=fingerprint_of(images),
+        split=listed.split,
+        accounts=listed.accounts,
+        remarks=(*listed.remarks, *by_model.remarks),
+        classes=wanted.classes,
     )
 
 
-def recognize(source: Location, labels: GivenLabels) -> PackedFiles | Folder:
+def recognize(source: Location, wanted: Wanted) -> PackedFiles | Folder:
     """What ``source`` is: files that hold many images each, or a folder of image files.
 
-    Raises :class:`DatasetError` where it is neither, or where ``source`` or annotations are missing.
+    Raises :class:`DatasetError` where it is neither, where it is not clear which files are meant, or where ``source``
+    or annotations are missing.
     """
     if not source.is_remote and not source.path.exists():
         raise DatasetError(f"{source}: no such file or folder: {EXPECTED}", hint="give the images as `source`")
-    given = labels.annotations
+    given = wanted.annotations
     if given is not None and not given.is_remote and not given.path.is_file():
         raise DatasetError(f"{given}: no such annotation file", hint="give a file of 'name label' lines")
     # A server need not say what is a file: its name does.
-    one = packed_file(source) if source.is_remote or source.path.is_file() else None
+    one = packed_file(source, wanted) if source.is_remote or source.path.is_file() else None
     if one is not None:
         return one
     if not source.is_remote and not source.path.is_dir():
@@ -111,8 +138,21 @@ def recognize(source: Location, labels: GivenLabels) -> PackedFiles | Folder:
             hint="give the folder without a query, or the URL of a single file",
         )
     folder = open_folder(source)
-    packed = None if has_listed_labels(folder, labels) else find_packed_files(folder)
-    return packed or folder
+    if has_listed_labels(folder, wanted) and not _lists_packed_images(folder, wanted):
+        return folder
+    return find_packed_files(folder, wanted) or folder
+
+
+def _lists_packed_images(folder: Folder, wanted: Wanted) -> bool:
+    """Whether a list of labels in ``folder`` is one of what lies in its tar: images that it names are not there."""
+    if folder.location.is_remote or wanted.annotations is not None:
+        return False
+    first = next(annotation_lines(folder.location / list_name(wanted)), None)
+    return (
+        first is not None
+        and not folder.may_have(first[1])
+        and any(name.endswith(".tar") for name in folder.tree.folders[""])
+    )
 
 
 def fingerprint_of(images: Sequence[LabelledImage]) -> str:

@@ -5,44 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mixnet_tools.accuracy.datasets.account import EXCLUDED, leave_images_out
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, fingerprint_of
-from mixnet_tools.accuracy.datasets.image import LabelledImage
-from mixnet_tools.accuracy.datasets.imagenet_devkit import validation_number
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
+from mixnet_tools.accuracy.datasets.image import LabelledImage, validation_number
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files import bounded, strict_json
 
+NO_REAL_LABEL = "no ReaL label"
 _MAX_BYTES = 64 << 20
 """The largest file that is read. ReaL's labels of ImageNet have 0.5 MB."""
 
 
-def exclude(dataset: ImageDataset, path: Path) -> ImageDataset:
-    """``dataset`` without the images that the file ``path`` names.
+def exclude(dataset: ImageDataset, exclusions: Exclusions) -> ImageDataset:
+    """``dataset`` without the images that ``exclusions`` name.
 
-    A line is the name of an image, with or without folders, or the number of one of ImageNet's validation images (the
-    devkit lists 1,762 that are not to be counted). ``#`` begins a comment.
-
-    Raises :class:`DatasetError` where the file cannot be read, or a line names no image of ``dataset``.
+    Raises :class:`DatasetError` where a line names no image of ``dataset``.
     """
-    try:
-        lines = bounded.read_given(path, _MAX_BYTES).decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    wanted = {text: number for number, line in enumerate(lines, 1) if (text := line.partition("#")[0].strip())}
-    kept, used = [], set()
-    for image in dataset.images:
-        number = validation_number(image.name)
-        keys = {image.name, image.bare_name, *([str(number)] if number is not None else [])} & wanted.keys()
-        used |= keys
-        if not keys:
-            kept.append(image)
-    unknown = sorted(wanted.keys() - used, key=lambda text: wanted[text])
-    if unknown:
-        raise DatasetError(
-            f"{path}: line {wanted[unknown[0]]}: {unknown[0]!r} is no image of {dataset.source}"
-            + (f" (nor are {len(unknown) - 1} further lines)" if len(unknown) > 1 else ""),
-            hint="a line is a name, or the number of an image called ..._val_00000001.JPEG",
-        )
-    return _with_images(dataset, kept)
+    kept = [image for image in dataset.images if not exclusions.names(image.name)]
+    exclusions.require_all_met(dataset.source)
+    return _with_images(dataset, kept, EXCLUDED)
 
 
 def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
@@ -69,7 +51,7 @@ def with_real_labels(dataset: ImageDataset, path: Path) -> ImageDataset:
         accepted = labels[number - 1]
         if accepted:
             kept.append(replace(image, accepted=accepted))
-    return replace(_with_images(dataset, kept), labels="ReaL")
+    return replace(_with_images(dataset, kept, NO_REAL_LABEL), labels="ReaL")
 
 
 def _class(value: object) -> int:
@@ -78,12 +60,14 @@ def _class(value: object) -> int:
     return value
 
 
-def _with_images(dataset: ImageDataset, kept: list[LabelledImage]) -> ImageDataset:
-    left_out = len(dataset.images) - len(kept)
+def _with_images(dataset: ImageDataset, kept: list[LabelledImage], reason: str) -> ImageDataset:
+    names = {image.name for image in kept}
+    left_out = [image.name for image in dataset.images if image.name not in names]
     return replace(
         dataset,
         images=tuple(kept),
         total=len(kept),
-        excluded=dataset.excluded + left_out,
+        excluded=dataset.excluded + len(left_out),
         fingerprint=fingerprint_of(kept),
+        accounts=leave_images_out(dataset.accounts, reason, left_out),
     )

@@ -6,19 +6,77 @@ is needed (:mod:`.image_bytes`). Nothing is unpacked or copied.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from mixnet_tools.files.location import Location
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".jif"})
+IMAGE_SUFFIXES = JPEG_SUFFIXES | {
+    ".png",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+}
 """What counts as an image by its name, in folders and tars. An annotation file may name any file."""
+
+UNREADABLE_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".hdp", ".qoi", ".flif"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".psd", ".tga", ".pcx", ".exr", ".hdr"),
+        *(".eps", ".svg", ".ras", ".xbm", ".xpm", ".dcm"),
+    }
+)
+"""Images of formats that are not decoded."""
+
+_HIDDEN = frozenset(
+    {
+        *("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"),
+        *("Thumbs.db", "thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini"),
+    }
+)
+"""What operating systems leave in folders and archives; names that begin with a dot are hidden too."""
+
+
+_NUMBER = re.compile(r"(?:^|[_/])val_(\d{8})(?=[._])")
+
+
+def validation_number(name: str) -> int | None:
+    """The number, from 1, in the name of one of ImageNet's validation images.
+
+    >>> validation_number("n01440764/ILSVRC2012_val_00000293.JPEG"), validation_number("cat.jpg")
+    (293, None)
+    """
+    match = _NUMBER.search(name)
+    return int(match[1]) if match else None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name (without folders) is no part of a data set."""
+    return name.startswith(".") or name in _HIDDEN
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a name, with its dot and in lower case; nothing where it has none."""
+    stem, dot, suffix = name.rpartition(".")
+    return f".{suffix.lower()}" if dot and "/" not in suffix and stem and not stem.endswith("/") else ""
 
 
 def is_image(name: str) -> bool:
     """Whether a file of this name is an image that is not hidden."""
-    path = PurePosixPath(name)
-    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
+    return suffix_of(name) in IMAGE_SUFFIXES and not is_hidden(name.rpartition("/")[2])
+
+
+def looks_like_image(name: str) -> bool:
+    """Whether a file of this name is an image, of a format that is decoded or of another."""
+    return is_image(name) or suffix_of(name) in UNREADABLE_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -159,5 +159,7 @@ def finished(plan: EvaluationPlan, found: Predictions, timing: Timing, *notes: s
     earlier = (f"{plan.done} of the images were measured by an earlier run",) if plan.done else ()
     if plan.resumed and plan.resumed.seal is None:
         remarks.append(without_digests(plan.resumed))
-    report = summarize(plan.setup, found, timing, (*remarks, *earlier, *notes), plan.runs)
+    classes = plan.dataset.classes
+    names = tuple(one[0] for one in classes.names) if classes else ()
+    report = summarize(plan.setup, found, timing, (*remarks, *earlier, *notes), plan.runs, names)
     return Evaluation(plan.setup, found, report)

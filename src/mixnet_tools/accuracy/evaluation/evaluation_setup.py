@@ -43,6 +43,9 @@ def make_setup(
         fingerprint=dataset.fingerprint,
         chosen=len(chosen),
         chosen_fingerprint=fingerprint_of(chosen),
+        split=dataset.split,
+        accounts=dataset.accounts,
+        remarks=dataset.remarks,
     )
     own = dataset.labels == "own"
     setups = tuple(

@@ -14,11 +14,10 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, recognize
-from mixnet_tools.accuracy.datasets.folder import Folder
-from mixnet_tools.accuracy.datasets.forms.base import GivenLabels
-from mixnet_tools.accuracy.datasets.forms.image_folder import find_annotations
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
+from mixnet_tools.accuracy.datasets.forms.image_folder import Part, find_labels, has_listed_labels, part_of
 from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
-from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
+from mixnet_tools.accuracy.datasets.image import LabelledImage, looks_like_image
 from mixnet_tools.accuracy.evaluation.batch_loader import batches
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
@@ -41,31 +40,43 @@ class CalibrationImages:
     dataset: ImageDataset | None
 
 
-def calibration_images(
-    source: Location, annotations: Location | None = None, classes: int | None = None
-) -> CalibrationImages:
+def calibration_images(source: Location, wanted: Wanted | None = None, classes: int | None = None) -> CalibrationImages:
     """The images of ``source``: a labelled data set in any form, or a folder of images without labels.
 
-    A folder without a file of labels has none, unless its images lie in as many subfolders as the model has ``classes``
-    (or one less: background), or in any number where ``classes`` is None. Labels that are broken are labels.
+    A folder without a file of labels has none, unless its images lie in subfolders that are called as classes of the
+    model, or in as many as the model has ``classes`` (or one less: background), or in any number where ``classes`` is
+    None. Labels that are broken are labels. Of several splits, one is taken as for a measurement.
 
     Raises :class:`DatasetError` where there are no images, and what opening a data set raises.
     """
-    found = recognize(source, GivenLabels(annotations))
-    if annotations is not None or isinstance(found, PackedFiles) or _has_labels(found, classes):
-        dataset = open_dataset(source, annotations)
-        return CalibrationImages(dataset.images, dataset)
-    names = sorted(found.images(), key=PurePosixPath)
+    wanted = wanted or Wanted()
+    found = recognize(source, wanted)
+    if isinstance(found, PackedFiles) or wanted.annotations is not None or has_listed_labels(found, wanted):
+        return _labelled(source, wanted)
+    part = part_of(found, wanted)
+    if _has_labels(part, wanted, classes):
+        return _labelled(source, wanted)
+    names = sorted(part.images(), key=PurePosixPath)
     if not names:
         raise DatasetError(f"{source}: no images here", hint="give images of the model's kind as `source`")
-    return CalibrationImages(tuple(LabelledImage(name, source / name, 0) for name in names), None)
+    part.account(names, None, wanted)  # an image that is not among them is an error
+    folder = part.folder.location
+    return CalibrationImages(tuple(LabelledImage(name, folder / name, 0) for name in names), None)
 
 
-def _has_labels(folder: Folder, classes: int | None) -> bool:
-    if find_annotations(folder) is not None:
+def _labelled(source: Location, wanted: Wanted) -> CalibrationImages:
+    dataset = open_dataset(source, wanted)
+    return CalibrationImages(dataset.images, dataset)
+
+
+def _has_labels(part: Part, wanted: Wanted, classes: int | None) -> bool:
+    if find_labels(part, wanted) is not None:
         return True
-    loose = any(map(is_image, folder.files()))
-    return not loose and (classes is None or len(folder.subfolders()) in (classes, classes - 1))
+    tree = part.folder.tree
+    if any(map(looks_like_image, tree.folders[""])):
+        return False
+    folders = tree.subfolders()
+    return any(map(wanted.is_class, folders)) or classes is None or len(folders) in (classes, classes - 1)
 
 
 def choose(images: Sequence[LabelledImage], count: int, seed: int, where: str) -> tuple[LabelledImage, ...]:

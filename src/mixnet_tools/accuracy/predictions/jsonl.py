@@ -125,7 +125,7 @@ def same_setup(one: Setup, other: Setup) -> str | None:
     told = all(any(tested.inference_precision for tested in setup.models) for setup in (one, other))
 
     def plain(setup: Setup) -> Setup:
-        data = replace(setup.dataset, source="", annotations=None, evaluated=0)
+        data = replace(setup.dataset, source="", annotations=None, evaluated=0, split=None, accounts=(), remarks=())
         models = tuple(
             replace(tested, integrity=None, inference_precision=tested.inference_precision if told else None)
             for tested in setup.models

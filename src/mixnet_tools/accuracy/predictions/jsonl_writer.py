@@ -31,6 +31,7 @@ class PredictionsWriter:
         """
         self._path, self._labels = path, [tested.label for tested in setup.models]
         self._order, self._run = list(resumed.order) if resumed else [], run
+        self._failed = False
         self.disorder: str | None = None
         """Why :meth:`put_in_order` failed, for people; None where it did not."""
         expected = resumed.size if resumed else 0
@@ -54,11 +55,14 @@ class PredictionsWriter:
                 self._seal: bytes | None = b""
                 header = self._write({"kind": KIND, "schema": SCHEMA, **SETUP.dump_python(setup, mode="json")})
                 self._seal = header
+                self.flush()
             else:
                 self._seal = resumed.seal
-                os.ftruncate(self._stream.fileno(), resumed.whole_bytes)
+                with self._writing():
+                    os.ftruncate(self._stream.fileno(), resumed.whole_bytes)
         except BaseException:
-            self._stream.close()
+            with contextlib.suppress(OSError):
+                self._stream.close()
             raise
 
     def image(
@@ -81,8 +85,12 @@ class PredictionsWriter:
         self._order.append(image.name)
 
     def flush(self) -> None:
-        """Hand all lines to the operating system, so that they survive the end of this process."""
-        self._stream.flush()
+        """Hand all lines to the operating system, so that they survive the end of this process.
+
+        Raises :class:`OutputError` that names the file where the disk is full; so do the other methods.
+        """
+        with self._writing():
+            self._stream.flush()
 
     def put_in_order(self, names: Sequence[str]) -> None:
         """Put the images into the order of ``names``, which are all images of the file: whole, or not at all.
@@ -105,7 +113,23 @@ class PredictionsWriter:
 
     def close(self) -> None:
         """Close the file, and unlock it."""
-        self._stream.close()
+        if self._failed:  # it was told already; what has not been written is measured again
+            with contextlib.suppress(OSError):
+                self._stream.close()
+            return
+        with self._writing():
+            self._stream.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failed = True
+            raise OutputError(
+                f"{self._path}: cannot be written: {error.strerror or error}",
+                hint="make room for it; then `resume=True` measures what is not in it yet",
+            ) from error
 
     def _rewrite(self, names: Sequence[str]) -> None:
         with atomic.replacing(self._path) as sorted_, self._path.open("rb") as stream:
@@ -131,11 +155,12 @@ class PredictionsWriter:
     def _write(self, record: dict[str, Any]) -> bytes:
         """Append a line with its digest. Returns what the digests of further lines begin with, if it is the first."""
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        if self._seal is None:
+        digest = ""
+        if self._seal is not None:
+            digest = line_digest(self._seal, text.encode("utf-8", "surrogateescape"))
+            text = f'{text[:-1]},"digest":"{digest}"}}'
+        with self._writing():
             self._stream.write(text + "\n")
-            return b""
-        digest = line_digest(self._seal, text.encode("utf-8", "surrogateescape"))
-        self._stream.write(f'{text[:-1]},"digest":"{digest}"}}\n')
         return digest.encode()
 
 

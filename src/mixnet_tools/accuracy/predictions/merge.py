@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mixnet_tools.accuracy.datasets.account import OTHER_SHARD, use_images_again
 from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
@@ -31,7 +32,9 @@ def merge(paths: Sequence[Path], run: Run | None = None) -> Evaluation:
             raise EvaluationError(f"{first.path} and {other.path} are not of one evaluation: {difference}")
     ordered = _in_order(files)
     planned = sum(file.setup.dataset.evaluated for file in ordered)
-    setup = replace(first.setup, dataset=replace(first.setup.dataset, evaluated=planned), shard=None)
+    accounts = use_images_again(first.setup.dataset.accounts, OTHER_SHARD)
+    dataset = replace(first.setup.dataset, evaluated=planned, accounts=accounts)
+    setup = replace(first.setup, dataset=dataset, shard=None)
     if planned != setup.dataset.chosen:
         raise EvaluationError(f"the shards hold {planned} images, but {setup.dataset.chosen} are in the whole")
     builder = PredictionsBuilder(planned, len(setup.models))

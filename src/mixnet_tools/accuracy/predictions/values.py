@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from mixnet_tools.accuracy.datasets.account import Accounts
 from mixnet_tools.accuracy.launchers.base import Digest, label_of
 from mixnet_tools.accuracy.metrics.topk import TOP, Floats, Integers, ranks
 from mixnet_tools.inference.machine import Machine
@@ -30,7 +31,8 @@ class DatasetSummary:
     which the references were measured, None where it is not known. ``excluded`` counts images that were left out on
     request. ``labels`` says whose labels count. ``fingerprint`` is the SHA-256 of all names and labels in order, in
     lower-case hex. ``chosen`` counts the images of a subset before a shard was taken from it, and
-    ``chosen_fingerprint`` is the fingerprint of these.
+    ``chosen_fingerprint`` is the fingerprint of these. ``split`` is the split that was taken, None where names say
+    none. ``accounts`` tells of every file; the last one counts images. ``remarks`` are for people.
     """
 
     name: str
@@ -46,6 +48,9 @@ class DatasetSummary:
     fingerprint: str = ""
     chosen: int = 0
     chosen_fingerprint: str = ""
+    split: str | None = None
+    accounts: Accounts = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ def _section(report: AccuracyReport, verdict: Verdict) -> str:
     lines += [f"- note: {escape(note)}" for note in (*report.notes, *verdict.notes)]
     data = report.dataset
     lines += ["", f"profile `{report.profile}`, {data.evaluated} of {data.total} images, {report.seconds:.1f} s", ""]
+    lines += [f"- split {escape(data.split)}"] if data.split else []
+    lines += [f"- {escape(account.text())}" for account in data.accounts]
+    lines += [""] if data.accounts else []
     for run in report.runs:
         command = f": {code(run.command)}" if run.command else ""
         lines += [f"- {run.work} {run.started} on {escape(run.machine.describe())}{command}"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from mixnet_tools.accuracy.datasets.account import UNDECODABLE, leave_images_out
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.metrics.calibration_error import calibration_error
+from mixnet_tools.accuracy.metrics.label_orders import likely_order
 from mixnet_tools.accuracy.metrics.mcnemar import mcnemar
 from mixnet_tools.accuracy.metrics.per_class import confusions, first_labels, per_class
 from mixnet_tools.accuracy.metrics.topk import agreement, is_near_chance, top_k
@@ -27,24 +29,33 @@ DIFFERING = 50
 
 
 def summarize(
-    setup: Setup, predictions: Predictions, timing: Timing, notes: tuple[str, ...] = (), runs: tuple[Run, ...] = ()
+    setup: Setup,
+    predictions: Predictions,
+    timing: Timing,
+    notes: tuple[str, ...] = (),
+    runs: tuple[Run, ...] = (),
+    class_names: Sequence[str] = (),
 ) -> AccuracyReport:
     """Compute the report on ``predictions``; ``notes`` are further remarks for it, and ``runs`` measured the images.
+
+    ``class_names`` are the names of the model's classes by label, where they are known.
 
     Raises :class:`DatasetError` where no image was measured.
     """
     if not predictions.names:
         raise DatasetError(f"{setup.dataset.source}: none of the images could be measured")
     results = tuple(_result(setup, predictions, index) for index in range(len(setup.models)))
+    doubts = _doubts(setup, predictions, results, class_names)
+    accounts = leave_images_out(setup.dataset.accounts, UNDECODABLE, [one.name for one in predictions.bad])
     return AccuracyReport(
         model=setup.model,
         profile=setup.profile,
         classes=setup.classes,
-        dataset=replace(setup.dataset, evaluated=len(predictions.names)),
+        dataset=replace(setup.dataset, evaluated=len(predictions.names), accounts=accounts),
         results=results,
         versions=setup.versions,
         seconds=timing.seconds,
-        notes=(*notes, *_notes(setup, predictions), *(note for one in results for note in _chance(one, setup.classes))),
+        notes=(*setup.dataset.remarks, *notes, *_notes(setup, predictions), *doubts),
         bad_images=predictions.bad,
         odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.image_notes),
         timing=timing,
@@ -112,9 +123,21 @@ def _notes(setup: Setup, predictions: Predictions) -> Iterator[str]:
         yield f"no reference is known for the profile {setup.profile}: there is nothing to judge these figures by"
 
 
-def _chance(result: ModelResult, classes: int) -> Iterator[str]:
-    if is_near_chance(result.top1, classes):
-        yield (
-            f"{result.label}: top-1 {result.top1.percent:.2f} % is what guessing among {classes} classes gives: do the "
-            "labels count classes in the model's order? (ImageNet: sorted WordNet ids from 0, not the devkit's ids)"
-        )
+def _doubts(
+    setup: Setup, predictions: Predictions, results: Sequence[ModelResult], names: Sequence[str]
+) -> Iterator[str]:
+    """Remarks on models whose answers would be right if labels counted in another order, or are as good as guesses."""
+    labels, offset = first_labels(predictions.accepted), setup.dataset.label_offset
+    for result, answers in zip(results, predictions.answers, strict=True):
+        found = likely_order(answers.first, labels, setup.classes, offset, names)
+        if found is not None:
+            yield (
+                f"{result.label}: top-1 would be {100 * found.correct / result.top1.total:.2f} % instead of "
+                f"{result.top1.percent:.2f} % if labels counted {found.order.name}: do they?"
+            )
+        elif is_near_chance(result.top1, setup.classes):
+            yield (
+                f"{result.label}: top-1 {result.top1.percent:.2f} % is what guessing among {setup.classes} classes "
+                "gives: do the labels count classes in the model's order? (ImageNet: sorted WordNet ids from 0, not "
+                "the devkit's ids)"
+            )

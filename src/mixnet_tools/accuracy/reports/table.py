@@ -21,6 +21,8 @@ def provenance(report: AccuracyReport) -> str:
     counted = f"{data.evaluated}" if data.evaluated == data.total else f"{data.evaluated} of {data.total}"
     lines = [
         f"{report.model}: profile {report.profile}, {counted} images of {data.source}, {report.classes} classes",
+        *([f"  split {data.split}"] if data.split else []),
+        *(f"  {account.text()}" for account in data.accounts),
         *(f"  {result.label}: {'; '.join(result.preprocessing)}" for result in report.results),
         *(f"  {result.label}: {_statistics(result)}" for result in report.results),
         f"  mixnet_tools {versions.mixnet_tools}, {software}",

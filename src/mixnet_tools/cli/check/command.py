@@ -158,6 +158,9 @@ def _add_images(parser: Parser) -> None:
         help="labels, or ILSVRC2012_devkit_t12.tar.gz (default: val.txt in DATASET or beside it; the devkit beside it)",
     )
     data.add_argument(
+        "--split", metavar="NAME", help="the split to take, by its name (default: validation, where there are several)"
+    )
+    data.add_argument(
         "--first_label",
         type=int,
         choices=(0, 1),
@@ -229,6 +232,7 @@ def _request(args: argparse.Namespace) -> EvaluationRequest:
     return EvaluationRequest(
         ImageChoice(
             source=Location.parse_optional(args.source),
+            split=args.split,
             annotations=Location.parse_optional(args.annotations),
             first_label=args.first_label,
             exclude=args.exclude,

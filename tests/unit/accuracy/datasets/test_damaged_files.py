@@ -14,13 +14,14 @@ import pytest
 
 from mixnet_tools.accuracy.datasets.filters import with_real_labels
 from mixnet_tools.accuracy.datasets.folder import LocalFolder
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.forms.packed_files import find_packed_files, packed_file
 from mixnet_tools.accuracy.datasets.forms.parquet import parquet_images
 from mixnet_tools.accuracy.datasets.forms.tar import members
 from mixnet_tools.accuracy.datasets.forms.tfrecord import tfrecords
 from mixnet_tools.accuracy.datasets.image import Cell
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.datasets.imagenet_devkit import devkit_labels
+from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import devkit_labels
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support import forms
@@ -83,12 +84,12 @@ def test_a_missing_file_is_noticed_by_its_number(tmp_path: Path) -> None:
     for number in (0, 2):
         (tmp_path / f"validation-{number:05}-of-00003").write_bytes(b"x")
     with pytest.raises(DatasetError, match="1 of 3 files of 'validation' are missing, the first is number 1"):
-        find_packed_files(LocalFolder(Location(tmp_path)))
+        find_packed_files(LocalFolder(Location(tmp_path)), Wanted())
     (tmp_path / "validation-00001-of-00003").write_bytes(b"x")
-    found = find_packed_files(LocalFolder(Location(tmp_path)))
+    found = find_packed_files(LocalFolder(Location(tmp_path)), Wanted())
     assert found is not None
     assert len(found.files) == 3
-    single = packed_file(Location(tmp_path / "validation-00001-of-00003"))
+    single = packed_file(Location(tmp_path / "validation-00001-of-00003"), Wanted())
     assert single is not None
     assert len(single.files) == 1
 
@@ -113,7 +114,7 @@ def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
         parquet_images([Location(file)], 0)
 
     file.write_bytes(whole)
-    last = parquet_images([Location(file)], 0)[-1]
+    last = parquet_images([Location(file)], 0)[0][-1]
     column = parquet.ParquetFile(file).metadata.row_group(0).column(0)
     assert column.path_in_schema == "image.bytes"
     file.write_bytes(damaged(whole, column.dictionary_page_offset or column.data_page_offset))
@@ -124,7 +125,7 @@ def test_a_damaged_row_group_is_named_with_its_file(tmp_path: Path) -> None:
 def test_a_parquet_file_with_fewer_images_than_labels_names_the_row(tmp_path: Path) -> None:
     folder = forms.write_parquet(tmp_path / "set", [(b"x" * 50, number) for number in range(14)])
     file = Location(folder / "validation-00000-of-00002.parquet")
-    beyond = replace(parquet_images([file], 0)[0], part=Cell(0, 7))
+    beyond = replace(parquet_images([file], 0)[0][0], part=Cell(0, 7))
     with pytest.raises(DatasetError, match="row 7 of group 0: holds no bytes of an image"):
         open_image(beyond)
 

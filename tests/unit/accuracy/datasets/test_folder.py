@@ -33,10 +33,14 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
 
 
 def test_a_folder_is_listed_in_one_order(folder: Folder) -> None:
-    assert folder.files() == [".hidden.jpg", "notes.txt", "top.JPG"]
-    assert folder.subfolders() == ["a-c", "b"]
-    assert folder.images("b") == ["b/10.png", "b/2.png", "b/in/1.png"]
-    assert folder.images() == ["top.JPG", ".git/y.jpg", "a-c/x.gif", *folder.images("b")]
+    tree = folder.tree
+    assert list(tree.files()) == [
+        "notes.txt", "top.JPG", "a-c/x.gif", "b/10.png", "b/2.png", "b/z.txt", "b/in/1.png",
+    ]  # fmt: skip
+    assert tree.subfolders() == ("a-c", "b")
+    assert list(folder.below("b").tree.files()) == ["10.png", "2.png", "z.txt", "in/1.png"]
+    assert dict(tree.left) == {".hidden.jpg": "hidden", ".git/": "hidden"}
+    assert tree.image_folders == ("", "a-c", "b", "b/in")
     assert (folder.has_file("b/z.txt"), folder.has_file("b/gone")) == (True, False)
     assert folder.may_have("b/in/1.png")
 

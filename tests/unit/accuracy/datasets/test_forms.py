@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.datasets.forms.parquet import read_cell
 from mixnet_tools.accuracy.datasets.image import Cell
@@ -241,7 +242,7 @@ def test_a_list_of_exclusions_has_names_and_numbers(tmp_path: Path) -> None:
     dataset = forms.open_at(forms.write_flat(tmp_path / "flat", IMAGES))
     listed = tmp_path / "blacklist.txt"
     listed.write_text(f"# do not count\n3\n{forms.name_of(7)}\n\n24 # the last\n")
-    left = exclude(dataset, listed)
+    left = exclude(dataset, Exclusions(listed))
     assert (left.total, left.excluded, len(left.images)) == (21, 3, 21)
     assert {image.name for image in dataset.images} - {image.name for image in left.images} == {
         forms.name_of(number) for number in (3, 7, 24)
@@ -249,7 +250,7 @@ def test_a_list_of_exclusions_has_names_and_numbers(tmp_path: Path) -> None:
     assert left.fingerprint != dataset.fingerprint
     listed.write_text("3\n25\nx.jpg\n")
     with pytest.raises(DatasetError, match=r"blacklist\.txt: line 2: '25' is no image of .*nor are 1 further lines"):
-        exclude(dataset, listed)
+        exclude(dataset, Exclusions(listed))
 
 
 def test_real_labels_accept_several_classes_and_leave_out_images_without_any(tmp_path: Path) -> None:

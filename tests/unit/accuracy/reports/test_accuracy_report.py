@@ -33,6 +33,9 @@ def test_json_carries_all_that_the_figures_stand_on() -> None:
         "fingerprint": "",
         "chosen": 0,
         "chosen_fingerprint": "",
+        "split": None,
+        "accounts": [],
+        "remarks": [],
     }
     original, converted = plain["results"]
     assert original["precision"] is None

@@ -1,14 +1,28 @@
-"""Folders of image files, with labels from an annotation file, from ImageNet's devkit, or by subfolder."""
+"""Folders of image files, with labels from a list, from ImageNet's devkit, from Kaggle's solution, or by subfolder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE, annotation_lines, listed_labels
+from mixnet_tools.accuracy.datasets.account import (
+    NO_LABEL,
+    OTHER_SPLIT,
+    FileAccount,
+    settle,
+)
 from mixnet_tools.accuracy.datasets.folder import Folder, parent_folder
-from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
-from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image
-from mixnet_tools.accuracy.datasets.imagenet_devkit import is_devkit, labels_by_number
+from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
+from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image, looks_like_image, validation_number
+from mixnet_tools.accuracy.datasets.labels.annotations import (
+    ANNOTATION_FILE,
+    annotation_lines,
+    label_numbers,
+    listed_labels,
+)
+from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import find_devkit, is_devkit, labels_by_number
+from mixnet_tools.accuracy.datasets.labels.kaggle import find_solution, is_solution, solution_labels
+from mixnet_tools.accuracy.datasets.splits import Chosen, choose, is_of_split, plain_split, split_folders, split_of
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
@@ -20,61 +34,275 @@ EXPECTED = (
 """What is expected of a source, for messages."""
 
 
-def has_listed_labels(folder: Folder, labels: GivenLabels) -> bool:
-    """Whether a file lists the labels of images in ``folder``. Then other files in it do not count."""
-    given = labels.annotations
-    return (given is not None and not is_devkit(given)) or folder.has_file(ANNOTATION_FILE)
+@dataclass(frozen=True)
+class Part:
+    """The part of the folder ``whole`` that is one data set: what lies in its folder ``name`` (``""``: all of it).
+
+    ``inside`` are folders of ``name`` to which it is restricted (none: it is not), ``others`` are those of other
+    splits. All are relative to ``whole``.
+    """
+
+    whole: Folder
+    name: str
+    inside: tuple[str, ...]
+    others: tuple[str, ...]
+    chosen: Chosen
+
+    @property
+    def folder(self) -> Folder:
+        """The folder that the names of images are relative to."""
+        return self.whole.below(self.name)
+
+    def images(self) -> list[str]:
+        """The names of its images, relative to :attr:`folder`."""
+        prefix = f"{self.name}/" if self.name else ""
+        inside = tuple(f"{one}/" for one in self.inside)
+        return [
+            name
+            for name in self.folder.tree.files()
+            if is_image(name) and (not inside or (prefix + name).startswith(inside))
+        ]
+
+    def account(
+        self, used: Collection[str], labels: Location | None, wanted: Wanted, *, given: bool = False
+    ) -> FileAccount:
+        """The account of all files of ``whole``, where ``used`` are the images, relative to :attr:`folder`.
+
+        ``labels`` is the file that the labels came from. Where the caller has ``given`` it, images that it does not
+        name are left out. Raises what :func:`settle` does.
+        """
+        tree = self.whole.listed
+        if tree is None:
+            return FileAccount("files", len(used) + (labels is not None), len(used), int(labels is not None))
+        prefix = f"{self.name}/" if self.name else ""
+        every = {prefix + name for name in used} if prefix else frozenset(used)
+        splits = {plain_split(folder) for folder in {name.rpartition("/")[0] for name in every}}
+        others = tuple(f"{one}/" for one in self.others)
+
+        def rule(name: str) -> str | None:
+            split = plain_split(name.rpartition("/")[0])
+            if name.startswith(others) or (split is not None and split not in splits):
+                return OTHER_SPLIT
+            return NO_LABEL if given and is_image(name) else None
+
+        hint = f"list them too; or measure the listed ones only: `annotations={labels}`" if labels and not given else ""
+        files = list(tree.files())
+        unlisted = sorted(every.difference(files))  # hidden ones that a list names
+        return settle(
+            "files",
+            str(self.whole.location),
+            [*files, *unlisted],
+            used=every,
+            labels=_names_of(self.whole.location, labels),
+            rule=rule,
+            known=tree.left,
+            exclusions=wanted.exclusions,
+            hint=hint,
+        )
 
 
-def find_annotations(folder: Folder) -> Location | None:
-    """The file of labels in ``folder``, or beside it where it names images of ``folder``; None where there is none."""
-    if folder.has_file(ANNOTATION_FILE):
-        return folder.location / ANNOTATION_FILE
+def part_of(folder: Folder, wanted: Wanted) -> Part:
+    """Find the part of ``folder`` that is meant: the split that ``wanted`` asks for, or the validation split.
+
+    Raises :class:`DatasetError` where it is not clear.
+    """
+    name, splits = split_folders(folder.tree, wanted.is_class, folder.location)
+    if not splits:
+        chosen = choose((), wanted.split, folder.location)
+        return Part(folder, name, (), (), chosen)
+    chosen = choose(splits, wanted.split, folder.location)
+    others = tuple(one for one in splits if one not in chosen.names)
+    beside = [one for one in chosen.names if one.rpartition("/")[0] == name]
+    if not beside:
+        return Part(folder, name, chosen.names, others, chosen)
+    if len(beside) > 1:  # val/ and val_blurred/: the first is called nothing else
+        plain = [
+            one for one in beside if one.rpartition("/")[2].lower() in (wanted.split, chosen.split, "val", "valid")
+        ]
+        if len(plain) != 1:
+            raise DatasetError(
+                f"{folder.location}: several folders of the split {chosen.split}: {', '.join(beside)}",
+                hint="give one of them as `source`",
+            )
+        others, beside = (*others, *(one for one in beside if one not in plain)), plain
+    return Part(folder, beside[0], (), others, chosen)
+
+
+def listed_beside(folder: Folder, wanted: Wanted) -> Location | None:
+    """The list of labels in ``folder``, or beside it where it names images of ``folder``; None where there is none."""
+    name = list_name(wanted)
+    if folder.has_file(name):
+        return folder.location / name
     parent = parent_folder(folder.location)
-    if parent is None or not parent.has_file(ANNOTATION_FILE):
+    if parent is None or not parent.has_file(name):
         return None
     # A val.txt beside class folders may belong to something else.
-    beside = parent.location / ANNOTATION_FILE
+    beside = parent.location / name
     first = next(annotation_lines(beside), None)
     return beside if first is not None and folder.has_file(first[1]) else None
 
 
-def read_folder(folder: Folder, labels: GivenLabels) -> FoundImages:
+def list_name(wanted: Wanted) -> str:
+    """What the list of labels is called: val.txt, or as the split that is asked for."""
+    return ANNOTATION_FILE if wanted.split is None or split_of(wanted.split) == "validation" else f"{wanted.split}.txt"
+
+
+def has_listed_labels(folder: Folder, wanted: Wanted) -> bool:
+    """Whether a file lists the labels of images in ``folder``. Then other files in it do not count."""
+    given = wanted.annotations
+    if given is not None:
+        return not is_devkit(given) and not is_solution(given)
+    return folder.has_file(list_name(wanted))
+
+
+def find_labels(part: Part, wanted: Wanted) -> Location | None:
+    """The file with the labels of the images of ``part``: given, beside them, Kaggle's or ImageNet's own. None where
+    folders are their labels, or where there are none.
+    """
+    if wanted.annotations is not None:
+        return wanted.annotations
+    folder = part.folder
+    if (listed := listed_beside(folder, wanted)) is not None:
+        return listed
+    if folder.location.is_remote and not part.whole.listed:
+        return None
+    direct = [name for name in folder.tree.folders.get("", ()) if is_image(name)]
+    if not direct or folder.tree.image_folders != ("",):
+        return None
+    solution = find_solution(folder)
+    if solution is not None and _stem(direct[0]) in solution_labels(solution):
+        return solution
+    if validation_number(direct[0]) is None:
+        return None
+    parent = parent_folder(folder.location)
+    return find_devkit(folder) or find_devkit(part.whole) or (find_devkit(parent) if parent else None)
+
+
+def read_folder(folder: Folder, wanted: Wanted) -> FoundImages:
     """The images of ``folder``.
 
-    Raises :class:`DatasetError` that names each wrong line of annotations, and where there are no images or no labels.
+    Raises :class:`DatasetError` that names each wrong line of annotations, images that would not be used, and where
+    there are no images or no labels.
     """
-    annotations = labels.annotations or find_annotations(folder)
-    if annotations is None:
-        return _class_folders(folder, labels)
-    source = folder.location
-    if is_devkit(annotations):
-        label_of = labels_by_number(annotations)
-        found = {name: label_of(name) for name in sorted(folder.images())}
-    else:
-        found = listed_labels(source, annotations, labels.first_label or 0, folder.may_have)
-    images = tuple(LabelledImage(name, source / name, label) for name, label in found.items())
-    return FoundImages("annotations", images, annotations)
+    if has_listed_labels(folder, wanted):
+        annotations = wanted.annotations or folder.location / list_name(wanted)
+        return _listed(_part_that_lists(folder, annotations, wanted), annotations, wanted)
+    part = part_of(folder, wanted)
+    labels = find_labels(part, wanted)
+    if labels is None:
+        return _class_folders(part, wanted)
+    if is_solution(labels):
+        return _solved(part, labels, wanted)
+    if not is_devkit(labels):
+        return _listed(part, labels, wanted)
+    label_of = labels_by_number(labels)
+    found = {name: label_of(name) for name in sorted(part.images())}
+    return _found(part, found, labels, wanted)
 
 
-def _class_folders(folder: Folder, labels: GivenLabels) -> FoundImages:
-    source = folder.location
-    if labels.first_label:
-        raise DatasetError(f"{source}: class folders have no numbers that could count from {labels.first_label}")
-    loose = [name for name in folder.files() if is_image(name)]
+def _part_that_lists(folder: Folder, annotations: Location, wanted: Wanted) -> Part:
+    """All of ``folder``; the folder of its split where the names in ``annotations`` start from there."""
+    whole = Part(folder, "", (), (), Chosen())
+    first = None if folder.location.is_remote else next(annotation_lines(annotations), None)
+    if first is None or folder.may_have(first[1]):
+        return whole
+    part = part_of(folder, wanted)
+    return part if part.folder.may_have(first[1]) else whole
+
+
+def _listed(part: Part, annotations: Location, wanted: Wanted) -> FoundImages:
+    found = listed_labels(part.folder.location, annotations, wanted.first_label or 0, part.folder.may_have)
+    numbers, names = label_numbers(_of_split(found, part, wanted))
+    return _found(part, numbers, annotations, wanted, ClassNames(names, "labels") if names else None)
+
+
+def _of_split(labels: dict[str, int | str], part: Part, wanted: Wanted) -> dict[str, int | str]:
+    """Those of the listed ``labels`` whose folders are of the split that is asked for; all of a list of that split."""
+    if wanted.split is None or part.chosen.asked:
+        return labels
+    folders = {name.rpartition("/")[0] for name in labels}
+    of_split = {folder for folder in folders if is_of_split(folder, wanted.split)}
+    if of_split:
+        return {name: label for name, label in labels.items() if name.rpartition("/")[0] in of_split}
+    if wanted.annotations is None:  # it was found by the split's name
+        return labels
+    raise DatasetError(
+        f"{wanted.annotations}: names no image in a folder of the split {wanted.split!r}",
+        hint="leave out `split`: the list says which images are meant",
+    )
+
+
+def _solved(part: Part, solution: Location, wanted: Wanted) -> FoundImages:
+    """The images of ``part`` with the classes that Kaggle's ``solution`` gives them."""
+    classes = solution_labels(solution)
+    images = {_stem(name): name for name in part.images()}
+    missing = [name for name in classes if name not in images]
+    if missing:
+        raise DatasetError(
+            f"{solution}: {len(missing)} of {len(classes)} images are not in {part.folder.location}: "
+            f"{', '.join(missing[:3])}",
+            hint="list those that are there in a file of 'relative/name.jpg label' lines: `annotations`",
+        )
+    numbers, names = label_numbers({name: classes[stem] for stem, name in images.items() if stem in classes})
+    return _found(part, numbers, solution, wanted, ClassNames(names, "labels"))
+
+
+def _found(
+    part: Part, labels: dict[str, int], file: Location, wanted: Wanted, class_names: ClassNames | None = None
+) -> FoundImages:
+    source = part.folder.location
+    images = tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
+    if not images:
+        raise DatasetError(f"{source}: no images here: {EXPECTED}", hint="give the folder of the images as `source`")
+    account = part.account(labels, file, wanted, given=wanted.annotations is not None)
+    splits = {plain_split(name.rpartition("/")[0]) for name in labels}
+    split = part.chosen.split or (splits.pop() if len(splits) == 1 else None)
+    return FoundImages("annotations", images, file, class_names, (account,), split, _remarks(part))
+
+
+def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
+    source = part.folder.location
+    tree = part.folder.tree
+    if wanted.first_label:
+        raise DatasetError(f"{source}: class folders have no numbers that could count from {wanted.first_label}")
+    loose = [name for name in tree.folders[""] if looks_like_image(name)]
+    loose = [name for name in loose if wanted.exclusions is None or not wanted.exclusions.names(name)]
     if loose:
         more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
         raise DatasetError(
             f"{source}: images ({loose[0]!r}{more}), but no labels",
-            hint=f"put {ANNOTATION_FILE} beside them, or give the file of labels as `annotations`",
+            hint=f"put {ANNOTATION_FILE} beside them, or give the file of labels as `annotations`"
+            + ("; a test split often has no labels" if part.chosen.split == "test" else ""),
         )
-    classes = _in_label_order(source, folder.subfolders())
+    classes = _in_label_order(source, tree.subfolders())
+    place = {name: label for label, name in enumerate(classes)}
     images = tuple(
-        LabelledImage(name, source / name, label) for label, one in enumerate(classes) for name in folder.images(one)
+        LabelledImage(name, source / name, place[name.partition("/")[0]]) for name in part.images() if "/" in name
     )
     if not images:
         raise DatasetError(f"{source}: no images here: {EXPECTED}", hint="give the folder of the images as `source`")
-    return FoundImages("class_folders", images, class_names=classes)
+    images = tuple(sorted(images, key=lambda image: image.label))
+    account = part.account({image.name for image in images}, None, wanted)
+    names = ClassNames(classes, "folders")
+    return FoundImages("class_folders", images, None, names, (account,), part.chosen.split, _remarks(part))
+
+
+def _remarks(part: Part) -> tuple[str, ...]:
+    remark = part.chosen.remark
+    return (remark,) if remark else ()
+
+
+def _names_of(folder: Location, file: Location | None) -> tuple[str, ...]:
+    """The name of ``file`` in ``folder``, in a tuple; nothing where it lies elsewhere."""
+    if file is None:
+        return ()
+    start = f"{str(folder.resolve()).rstrip('/')}/"
+    name = str(file.resolve())
+    return (name.removeprefix(start),) if name.startswith(start) else ()
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].rpartition(".")[0]
 
 
 def _in_label_order(source: Location, folders: Sequence[str]) -> tuple[str, ...]:

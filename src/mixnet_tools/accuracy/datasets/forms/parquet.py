@@ -9,12 +9,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.account import FileAccount
+from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
 from mixnet_tools.accuracy.datasets.image import Cell, LabelledImage
+from mixnet_tools.accuracy.datasets.labels.annotations import label_numbers
+from mixnet_tools.accuracy.datasets.labels.name_lists import CARD, INFOS, find_name_list, label_names
 from mixnet_tools.accuracy.datasets.remote import open_stream, reason
 from mixnet_tools.errors import DatasetError, MissingDependency
+from mixnet_tools.files import strict_json
 from mixnet_tools.files.location import Location
 
 if TYPE_CHECKING:
@@ -37,19 +42,23 @@ class ParquetFiles:
         """See :class:`PackedForm`."""
         return name.endswith(".parquet")
 
-    def read(self, source: Location, files: Sequence[Location], labels: GivenLabels) -> FoundImages:
+    def read(self, source: Location, files: Sequence[Location], wanted: Wanted) -> FoundImages:
         """See :class:`PackedForm`."""
-        labels.refuse_annotations(source)
-        return FoundImages("parquet", parquet_images(files, labels.first_label or 0))
+        wanted.refuse_annotations(source)
+        images, texts = parquet_images(files, wanted.first_label or 0)
+        names = ClassNames(texts, "labels") if texts else _class_names(files[0])
+        account = FileAccount("rows", len(images), len(images))
+        return FoundImages("parquet", images, class_names=names, accounts=(account,))
 
 
-def parquet_images(files: Sequence[Location], first_label: int) -> tuple[LabelledImage, ...]:
-    """The images of ``files``, in order.
+def parquet_images(files: Sequence[Location], first_label: int) -> tuple[tuple[LabelledImage, ...], tuple[str, ...]]:
+    """The images of ``files``, in order; and the names that their labels stand for, where these are no numbers.
 
     Raises :class:`DatasetError` where a file is broken or lacks a column, :class:`MissingDependency` where pyarrow is
     not installed.
     """
     images: list[LabelledImage] = []
+    labels: dict[str, int | str] = {}
     for file in files:
         table = _open(file)
         names = {column.path for column in (table.schema.column(index) for index in range(len(table.schema)))}
@@ -61,12 +70,32 @@ def parquet_images(files: Sequence[Location], first_label: int) -> tuple[Labelle
             for row, values in enumerate(_rows(file, group, _read(file, table, group, columns))):
                 label = values["label"]
                 number = len(images)
-                if type(label) is not int or label < first_label:
-                    raise DatasetError(f"{file}: row {row} of group {group}: expected a label, got {label!r}")
+                by_name = isinstance(label, str) and bool(label)
+                if not by_name and (type(label) is not int or label < first_label):
+                    raise DatasetError(
+                        f"{file}: row {row} of group {group}: expected a label, got {label!r}",
+                        hint="a test split often has no labels: `split=validation`" if label == -1 else None,
+                    )
                 image = values.get("image")
                 bare = (image.get("path") if isinstance(image, dict) else None) or f"{number:06}"
-                images.append(LabelledImage(f"{file.name}/{bare}", file, label - first_label, Cell(group, row)))
-    return tuple(images)
+                labels[str(number)] = str(label) if by_name else int(str(label)) - first_label
+                images.append(LabelledImage(f"{file.name}/{bare}", file, 0, Cell(group, row)))
+    numbers, texts = label_numbers(labels)
+    found = (replace(image, label=label) for image, label in zip(images, numbers.values(), strict=True))
+    return tuple(found), texts
+
+
+def _class_names(file: Location) -> ClassNames | None:
+    """What the hub calls the classes: in the file itself, or in a file beside it."""
+    try:
+        stored = (_open(file).schema_arrow.metadata or {}).get(b"huggingface")
+        names = label_names(strict_json.loads(stored.decode("utf-8"))) if stored else ()
+    except ValueError:  # of another tool
+        names = ()
+    if names:
+        return ClassNames(names, "list")
+    listed = find_name_list(file, (INFOS, CARD))
+    return ClassNames(listed.names, "list", listed.file) if listed else None
 
 
 def read_cell(file: Location, cell: Cell) -> bytes:

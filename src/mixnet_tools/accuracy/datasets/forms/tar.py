@@ -10,12 +10,13 @@ import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mixnet_tools.accuracy.datasets.annotations import ANNOTATION_FILE, listed_labels
+from mixnet_tools.accuracy.datasets.account import settle
 from mixnet_tools.accuracy.datasets.folder import parent_folder
 from mixnet_tools.accuracy.datasets.forms import webdataset
-from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
-from mixnet_tools.accuracy.datasets.image import LabelledImage, Span, is_image
-from mixnet_tools.accuracy.datasets.imagenet_devkit import find_devkit, is_devkit, labels_by_number
+from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
+from mixnet_tools.accuracy.datasets.image import LabelledImage, Span, is_image, looks_like_image
+from mixnet_tools.accuracy.datasets.labels.annotations import ANNOTATION_FILE, label_numbers, listed_labels
+from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import find_devkit, is_devkit, labels_by_number
 from mixnet_tools.accuracy.datasets.remote import open_in_blocks, size_of
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
@@ -37,21 +38,32 @@ class TarFiles:
         """See :class:`PackedForm`."""
         return name.endswith(".tar")
 
-    def read(self, source: Location, files: Sequence[Location], labels: GivenLabels) -> FoundImages:
+    def read(self, source: Location, files: Sequence[Location], wanted: Wanted) -> FoundImages:
         """See :class:`PackedForm`."""
         found = {tar: members(tar) for tar in files}
         if any(webdataset.is_label(member.name) for one in found.values() for member in one):
-            labels.refuse_annotations(source)
-            return FoundImages("webdataset", webdataset.images(found, labels.first_label or 0))
-        annotations = labels.annotations or _labels_beside(files[0])
+            wanted.refuse_annotations(source)
+            return webdataset.read(source, found, wanted)
+        annotations = wanted.annotations or _labels_beside(files[0])
         if annotations is None or len(files) != 1:
             raise DatasetError(
                 f"{source}: images without labels: neither .cls members in the tar, nor ImageNet's "
                 f"devkit or {ANNOTATION_FILE} beside it",
                 hint="give ILSVRC2012_devkit_t12.tar.gz, or a file of 'name label' lines, as `annotations`",
             )
-        label_of = _label_function(files[0], found[files[0]], annotations, labels.first_label or 0)
-        return FoundImages("imagenet_tar", imagenet_images(files[0], found[files[0]], label_of), annotations)
+        tar, inside = files[0], found[files[0]]
+        label_of, names = _label_function(tar, inside, annotations, wanted)
+        images = imagenet_images(tar, inside, label_of)
+        account = settle(
+            "members",
+            str(tar),
+            [member.name for member in inside],
+            used={image.name for image in images},
+            known=webdataset.hidden(inside),
+            exclusions=wanted.exclusions,
+        )
+        class_names = ClassNames(names, "labels") if names else None
+        return FoundImages("imagenet_tar", images, annotations, class_names, (account,))
 
 
 def members(tar: Location) -> list[Member]:
@@ -62,17 +74,24 @@ def members(tar: Location) -> list[Member]:
     """
     try:
         with open_in_blocks(tar) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            found, last = [], 0
+            found: list[Member] = []
+            spans: dict[str, Span] = {}
+            last = 0
             for entry in archive:
                 if entry.size < 0:
                     raise tarfile.ReadError(f"{entry.name} has {entry.size} bytes")
                 last = max(last, entry.offset_data + (entry.size if entry.isreg() else 0))
-                if entry.isreg():
+                # A hard link is another name of a member before it.
+                span = Span(entry.offset_data, entry.size) if entry.isreg() else spans.get(entry.linkname)
+                if entry.isreg() or entry.islnk() or (entry.issym() and looks_like_image(entry.name)):
+                    if span is None or entry.issym():
+                        raise tarfile.ReadError(f"{entry.name} is a link to {entry.linkname}, not a file")
+                    spans[entry.name] = span
                     text = b""
                     if webdataset.is_label(entry.name):
-                        stream.seek(entry.offset_data)
-                        text = stream.read(min(entry.size, 64))
-                    found.append(Member(entry.name.removeprefix("./"), Span(entry.offset_data, entry.size), text))
+                        stream.seek(span.offset)
+                        text = stream.read(min(span.size, 64))
+                    found.append(Member(entry.name.removeprefix("./"), span, text))
             end = -(-last // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             stream.seek(end)
             behind = stream.read(tarfile.BLOCKSIZE)
@@ -104,7 +123,9 @@ def imagenet_images(
 
     Raises :class:`DatasetError` where there are none.
     """
-    images = [LabelledImage(one.name, tar, label_of(one.name), one.span) for one in found if is_image(one.name)]
+    left_out = frozenset(name for name, _ in webdataset.hidden(found))
+    chosen = [one for one in found if is_image(one.name) and one.name not in left_out]
+    images = [LabelledImage(one.name, tar, label_of(one.name), one.span) for one in chosen]
     if not images:
         raise DatasetError(f"{tar}: holds no images")
     return tuple(sorted(images, key=lambda image: image.name))
@@ -119,16 +140,17 @@ def _labels_beside(tar: Location) -> Location | None:
 
 
 def _label_function(
-    tar: Location, found: Sequence[Member], annotations: Location, first_label: int
-) -> Callable[[str], int]:
+    tar: Location, found: Sequence[Member], annotations: Location, wanted: Wanted
+) -> tuple[Callable[[str], int], tuple[str, ...]]:
+    """(the label of a member, the names that labels stand for)."""
     if is_devkit(annotations):
-        return labels_by_number(annotations)
-    names = frozenset(member.name for member in found)
-    labels = listed_labels(tar, annotations, first_label, names.__contains__)
+        return labels_by_number(annotations), ()
+    members = frozenset(member.name for member in found)
+    labels, names = label_numbers(listed_labels(tar, annotations, wanted.first_label or 0, members.__contains__))
 
     def label_of(name: str) -> int:
         if name not in labels:
             raise DatasetError(f"{annotations}: has no line for {name}, which is in {tar}")
         return labels[name]
 
-    return label_of
+    return label_of, names

@@ -14,8 +14,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mixnet_tools.accuracy.datasets.forms.base import FoundImages, GivenLabels
+from mixnet_tools.accuracy.datasets.account import FileAccount
+from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span
+from mixnet_tools.accuracy.datasets.labels.name_lists import PLAIN_LISTS, find_name_list
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
@@ -38,15 +40,19 @@ class TfRecordFiles:
         """See :class:`PackedForm`."""
         return ".tfrecord" in name or bool(_NUMBERED.fullmatch(name))
 
-    def read(self, source: Location, files: Sequence[Location], labels: GivenLabels) -> FoundImages:
+    def read(self, source: Location, files: Sequence[Location], wanted: Wanted) -> FoundImages:
         """See :class:`PackedForm`. Files behind a URL are refused: they are mapped into memory."""
-        labels.refuse_annotations(source)
+        wanted.refuse_annotations(source)
         if files[0].is_remote:
             raise DatasetError(
                 f"{files[0]}: TFRecords are read from files only, not through URLs",
                 hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
             )
-        return FoundImages("tfrecord", tfrecords(files, labels.first_label))
+        images = tfrecords(files, wanted.first_label)
+        listed = find_name_list(files[0], PLAIN_LISTS[:1])
+        names = ClassNames(listed.names, "list", listed.file) if listed else None
+        account = FileAccount("records", len(images), len(images))
+        return FoundImages("tfrecord", images, class_names=names, accounts=(account,))
 
 
 def tfrecords(files: Sequence[Location], first_label: int | None) -> tuple[LabelledImage, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from mixnet_tools.accuracy.datasets.remote import read
+from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 
 ANNOTATION_FILE = "val.txt"
+"""The name under which a file of labels is looked for."""
 MAX_BYTES = 256 << 20
 """The largest file that is read. The training images of ImageNet have 50 MB."""
-"""The name under which a file of labels is looked for."""
 
+_SPELLED_OTHERWISE = re.compile(r"(?:^|/)\.?/|/\.?$|^$")
 _SHOWN = 5
 """How many wrong lines an error names."""
 
@@ -34,24 +36,27 @@ def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(maxsplit=1)
         if parts:
-            # Names are compared as text: ./a.jpg and a//b.jpg in one spelling.
-            yield number, PurePosixPath(parts[0].strip()).as_posix(), parts[1] if len(parts) == 2 else ""
+            # Names are compared as text: ./a.jpg and a//b.jpg in one spelling. Most are in it already.
+            name = parts[0].strip()
+            plain = name if not _SPELLED_OTHERWISE.search(name) else PurePosixPath(name).as_posix()
+            yield number, plain, parts[1] if len(parts) == 2 else ""
 
 
 def listed_labels(
     source: Location, annotations: Location, first_label: int, may_have: Callable[[str], bool]
-) -> dict[str, int]:
-    """The label (from 0) of each image that ``annotations`` names, in its order.
+) -> dict[str, int | str]:
+    """The label (from 0) of each image that ``annotations`` names, in its order. A WordNet id is a label as well.
 
     ``may_have`` is False for a name that ``source`` does not have. Raises :class:`DatasetError` that names each line
     that cannot be read, that names an image for the second time, or that names a missing image.
     """
     problems: list[str] = []
-    labels: dict[str, int] = {}
+    labels: dict[str, int | str] = {}
     seen: dict[str, int] = {}
     for number, name, label in annotation_lines(annotations):
         where = f"{annotations}: line {number}"
-        if not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label:
+        by_name = bool(WORDNET_ID.fullmatch(label))
+        if not by_name and (not re.fullmatch(r"[0-9]{1,9}", label) or int(label) < first_label):
             problems.append(
                 f"{where}: expected 'relative/name.jpg label' with a label of {first_label} or more, got "
                 f"'{name} {label}'"
@@ -63,7 +68,7 @@ def listed_labels(
         elif not may_have(name):
             problems.append(f"{where}: {name!r}: no such image in {source}")
         else:
-            labels[name] = int(label) - first_label
+            labels[name] = label if by_name else int(label) - first_label
         seen.setdefault(name, number)
     if problems:
         more = f"\nand {len(problems) - _SHOWN} more problems like these" if len(problems) > _SHOWN else ""
@@ -74,3 +79,18 @@ def listed_labels(
     if not labels:
         raise DatasetError(f"{annotations}: names no images; expected 'relative/name.jpg label' lines")
     return labels
+
+
+def label_numbers(labels: Mapping[str, int | str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """``labels`` as numbers, and the names that the numbers stand for: none where all are numbers already.
+
+    Raises :class:`DatasetError` where some are numbers and some are names.
+    """
+    names = sorted({label for label in labels.values() if isinstance(label, str)})
+    if not names:
+        return {image: int(label) for image, label in labels.items()}, ()
+    number = next((image for image, label in labels.items() if not isinstance(label, str)), None)
+    if number is not None:
+        raise DatasetError(f"some labels are numbers ({number}: {labels[number]}), some are WordNet ids ({names[0]})")
+    place: dict[int | str, int] = {name: index for index, name in enumerate(names)}
+    return {image: place[label] for image, label in labels.items()}, tuple(names)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import lzma
-import re
 import tarfile
 import zlib
 from collections.abc import Callable
 
 from mixnet_tools.accuracy.datasets.folder import Folder
+from mixnet_tools.accuracy.datasets.image import validation_number
 from mixnet_tools.accuracy.datasets.remote import open_in_blocks
 from mixnet_tools.errors import DatasetError, MissingDependency
 from mixnet_tools.files.location import Location
@@ -22,7 +22,6 @@ _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
 _LONGEST = 16 << 20
 """Bytes of either file; ImageNet's own have 0.3 million."""
-_NUMBER = re.compile(r"(?:^|[_/])val_(\d{8})(?=[._])")
 
 
 def is_devkit(file: Location) -> bool:
@@ -32,18 +31,11 @@ def is_devkit(file: Location) -> bool:
 
 def find_devkit(folder: Folder) -> Location | None:
     """The devkit in ``folder``, or None."""
-    files = (folder.location / name for name in folder.files() if name.startswith("ILSVRC2012_devkit"))
+    if not folder.location.is_remote:
+        paths = sorted(folder.location.path.glob("ILSVRC2012_devkit*"))
+        return next((Location(path) for path in paths if is_devkit(Location(path))), None)
+    files = (folder.location / name for name in folder.tree.folders[""] if name.startswith("ILSVRC2012_devkit"))
     return next(filter(is_devkit, files), None)
-
-
-def validation_number(name: str) -> int | None:
-    """The number, from 1, in the name of one of ImageNet's validation images.
-
-    >>> validation_number("n01440764/ILSVRC2012_val_00000293.JPEG"), validation_number("cat.jpg")
-    (293, None)
-    """
-    match = _NUMBER.search(name)
-    return int(match[1]) if match else None
 
 
 def labels_by_number(devkit: Location) -> Callable[[str], int]:
