@@ -92,8 +92,9 @@ class Measurement:
     """How one launcher is measured.
 
     ``where`` names file and key of the data set. ``reader_order`` is the channel order of the image that OMZ's reader
-    gives to the first step, and ``orient`` says whether that reader turns the image as its EXIF data asks. A label of
-    the data set plus ``label_offset`` is the model's class. References are fractions between 0 and 1.
+    gives to the first step, ``orient`` says whether that reader turns the image as its EXIF data asks, and ``fast_dct``
+    whether it decodes JPEG files as TensorFlow does. A label of the data set plus ``label_offset`` is the model's
+    class. References are fractions between 0 and 1.
     """
 
     where: str
@@ -105,6 +106,7 @@ class Measurement:
     reference_images: int | None
     reference_top1: float | None
     reference_top5: float | None
+    fast_dct: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,13 @@ class AccuracyConfig:
         )
 
     def _under(self, profile: str, measurement: Measurement, dataset: DatasetEntry) -> Measurement:
-        steps, orient = with_profile_steps(dataset.preprocessing, profile, measurement.where)
+        chosen = with_profile_steps(dataset.preprocessing, profile, measurement.where)
         reference = self.references.get(profile)
         return replace(
             measurement,
-            steps=steps,
-            orient=orient,
+            steps=chosen.steps,
+            orient=chosen.orient,
+            fast_dct=chosen.fast_dct,
             reference_top1=reference.top1 if reference else None,
             reference_top5=reference.top5 if reference else None,
         )

@@ -22,6 +22,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import Measurement
 from mixnet_tools.accuracy.preprocessing.resize import (
     OPENCV_INTERPOLATIONS,
     TENSORFLOW_INTERPOLATIONS,
+    legacy_resize,
     opencv_resize,
     require_opencv,
     tensorflow_resize,
@@ -29,6 +30,7 @@ from mixnet_tools.accuracy.preprocessing.resize import (
 from mixnet_tools.accuracy.preprocessing.steps import (
     ChannelSwap,
     Crop,
+    LegacyResize,
     Normalization,
     Operation,
     Resize,
@@ -62,11 +64,13 @@ _INTERPOLATIONS = {
 class Operations:
     """The steps that are carried out on the RGB image. Launchers with equal operations share their result.
 
-    ``orient`` turns the image as its EXIF data asks. The values of a :class:`Normalization` are in RGB order.
+    ``orient`` turns the image as its EXIF data asks, ``fast_dct`` decodes JPEG files as TensorFlow does. The values of
+    a :class:`Normalization` are in RGB order.
     """
 
     orient: bool
     steps: tuple[Operation, ...]
+    fast_dct: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def make_plan(measurement: Measurement) -> Plan:
         if isinstance(step, Resize):
             _check_resize(step, where)
         steps.append(_in_rgb(step, reverse) if isinstance(step, Normalization) else step)
-    return Plan(Operations(measurement.orient, tuple(steps)), "BGR" if reverse else "RGB")
+    return Plan(Operations(measurement.orient, tuple(steps), measurement.fast_dct), "BGR" if reverse else "RGB")
 
 
 def apply(image: Image.Image, operations: Operations) -> Pixels:
@@ -116,6 +120,8 @@ def apply(image: Image.Image, operations: Operations) -> Pixels:
         if isinstance(step, Normalization):
             values = (np.asarray(image) if pixels is None else pixels) - np.asarray(step.mean or (0.0, 0.0, 0.0))
             pixels = (values / np.asarray(step.std or (1.0, 1.0, 1.0))).astype(np.float32)
+        elif isinstance(step, LegacyResize):
+            pixels = legacy_resize(np.asarray(image), step.size, step.size, step.interpolation)
         elif isinstance(step, Resize) and step.library == "tf":
             pixels = tensorflow_resize(np.asarray(image), *_target_size(step, *image.size), _interpolation(step))
         elif isinstance(step, Resize):
@@ -141,6 +147,9 @@ def kept_box(operations: Operations, width: int, height: int) -> tuple[float, fl
         if isinstance(step, Resize):
             width, height = _target_size(step, width, height)
             continue
+        if isinstance(step, LegacyResize):
+            width = height = step.size
+            continue
         if isinstance(step, SquareCrop):
             box = _square_box(step, width, height)
         else:
@@ -159,7 +168,7 @@ def ordered(batch: Pixels, order: Literal["RGB", "BGR"]) -> Pixels:
 
 
 def _makes_floats(step: Operation) -> bool:
-    return isinstance(step, Normalization) or (isinstance(step, Resize) and step.library == "tf")
+    return isinstance(step, (Normalization, LegacyResize)) or (isinstance(step, Resize) and step.library == "tf")
 
 
 def _interpolation(step: Resize) -> str:

@@ -51,7 +51,7 @@ class Prepared:
 def prepare(
     open_source: Callable[[], Path | io.BytesIO], name: str, models: Mapping[Operations, TakesImages]
 ) -> Prepared:
-    """Decode what ``open_source`` gives (twice, where only some ways turn it as EXIF says), and preprocess it.
+    """Decode what ``open_source`` gives (more than once, where some ways decode it otherwise), and preprocess it.
 
     ``name`` is the image in messages. ``models`` name for each distinct preprocessing a model that takes its result.
     Raises :class:`EvaluationError` where the result has not the size that the model takes.
@@ -59,18 +59,21 @@ def prepare(
     arrays: dict[Operations, Pixels] = {}
     image_notes: tuple[str, ...] = ()
     decode_seconds = resize_seconds = 0.0
-    decoded: dict[bool, decoding.Decoded] = {}
+    decoded: dict[tuple[bool, bool], decoding.Decoded] = {}
     size: tuple[int, int] | None = None
     orientation = 1
     try:
         for operations in models:
             started = time.perf_counter()
-            if operations.orient not in decoded:
-                found = decoding.decode(open_source(), orient=operations.orient, name=name)
-                decoded[operations.orient], image_notes = found, found.image_notes
+            way = operations.orient, operations.fast_dct
+            if way not in decoded:
+                found = decoding.decode(
+                    open_source(), orient=operations.orient, name=name, fast_dct=operations.fast_dct
+                )
+                decoded[way], image_notes = found, found.image_notes
                 size, orientation = size or found.image.size, found.orientation
             middle = time.perf_counter()
-            arrays[operations] = apply(decoded[operations.orient].image, operations)
+            arrays[operations] = apply(decoded[way].image, operations)
             decode_seconds += middle - started
             resize_seconds += time.perf_counter() - middle
     except DatasetError as error:

@@ -5,20 +5,30 @@ and stay. Figures of two profiles cannot be compared, so each profile has its ow
 accuracy-check.yml, those of the others in ``profiles.yml`` beside it.
 
 ``timm`` scales the shorter side to ``int(size / 0.875)`` and takes the central square, with Pillow's bicubic filter
-(torchvision's Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic`` and ``tpu-bilinear`` take the
-central square of ``int(size / (size + 32) * shorter side)`` and scale it without antialias (preprocessing of the Cloud
-TPU repository's MnasNet and MixNet).
+(torchvision's Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic`` and ``tpu-bilinear`` are the
+preprocessing of the Cloud TPU repository's MnasNet and MixNet, which runs under TensorFlow 1: JPEG files decoded with
+libjpeg's fast DCT, the central square of ``int(size / (size + 32) * shorter side)``, scaled without half-pixel centres
+and without antialias. One thing differs: there the square is cut out while the file is decoded. Where colours have half
+the resolution, that changes the last column or row of the square.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mixnet_tools.accuracy.preprocessing.steps import ChannelSwap, Crop, Geometry, Normalization, Resize, SquareCrop
+from mixnet_tools.accuracy.preprocessing.steps import (
+    ChannelSwap,
+    Crop,
+    Geometry,
+    LegacyResize,
+    Normalization,
+    Resize,
+    SquareCrop,
+)
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.strict_yaml import StrictModel
 from mixnet_tools.errors import EvaluationError
@@ -45,10 +55,13 @@ class _ProfilesYml(StrictModel):
 
 @dataclass(frozen=True)
 class ProfileSteps:
-    """The geometric steps of a profile. ``orient`` says whether images are turned as their EXIF data asks."""
+    """The geometric steps of a profile. ``orient`` says whether images are turned as their EXIF data asks, and
+    ``fast_dct`` whether JPEG files are decoded as TensorFlow does.
+    """
 
-    steps: tuple[Geometry, ...]
+    steps: tuple[ChannelSwap | Geometry | Normalization, ...]
     orient: bool
+    fast_dct: bool = False
 
 
 def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
@@ -71,15 +84,15 @@ def profile_steps(profile: str, size: int) -> ProfileSteps:
             type="resize", size=resized, use_pillow=True, interpolation="BICUBIC", aspect_ratio_scale="greater"
         )
         return ProfileSteps((scale, Crop(type="crop", size=size, use_pillow=True)), orient=False)
-    method = profile.removeprefix("tpu-").upper()
-    scale = Resize(type="resize", size=size, use_tensorflow=True, interpolation=method)
-    return ProfileSteps((SquareCrop(size=size), scale), orient=False)
+    method: Literal["BICUBIC", "BILINEAR"] = "BICUBIC" if profile == "tpu-bicubic" else "BILINEAR"
+    legacy = LegacyResize(size=size, interpolation=method)
+    return ProfileSteps((SquareCrop(size=size), legacy), orient=False, fast_dct=True)
 
 
 def with_profile_steps(
     steps: tuple[ChannelSwap | Crop | Resize | Normalization, ...], profile: str, where: str
-) -> tuple[tuple[ChannelSwap | Geometry | Normalization, ...], bool]:
-    """(``steps`` with the geometric steps of ``profile`` instead of their own, whether to orient).
+) -> ProfileSteps:
+    """``steps`` with the geometric steps of ``profile`` instead of their own.
 
     ``where`` names the steps in messages. Raises :class:`EvaluationError` where they do not end in a square of a known
     size, which is the model's input.
@@ -94,9 +107,9 @@ def with_profile_steps(
     swaps = tuple(step for step in steps if isinstance(step, ChannelSwap))
     values = tuple(step for step in steps if isinstance(step, Normalization))
     if not values:
-        return (*swaps, *chosen.steps), chosen.orient
+        return replace(chosen, steps=(*swaps, *chosen.steps))
     # A normalization counts channels in their order at that step: swaps before it stay before it.
     split = steps.index(values[0])
     before = tuple(step for step in steps[:split] if isinstance(step, ChannelSwap))
     after = tuple(step for step in steps[split:] if isinstance(step, (ChannelSwap, Normalization)))
-    return (*before, *chosen.steps, *after), chosen.orient
+    return replace(chosen, steps=(*before, *chosen.steps, *after))

@@ -93,7 +93,15 @@ class SquareCrop(StrictModel):
     size: Side
 
 
-Geometry = Crop | Resize | SquareCrop
+class LegacyResize(StrictModel):
+    """Scale to a square as TensorFlow 1 does (:func:`~.resize.legacy_resize`). Only profiles have this step."""
+
+    type: Literal["legacy_resize"] = "legacy_resize"
+    size: Side
+    interpolation: Literal["BILINEAR", "BICUBIC"]
+
+
+Geometry = Crop | Resize | SquareCrop | LegacyResize
 """Steps that change an image's size."""
 
 Operation = Geometry | Normalization
@@ -142,6 +150,8 @@ def describe(step: Operation) -> str:
         return f"normalization (mean {step.mean}, std {step.std}, as RGB)"
     if isinstance(step, SquareCrop):
         return f"square crop of {step.size}/{step.size + 32} of the shorter side"
+    if isinstance(step, LegacyResize):
+        return f"resize to {step.size}x{step.size} (TensorFlow 1 {step.interpolation}, no half-pixel centres)"
     size = "x".join(map(str, step.target)) if step.target else ""
     if isinstance(step, Crop):
         library = " (Pillow)" if step.use_pillow else ""

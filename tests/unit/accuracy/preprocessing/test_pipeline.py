@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -312,3 +313,35 @@ def test_what_is_odd_about_an_image_is_said(tmp_path: Path) -> None:
         "print.jpg": ("CMYK",),
         "table.JPEG": ("palette", "PNG named .JPEG"),
     }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"subsampling": 0},
+        {"subsampling": 1},
+        {"keep_rgb": True},
+        {"restart_marker_blocks": 3},
+        {"quality": 20},
+    ],
+)
+def test_jpeg_files_have_pillows_pixels(options: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pattern(97, 131)).save(buffer, "JPEG", **options)
+    for data in (buffer.getvalue(), buffer.getvalue() + b"more", pattern_as_grey_jpeg(), buffer.getvalue()[:-1]):
+        with Image.open(io.BytesIO(data)) as image:
+            try:
+                expected = np.asarray(image.convert("RGB"))
+            except OSError:
+                with pytest.raises(DatasetError, match="truncated"):
+                    decode(io.BytesIO(data))
+                continue
+        assert (np.asarray(decode(io.BytesIO(data)).image) == expected).all()
+
+
+def pattern_as_grey_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pattern(40, 30)).convert("L").save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -11,9 +11,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import apply, make_plan, ordered
-from mixnet_tools.accuracy.preprocessing.resize import tensorflow_resize
+from mixnet_tools.accuracy.preprocessing.decode import decode
+from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
+from mixnet_tools.accuracy.preprocessing.prepare import prepare
+from mixnet_tools.accuracy.preprocessing.resize import legacy_resize, tensorflow_resize
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.errors import DescriptorError, EvaluationError, UsageError
 from tests.support.colour_model import accuracy_data
@@ -24,34 +27,64 @@ MIXNET_L = zoo.embedded_root() / "public/mixnet-l/accuracy-check.yml"
 SIZES = [(375, 500), (500, 375), (97, 131), (226, 225), (301, 1024)]
 
 
-def jpeg(height: int, width: int) -> bytes:
+def jpeg(height: int, width: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pattern(height, width)).save(buffer, "JPEG", quality=90)
+    Image.fromarray(pattern(height, width)).save(buffer, "JPEG", **{"quality": 90, **options})
     return buffer.getvalue()
 
 
 def prepared(data: bytes, profile: str, launcher: str = "tf") -> Any:
     plan = make_plan(load_accuracy_config(MIXNET_L).measurement(launcher, profile))
-    return ordered(apply(Image.open(io.BytesIO(data)), plan.operations)[None], plan.order)[0]
+    info = RunnerInfo(launcher, None, "CPU", 224, 224, 1000, ())
+    found = prepare(lambda: io.BytesIO(data), "image.jpg", {plan.operations: info})
+    assert found.problem is None
+    return ordered(found.arrays[plan.operations][None], plan.order)[0]
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
-def test_tpu_profiles_are_tensorflows_own_operations(size: tuple[int, int], method: str) -> None:
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_tpu_profiles_are_upstreams_own_operations(size: tuple[int, int], method: str, subsampling: int) -> None:
+    """From the JPEG file to the array: decode_and_crop_jpeg with its default DCT, then TensorFlow 1's resize."""
     tensorflow = import_tensorflow()
-    data = jpeg(*size)
-    # The reference, made here with TensorFlow: decode, central square of 224/256 of the shorter side, tf.image.resize.
-    image = tensorflow.image.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    height, width, _ = image.shape
+    data = jpeg(*size, subsampling=subsampling)
+    height, width = size
     side = int(224 / 256 * min(height, width))
-    top, left = (height - side + 1) // 2, (width - side + 1) // 2
-    cropped = tensorflow.image.crop_to_bounding_box(image, top, left, side, side)
-    expected = tensorflow.image.resize(cropped, [224, 224], method=method).numpy()
+    box = [(height - side + 1) // 2, (width - side + 1) // 2, side, side]
+    cropped = tensorflow.image.decode_and_crop_jpeg(data, box, channels=3)
+    resize = getattr(tensorflow.compat.v1.image, f"resize_{method}")
+    expected = resize(cropped[None], [224, 224])[0].numpy()
     found = prepared(data, f"tpu-{method}")
     assert (found.dtype, found.shape) == (np.float32, (224, 224, 3))
-    assert np.abs(found - expected).max() <= 1.0
-    assert np.abs(found - expected).mean() < 0.05
+    # Colours of half the resolution: cropping while decoding changes the square's last column or row.
+    reach = 0 if subsampling == 0 else 1 + 3 * 224 // side
+    inner = np.abs(found - expected)[: 224 - reach, : 224 - reach]
+    assert inner.max() <= 0.01
     assert (prepared(data, f"tpu-{method}", "openvino") == found[..., ::-1]).all()
+
+
+@pytest.mark.parametrize("fast_dct", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 1}, {"subsampling": 2}, {"quality": 30}]
+)
+def test_both_inverse_dcts_are_tensorflows(options: dict[str, Any], fast_dct: bool) -> None:
+    data = jpeg(97, 131, **options)
+    method = "INTEGER_FAST" if fast_dct else "INTEGER_ACCURATE"
+    expected = import_tensorflow().image.decode_jpeg(data, channels=3, dct_method=method).numpy()
+    found = np.asarray(decode(io.BytesIO(data), fast_dct=fast_dct).image)
+    assert (found == expected).all()
+    if fast_dct:
+        default = import_tensorflow().image.decode_jpeg(data, channels=3).numpy()
+        assert (found == default).all()
+
+
+@pytest.mark.parametrize("method", ["BILINEAR", "BICUBIC"])
+@pytest.mark.parametrize(("size", "new"), [((5, 7), (9, 4)), ((1, 1), (3, 3)), ((300, 40), (31, 64)), ((8, 8), (8, 8))])
+def test_the_same_pixels_scale_as_in_tensorflow_1(method: str, size: tuple[int, int], new: tuple[int, int]) -> None:
+    pixels = pattern(*size)
+    resize = getattr(import_tensorflow().compat.v1.image, f"resize_{method.lower()}")
+    expected = resize(pixels[None], list(new))[0].numpy()
+    np.testing.assert_allclose(legacy_resize(pixels, new[1], new[0], method), expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("method", ["BILINEAR", "BICUBIC"])
