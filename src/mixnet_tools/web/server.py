@@ -46,8 +46,8 @@ def serve(
     """Serve the page for the models in ``opened`` on the socket of :func:`listen`, which was given ``host``.
 
     The page shows the ``top`` best classes. ``announce`` gets its address once it can be opened, ``tell`` a line on
-    each thing that goes wrong. Never returns: ends by what the handlers of SIGINT and SIGTERM raise, within a second.
-    To be called in the main thread.
+    each thing that goes wrong. Never returns: ends by what the handlers of SIGINT and SIGTERM raise, and waits for
+    no upload and no answer then. To be called in the main thread.
     """
     server = make_server(opened, host, Limits(), tell, top)
     if not is_loopback(host):
