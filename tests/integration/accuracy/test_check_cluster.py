@@ -129,7 +129,9 @@ def test_processes_of_this_machine(nano_dir: Path, tmp_path: Path, processes: st
     done = run_ok("check", *common, "--predictions", there, "--cluster", processes, "--shard_size", "32", "-q")
     assert_same(there, here.read_bytes())
     assert comparable(done.out) == comparable(alone.out)
-    assert re.fullmatch(rf"mixnet-nano: note: measured by \d+ workers? of {processes} \(.+\)\n", done.err)
+    (note,) = json.loads(done.out)["reports"][0]["notes"]
+    assert re.fullmatch(rf"measured by \d+ workers? of {processes} \(.+\)", note)
+    assert done.err == ""  # -q
 
 
 def test_several_devices_and_models(cluster: Cluster, nano_dir: Path, tmp_path: Path) -> None:
