@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.preprocessing.profiles import ProfileReference, load_profile_references, with_profile_steps
@@ -30,11 +30,16 @@ class LauncherInput(StrictModel):
     layout: str | None = None
 
 
+def _named(value: object) -> object:
+    """The name of an adapter or reader that is written as a mapping with nothing else: ``{type: classification}``."""
+    return value["type"] if isinstance(value, dict) and set(value) == {"type"} else value
+
+
 class Launcher(StrictModel):
     """What runs the model. Only ``framework`` is used: model.yml tells where the files are."""
 
     framework: str
-    adapter: Literal["classification"]
+    adapter: Annotated[Literal["classification"], BeforeValidator(_named)]
     model: str | None = None
     weights: str | None = None
     saved_model_dir: str | None = None
@@ -52,10 +57,17 @@ class Metric(StrictModel):
 
 
 class DatasetEntry(StrictModel):
-    """The data set by name, and how its images reach the model."""
+    """The data set by name, and how its images reach the model.
+
+    ``annotation``, ``dataset_meta`` and ``data_source`` are files of accuracy_check. They are not used: images and
+    labels are those of the data set that is measured.
+    """
 
     name: str
-    reader: Literal["opencv_imread", "pillow_imread"] = "opencv_imread"
+    annotation: str | None = None
+    dataset_meta: str | None = None
+    data_source: str | None = None
+    reader: Annotated[Literal["opencv_imread", "pillow_imread"], BeforeValidator(_named)] = "opencv_imread"
     preprocessing: tuple[Step, ...] = Field(default=(), strict=False)
     metrics: tuple[Metric, ...] = Field(strict=False)
 

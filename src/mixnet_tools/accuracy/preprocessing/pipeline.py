@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import Measurement
+from mixnet_tools.accuracy.preprocessing.aspect_ratio import RULES, strided
 from mixnet_tools.accuracy.preprocessing.resize import (
     OPENCV_INTERPOLATIONS,
     TENSORFLOW_INTERPOLATIONS,
@@ -99,11 +100,13 @@ def make_plan(measurement: Measurement) -> Plan:
         if isinstance(step, ChannelSwap):
             reverse = not reverse
             continue
-        if steps and _makes_floats(steps[-1]) and not isinstance(step, Normalization):
-            before = describe(steps[-1]).partition(" (")[0]
-            raise EvaluationError(f"{where}: step {step.type} after {before}, which leaves floats, is not supported")
-        if steps and isinstance(steps[-1], Normalization):
-            raise EvaluationError(f"{where}: a second normalization is not supported")
+        if any(map(_makes_floats, steps)) and _needs_8_bits(step):
+            before = describe(next(one for one in reversed(steps) if _makes_floats(one))).partition(" (")[0]
+            raise EvaluationError(
+                f"{where}: step {step.type} of Pillow, which takes 8-bit images only, after {before}, "
+                "which leaves floats",
+                hint="leave out use_pillow in accuracy-check.yml, or put the step before",
+            )
         if isinstance(step, Resize):
             _check_resize(step, where)
         steps.append(_in_rgb(step, reverse) if isinstance(step, Normalization) else step)
@@ -115,23 +118,28 @@ def apply(image: Image.Image, operations: Operations) -> Pixels:
 
     Raises :class:`EvaluationError` where a step cannot be applied to an image of this size.
     """
-    pixels: Pixels | None = None
+    pixels: Pixels = np.asarray(image)
+    scaled_by_opencv = False
     for step in operations.steps:
+        height, width = pixels.shape[:2]
         if isinstance(step, Normalization):
-            values = (np.asarray(image) if pixels is None else pixels) - np.asarray(step.mean or (0.0, 0.0, 0.0))
-            pixels = (values / np.asarray(step.std or (1.0, 1.0, 1.0))).astype(np.float32)
+            pixels = (pixels - np.asarray(step.mean or (0.0, 0.0, 0.0))) / np.asarray(step.std or (1.0, 1.0, 1.0))
         elif isinstance(step, LegacyResize):
-            pixels = legacy_resize(np.asarray(image), step.size, step.size, step.interpolation)
-        elif isinstance(step, Resize) and step.library == "tf":
-            pixels = tensorflow_resize(np.asarray(image), *_target_size(step, *image.size), _interpolation(step))
+            pixels = legacy_resize(pixels, step.size, step.size, step.interpolation)
         elif isinstance(step, Resize):
-            image = _resized(image, step, *_target_size(step, *image.size))
+            # accuracy_check makes floats of what OpenCV's resize gives: a second one rounds nothing.
+            floats = scaled_by_opencv and step.library == "opencv"
+            size = _target_size(step, width, height)
+            pixels = _resized(pixels.astype(np.float32) if floats else pixels, step, *size)
+            scaled_by_opencv = step.library == "opencv"
         elif isinstance(step, SquareCrop):
-            image = image.crop(_square_box(step, *image.size))
+            pixels = _cut(pixels, _square_box(step, width, height))
         else:
-            image = _enlarged(image, step)
-            image = image.crop(_crop_box(step, *image.size))
-    return np.array(image) if pixels is None else pixels
+            size = _enlarged_size(step, width, height)
+            pixels = pixels if size == (width, height) else opencv_resize(pixels, *size, "LINEAR")
+            box = _crop_box(step, *size)
+            pixels = np.asarray(Image.fromarray(pixels).crop(box)) if _needs_8_bits(step) else _cut(pixels, box)
+    return np.array(pixels) if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
 def kept_box(operations: Operations, width: int, height: int) -> tuple[float, float, float, float]:
@@ -171,6 +179,15 @@ def _makes_floats(step: Operation) -> bool:
     return isinstance(step, (Normalization, LegacyResize)) or (isinstance(step, Resize) and step.library == "tf")
 
 
+def _needs_8_bits(step: Operation) -> bool:
+    return (isinstance(step, Resize) and step.library == "pillow") or (isinstance(step, Crop) and step.use_pillow)
+
+
+def _cut(pixels: Pixels, box: tuple[int, int, int, int]) -> Pixels:
+    left, top, right, bottom = box
+    return pixels[top:bottom, left:right]
+
+
 def _interpolation(step: Resize) -> str:
     return (step.interpolation or "BILINEAR").upper()
 
@@ -193,14 +210,18 @@ def _in_rgb(step: Normalization, reverse: bool) -> Normalization:
     return step.model_copy(update={"mean": mean, "std": std})
 
 
-def _resized(image: Image.Image, step: Resize, width: int, height: int) -> Image.Image:
+def _resized(pixels: Pixels, step: Resize, width: int, height: int) -> Pixels:
     if step.library == "pillow":
-        return image.resize((width, height), _FILTERS[_interpolation(step)])
-    return Image.fromarray(opencv_resize(np.asarray(image), width, height, _interpolation(step)))
+        return np.asarray(Image.fromarray(pixels).resize((width, height), _FILTERS[_interpolation(step)]))
+    if step.library == "tf":
+        return tensorflow_resize(pixels, width, height, _interpolation(step))
+    return opencv_resize(pixels, width, height, _interpolation(step))
 
 
 def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
-    if step.central_fraction is not None:
+    if step.max_square:
+        size = min(width, height), min(width, height)
+    elif step.central_fraction is not None:
         size = int(width * step.central_fraction), int(height * step.central_fraction)
     else:
         size = step.target or (width, height)
@@ -209,15 +230,8 @@ def _crop_size(step: Crop, width: int, height: int) -> tuple[int, int]:
     return size
 
 
-def _enlarged(image: Image.Image, step: Crop) -> Image.Image:
-    """Enlarge an image that is smaller than its crop (by OpenCV, bilinear). Pillow's crop does without."""
-    width, height = _enlarged_size(step, *image.size)
-    if (width, height) == image.size:
-        return image
-    return Image.fromarray(opencv_resize(np.asarray(image), width, height, "LINEAR"))
-
-
 def _enlarged_size(step: Crop, width: int, height: int) -> tuple[int, int]:
+    """The size to which an image that is smaller than its crop is enlarged. Pillow's crop does without."""
     wanted, size = _crop_size(step, width, height), np.array((width, height), dtype=np.float64)
     if step.use_pillow:
         return width, height
@@ -246,21 +260,15 @@ def _square_box(step: SquareCrop, width: int, height: int) -> tuple[int, int, in
 
 
 def _target_size(step: Resize, width: int, height: int) -> tuple[int, int]:
-    """(width, height) to scale to. ``greater`` gives the shorter side the step's size and keeps the aspect ratio."""
-    new_width, new_height = step.target or (width, height)
+    """(width, height) to scale to."""
+    size = step.target or (width, height)
     rule = step.aspect_ratio_scale
-    if rule == "greater":
-        rule = "height" if height > width else "width"
-    if rule == "width":
-        new_width = int(new_height * width / height)
-    elif rule == "height":
-        new_height = int(new_width * height / width)
-    elif rule == "fit_to_window":
-        scale = min(new_height / height, new_width / width)
-        new_width, new_height = int(scale * width), int(scale * height)
-    elif rule == "min_ratio":
-        ratio = min(height / new_height, width / new_width)
-        new_width, new_height = int(width / ratio), int(height / ratio)
-    if new_width < 1 or new_height < 1:
+    if rule == "scale_factor":
+        size = int(width * (step.scale or 1.0)), int(height * (step.scale or 1.0))
+    elif rule is not None:
+        size = RULES[rule](size, (width, height))
+    if rule is not None and step.factor:
+        size = strided(size, step.factor, step.include_boundary)
+    if min(size) < 1:
         raise EvaluationError(f"nothing is left of {width}x{height} pixels after {describe(step)}")
-    return new_width, new_height
+    return size

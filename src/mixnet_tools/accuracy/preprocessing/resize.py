@@ -50,7 +50,9 @@ def require_opencv() -> ModuleType:
 
 
 def opencv_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> npt.NDArray[Any]:
-    """``cv2.resize`` of uint8 pixels to uint8. ``interpolation`` is a key of :data:`OPENCV_INTERPOLATIONS`."""
+    """``cv2.resize`` of uint8 or float pixels, to the same type. For ``interpolation`` see
+    :data:`OPENCV_INTERPOLATIONS`.
+    """
     cv2 = require_opencv()
     flag = getattr(cv2, OPENCV_INTERPOLATIONS[interpolation])
     return np.asarray(cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag))

@@ -10,19 +10,27 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from mixnet_tools.accuracy.preprocessing.aspect_ratio import Rule
 from mixnet_tools.descriptors.strict_yaml import StrictModel
 
 Side = Annotated[int, Field(ge=1, le=1 << 14)]
 """A width or height in pixels."""
 
 
+PRECOMPUTED = {"imagenet": (104.00698793, 116.66876762, 122.67891434), "cifar10": (125.307, 122.961, 113.8575)}
+"""OMZ's names for values of a normalization: means of the channels over a data set, in the order BGR."""
+
+
 def _channel_values(value: object) -> object:
     """Three numbers, of what OMZ writes: one number for all channels, a list, or the string ``(r,g,b)``."""
+    if isinstance(value, str) and value in PRECOMPUTED:
+        value = list(PRECOMPUTED[value])
     if isinstance(value, str):
         try:
             value = [float(part) for part in value.strip("()[] ").split(",")]
         except ValueError:
-            raise ValueError("expected a number or three numbers") from None
+            known = " or ".join(PRECOMPUTED)
+            raise ValueError(f"expected a number, three numbers, or {known}") from None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, list) or len(value) not in (1, 3):
@@ -53,22 +61,30 @@ class _Sized(StrictModel):
 
 
 class Crop(_Sized):
-    """Keep the centre of the image: ``central_fraction`` of each side, or a size in pixels."""
+    """Keep the centre: ``central_fraction`` of each side, a size in pixels, or the largest square (``max_square``)."""
 
     type: Literal["crop"]
     use_pillow: bool = False
     central_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_square: bool = False
 
 
 class Resize(_Sized):
-    """Scale to a size. With ``aspect_ratio_scale``, one side follows from the image's aspect ratio."""
+    """Scale to a size, which with ``aspect_ratio_scale`` follows from the image's aspect ratio (:mod:`.aspect_ratio`).
+
+    ``scale`` is the factor of the rule ``scale_factor``. ``factor`` and ``include_boundary`` make sizes that a rule
+    gave fit a stride.
+    """
 
     type: Literal["resize"]
     use_pillow: bool = False
     use_tensorflow: bool = False
     resize_realization: Literal["pillow", "opencv", "tf"] | None = None
     interpolation: str | None = None
-    aspect_ratio_scale: Literal["width", "height", "greater", "fit_to_window", "min_ratio"] | None = None
+    aspect_ratio_scale: Rule | Literal["scale_factor"] | None = None
+    scale: Annotated[float, Field(gt=0)] | None = None
+    factor: Side | None = None
+    include_boundary: bool = False
 
     @property
     def library(self) -> Literal["pillow", "opencv", "tf"]:
@@ -129,10 +145,15 @@ Step = Annotated[
 
 def step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str]:
     """What is wrong with the keys of a step taken together; [] where nothing is."""
-    if isinstance(step, Crop) and (step.target is None) == (step.central_fraction is None):
-        return ["a crop needs either central_fraction, or size (or dst_width and dst_height)"]
+    if (
+        isinstance(step, Crop)
+        and (step.target is not None) + (step.central_fraction is not None) + step.max_square != 1
+    ):
+        return ["a crop needs one of central_fraction, max_square, and size (or dst_width and dst_height)"]
     if isinstance(step, Resize):
-        if step.target is None:
+        if (step.aspect_ratio_scale == "scale_factor") != (step.scale is not None):
+            return ["scale and aspect_ratio_scale: scale_factor belong together"]
+        if step.target is None and step.scale is None:
             return ["a resize needs size, or dst_width and dst_height"]
         if step.use_pillow and step.use_tensorflow and not step.resize_realization:
             return ["use_pillow and use_tensorflow exclude each other"]
@@ -155,7 +176,10 @@ def describe(step: Operation) -> str:
     size = "x".join(map(str, step.target)) if step.target else ""
     if isinstance(step, Crop):
         library = " (Pillow)" if step.use_pillow else ""
-        return f"crop to {f'{step.central_fraction} of each side' if step.central_fraction else size}{library}"
+        part = "the largest square" if step.max_square else f"{step.central_fraction} of each side"
+        return f"crop to {part if step.target is None else size}{library}"
     ratio = f", aspect_ratio_scale {step.aspect_ratio_scale}" if step.aspect_ratio_scale else ""
+    ratio += f", factor {step.factor}{' with its boundary' if step.include_boundary else ''}" if step.factor else ""
+    size = size if step.scale is None else f"{step.scale} of its size"
     name = {"pillow": "Pillow", "opencv": "OpenCV", "tf": "TensorFlow"}[step.library]
     return f"resize to {size} ({name} {(step.interpolation or 'BILINEAR').upper()}{ratio})"

@@ -123,9 +123,9 @@ CROP = "models[0].datasets[0].preprocessing[1]"
         ("crop", {"type": "tiling"}, "known: bgr_to_rgb, rgb_to_bgr, crop, resize, normalization"),
         ("crop", {"size": 3}, f"{CROP} (line 10): expected a step: a mapping with the key type"),
         ("crop", "crop", "expected a step"),
-        ("crop", {"type": "crop"}, "a crop needs either central_fraction, or size"),
-        ("crop", {"type": "crop", "size": 8, "central_fraction": 0.5}, "a crop needs either"),
-        ("crop", {"type": "crop", "dst_width": 8}, "a crop needs either"),
+        ("crop", {"type": "crop"}, "a crop needs one of central_fraction, max_square, and size"),
+        ("crop", {"type": "crop", "size": 8, "central_fraction": 0.5}, "a crop needs one of"),
+        ("crop", {"type": "crop", "dst_width": 8}, "a crop needs one of"),
         ("crop", {"type": "crop", "size": 0}, f"{CROP}.size (line 11): "),
         ("crop", {"type": "crop", "size": True}, f"{CROP}.size (line 11): "),
         ("crop", {"type": "crop", "central_fraction": 1.5}, f"{CROP}.central_fraction (line 11): "),
@@ -135,7 +135,7 @@ CROP = "models[0].datasets[0].preprocessing[1]"
         ("crop", {"type": "normalization"}, "a normalization needs mean, std or both"),
         ("crop", {"type": "normalization", "std": 0}, "std must not be 0"),
         ("crop", {"type": "normalization", "mean": [1, 2]}, f"{CROP}.mean (line 11): expected a number or three"),
-        ("crop", {"type": "normalization", "mean": "imagenet"}, f"{CROP}.mean (line 11): expected a number or three"),
+        ("crop", {"type": "normalization", "mean": "coco"}, f"{CROP}.mean (line 11): expected a number, three numbers"),
         ("crop", {"type": "normalization", "mean": float("nan")}, f"{CROP}.mean"),
         ("metrics", [{"type": "accuracy", "top_k": 3}], "metrics[0].top_k (line 19): expected 1 or 5, got 3"),
         ("metrics", [{"type": "accuracy", "reference": 78.3}], "metrics[0].reference (line 19): "),
@@ -201,3 +201,23 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     assert any("models[0].nmae" in line and "unknown key" in line for line in lines)
     assert any("models[1].datasets[0].metrics[0].top_k" in line for line in lines)
     assert any("models[1].datasets[0].preprocessing[0].size" in line for line in lines)
+
+
+def test_forms_of_whole_configurations_of_accuracy_check(tmp_path: Path) -> None:
+    data = accuracy_data(top1=None, top5=1.0)
+    for entry in data["models"]:
+        entry["launchers"][0]["adapter"] = {"type": "classification"}
+        entry["datasets"][0].update(
+            reader={"type": "pillow_imread"},
+            annotation="imagenet1000.pickle",
+            data_source="images",
+            dataset_meta="m.json",
+        )
+    data["models"][0]["launchers"][0]["framework"] = "onnx_runtime"
+    path = tmp_path / "accuracy-check.yml"
+    path.write_text(yaml.safe_dump(data))
+    assert load_accuracy_config(path).measurement("onnx").reader_order == "RGB"
+    data["models"][0]["launchers"][0]["adapter"] = {"type": "classification", "block": True}
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(DescriptorError, match=r"models\[0\].launchers\[0\].adapter .*: expected 'classification', got"):
+        load_accuracy_config(path)

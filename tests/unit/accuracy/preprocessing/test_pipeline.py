@@ -183,10 +183,12 @@ def test_normalization_counts_channels_in_the_order_they_have_there() -> None:
         ([{"type": "resize", "size": 8, "use_tensorflow": True, "interpolation": "AREA"}], r"unknown 'AREA'; TensorF"),
         (
             [{"type": "normalization", "mean": [1.0] * 3}, TO_64],
-            r"\[1\]: step resize after normalization, which leaves",
+            r"\[1\]: step resize of Pillow, which takes 8-bit images only, after normalization, which leaves floats",
         ),
-        ([{"type": "normalization", "mean": [1.0] * 3}] * 2, r"\[1\]: a second normalization is not supported"),
-        ([{"type": "resize", "size": 8, "use_tensorflow": True}, TO_64], r"\[1\]: step resize after resize to 8x8"),
+        (
+            [{"type": "resize", "size": 8, "use_tensorflow": True}, {"type": "crop", "size": 4, "use_pillow": True}],
+            r"\[1\]: step crop of Pillow, which takes 8-bit images only, after resize to 8x8",
+        ),
     ],
 )
 def test_what_is_not_supported_is_named(steps: list[dict[str, Any]], message: str) -> None:
@@ -313,6 +315,46 @@ def test_what_is_odd_about_an_image_is_said(tmp_path: Path) -> None:
         "print.jpg": ("CMYK",),
         "table.JPEG": ("palette", "PNG named .JPEG"),
     }
+
+
+def test_steps_come_in_any_order_as_in_accuracy_check() -> None:
+    """The arrays that accuracy_check's steps make, written out with OpenCV: its resize leaves floats."""
+    cv2 = pytest.importorskip("cv2")
+    image = pattern(61, 87)
+    to_40, to_24 = ({"type": "resize", "size": size} for size in (40, 24))
+    mean = {"type": "normalization", "mean": [1.0, 2.0, 3.0], "std": [2.0, 4.0, 8.0]}
+    first = cv2.resize(image, (40, 40), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    twice = cv2.resize(first, (24, 24), interpolation=cv2.INTER_LINEAR)
+    assert (prepared(image, RGB, to_40, to_24) == twice).all()
+    normalized = (image - np.array([1.0, 2.0, 3.0])) / np.array([2.0, 4.0, 8.0])
+    then_scaled = cv2.resize(normalized, (40, 40), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    assert (prepared(image, RGB, mean, to_40) == then_scaled).all()
+    again = ((normalized - np.array([1.0, 2.0, 3.0])) / np.array([2.0, 4.0, 8.0])).astype(np.float32)
+    assert (prepared(image, RGB, mean, mean) == again).all()
+    cropped = then_scaled[8:32, 8:32]
+    assert (prepared(image, RGB, mean, to_40, {"type": "crop", "size": 24}) == cropped).all()
+
+
+def test_the_largest_square_is_cropped() -> None:
+    image = pattern(60, 101)
+    square = {"type": "crop", "max_square": True}
+    assert (prepared(image, RGB, square) == image[:, 20:80]).all()
+    assert (prepared(image, RGB, {**square, "use_pillow": True}) == image[:, 20:80]).all()
+    assert make_plan(measurement(square)).description[0] == "crop to the largest square"
+
+
+def test_names_for_means_are_known() -> None:
+    named = {"type": "normalization", "mean": "imagenet"}
+    written = {"type": "normalization", "mean": "(104.00698793, 116.66876762, 122.67891434)"}
+    image = pattern(9, 9)
+    assert (prepared(image, named) == prepared(image, written)).all()
+
+
+def test_sizes_follow_from_a_factor() -> None:
+    step = {"type": "resize", "aspect_ratio_scale": "scale_factor", "scale": 0.5, "use_pillow": True}
+    assert prepared(pattern(60, 101), step).shape == (30, 50, 3)
+    strided = {**TO_64, "aspect_ratio_scale": "greater", "factor": 32, "include_boundary": True}
+    assert prepared(pattern(60, 100), strided).shape == (64, 96, 3)
 
 
 @pytest.mark.parametrize(
