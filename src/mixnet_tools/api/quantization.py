@@ -69,8 +69,8 @@ def quantize(
     The result is written to ``<output_dir>/public/<name>/FP16-INT8`` (default of ``output_dir``: ``ir_dir``).
     ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
     Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels
-    of these images. ``split`` is the split to take of both (default: the validation split, where names tell splits
-    apart). Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
+    of these images. ``split`` is the split of ``source`` to take (default: the validation split, where names tell
+    splits apart). Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
     is False.
 
     Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
@@ -137,6 +137,8 @@ def quantize_model(
     floats = existing_irs(descriptor, ir_dir, PRECISIONS)
     classes = classes_of(ir.xml)
     found = calibration_images(images, own, classes)
+    for remark in found.remarks:
+        progress.note(f"{descriptor.name}: {images}: {remark}")
     chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
     def calibrate(height: int, width: int) -> CalibrationSet:
@@ -147,7 +149,7 @@ def quantize_model(
     if options.verify or options.max_drop is not None:
         dataset = found.dataset
         if eval_source is not None:
-            dataset = open_dataset(eval_source, Wanted(annotations, split=split, classes=names))
+            dataset = open_dataset(eval_source, Wanted(annotations, classes=names))
     if dataset is not None:
         comparer = Comparer(
             config,

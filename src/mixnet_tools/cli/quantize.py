@@ -69,7 +69,9 @@ def add_arguments(parser: Parser) -> None:
     )
     images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
     images.add_argument(
-        "--split", metavar="NAME", help="the split to take, by its name (default: validation, where there are several)"
+        "--split",
+        metavar="NAME",
+        help="the split of IMAGES to take (default: validation, where there are several)",
     )
     images.add_argument("--annotations", metavar="FILE", help="the labels of the images to measure on")
     images.add_argument(

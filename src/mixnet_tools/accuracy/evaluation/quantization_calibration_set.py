@@ -15,7 +15,8 @@ import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, recognize
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
-from mixnet_tools.accuracy.datasets.forms.image_folder import Part, find_labels, has_listed_labels, part_of
+from mixnet_tools.accuracy.datasets.forms.folder_part import Part, part_of
+from mixnet_tools.accuracy.datasets.forms.image_folder import find_labels, has_listed_labels, ids_in
 from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
 from mixnet_tools.accuracy.datasets.image import LabelledImage, looks_like_image
 from mixnet_tools.accuracy.evaluation.batch_loader import batches
@@ -34,10 +35,14 @@ SALT = "mixnet_tools calibration 1"
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """The ``images`` of a source. ``dataset`` is the data set that they are, None where they have no labels."""
+    """The ``images`` of a source. ``dataset`` is the data set that they are, None where they have no labels.
+
+    ``remarks`` say for people which files were taken.
+    """
 
     images: tuple[LabelledImage, ...]
     dataset: ImageDataset | None
+    remarks: tuple[str, ...] = ()
 
 
 def calibration_images(source: Location, wanted: Wanted | None = None, classes: int | None = None) -> CalibrationImages:
@@ -59,22 +64,24 @@ def calibration_images(source: Location, wanted: Wanted | None = None, classes: 
     names = sorted(part.images(), key=PurePosixPath)
     if not names:
         raise DatasetError(f"{source}: no images here", hint="give images of the model's kind as `source`")
-    part.account(names, None, wanted)  # an image that is not among them is an error
+    account = part.account(names, None, wanted)
     folder = part.folder.location
-    return CalibrationImages(tuple(LabelledImage(name, folder / name, 0) for name in names), None)
+    images = tuple(LabelledImage(name, folder / name, 0) for name in names)
+    return CalibrationImages(images, None, (*part.remarks, account.text()))
 
 
 def _labelled(source: Location, wanted: Wanted) -> CalibrationImages:
     dataset = open_dataset(source, wanted)
-    return CalibrationImages(dataset.images, dataset)
+    return CalibrationImages(dataset.images, dataset, (*dataset.remarks, *(one.text() for one in dataset.accounts)))
 
 
 def _has_labels(part: Part, wanted: Wanted, classes: int | None) -> bool:
     if find_labels(part, wanted) is not None:
         return True
     tree = part.folder.tree
-    if any(map(looks_like_image, tree.folders[""])):
-        return False
+    loose = [name for name in tree.folders[""] if looks_like_image(name)]
+    if loose:
+        return wanted.classes is not None and bool(ids_in(loose))
     folders = tree.subfolders()
     return any(map(wanted.is_class, folders)) or classes is None or len(folders) in (classes, classes - 1)
 

@@ -221,6 +221,22 @@ def test_a_list_may_hold_wordnet_ids(tmp_path: Path) -> None:
         found_labels(tmp_path)
 
 
+def test_wordnet_ids_in_the_names_of_images_and_in_members(tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in (f"ILSVRC2012_val_00000001_{IDS[65]}.JPEG", f"{IDS[3]}_10026.JPEG"):
+        (flat / name).touch()
+    assert found_labels(flat) == [65, 3]
+    (flat / "odd.jpg").touch()
+    with pytest.raises(DatasetError, match="but no labels"):
+        found_labels(flat)
+    tar = write_tar(
+        tmp_path / "0.tar",
+        [("1.jpg", b""), ("1.cls", f"{IDS[9]}\n".encode()), ("2.jpg", b""), ("2.cls", IDS[4].encode())],
+    )
+    assert found_labels(tar) == [9, 4]
+
+
 def kaggle(root: Path, rows: list[str]) -> Path:
     for place in (
         "val/ILSVRC2012_val_00000001.JPEG",

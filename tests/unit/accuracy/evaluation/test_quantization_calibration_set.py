@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.image import LabelledImage
+from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.evaluation.comparison import Comparer
 from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     among,
@@ -17,6 +19,7 @@ from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
     choose,
 )
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.descriptors.labels import ClassLabel
 from mixnet_tools.errors import DatasetError, EvaluationError
 from mixnet_tools.files.location import Location
 from tests.support.colour_model import SIDE, accuracy_data, write_ir
@@ -128,3 +131,19 @@ def test_a_broken_model_is_compared_image_by_image(tmp_path: Path, config_path: 
     assert second.difference == pytest.approx(-100 * (8 - right) / 8)
     assert second.interval[0] < second.difference < second.interval[1] <= 0
     assert second.held_out == 6
+
+
+def test_of_several_splits_one_calibrates_and_folders_named_as_classes_are_labels(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "train", [0, 1, 1], ["red", "rose"])
+    write_class_folders(tmp_path / "val", [1, 0], ["red", "rose"])
+    model = ModelClasses.of([ClassLabel(name) for name in ("rose", "green", "red")], "labels.txt")
+    found = calibration_images(Location(tmp_path), Wanted(classes=model), 3)
+    assert found.dataset is not None
+    assert [(image.name, image.label) for image in found.images] == [
+        ("red/image_0001.png", 2),
+        ("rose/image_0000.png", 0),
+    ]
+    assert found.remarks[0] == "the split validation was taken (`split` takes another: train)"
+    assert found.remarks[-1].startswith("5 files seen: 2 used, 3 left out (3 other split: ")
+    train = calibration_images(Location(tmp_path), Wanted(split="train"), 99)
+    assert (train.dataset, len(train.images)) == (None, 3)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 
-from mixnet_tools.accuracy.datasets.account import (
-    NO_LABEL,
-    OTHER_SPLIT,
-    FileAccount,
-    settle,
-)
 from mixnet_tools.accuracy.datasets.folder import Folder, parent_folder
 from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
+from mixnet_tools.accuracy.datasets.forms.folder_part import Part, part_of
 from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image, looks_like_image, validation_number
 from mixnet_tools.accuracy.datasets.labels.annotations import (
     ANNOTATION_FILE,
@@ -22,7 +17,8 @@ from mixnet_tools.accuracy.datasets.labels.annotations import (
 )
 from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import find_devkit, is_devkit, labels_by_number
 from mixnet_tools.accuracy.datasets.labels.kaggle import find_solution, is_solution, solution_labels
-from mixnet_tools.accuracy.datasets.splits import Chosen, choose, is_of_split, plain_split, split_folders, split_of
+from mixnet_tools.accuracy.datasets.splits import Chosen, is_of_split, plain_split, split_of
+from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
@@ -32,100 +28,6 @@ EXPECTED = (
     "WebDataset (.tar), TFRecord or Parquet"
 )
 """What is expected of a source, for messages."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The part of the folder ``whole`` that is one data set: what lies in its folder ``name`` (``""``: all of it).
-
-    ``inside`` are folders of ``name`` to which it is restricted (none: it is not), ``others`` are those of other
-    splits. All are relative to ``whole``.
-    """
-
-    whole: Folder
-    name: str
-    inside: tuple[str, ...]
-    others: tuple[str, ...]
-    chosen: Chosen
-
-    @property
-    def folder(self) -> Folder:
-        """The folder that the names of images are relative to."""
-        return self.whole.below(self.name)
-
-    def images(self) -> list[str]:
-        """The names of its images, relative to :attr:`folder`."""
-        prefix = f"{self.name}/" if self.name else ""
-        inside = tuple(f"{one}/" for one in self.inside)
-        return [
-            name
-            for name in self.folder.tree.files()
-            if is_image(name) and (not inside or (prefix + name).startswith(inside))
-        ]
-
-    def account(
-        self, used: Collection[str], labels: Location | None, wanted: Wanted, *, given: bool = False
-    ) -> FileAccount:
-        """The account of all files of ``whole``, where ``used`` are the images, relative to :attr:`folder`.
-
-        ``labels`` is the file that the labels came from. Where the caller has ``given`` it, images that it does not
-        name are left out. Raises what :func:`settle` does.
-        """
-        tree = self.whole.listed
-        if tree is None:
-            return FileAccount("files", len(used) + (labels is not None), len(used), int(labels is not None))
-        prefix = f"{self.name}/" if self.name else ""
-        every = {prefix + name for name in used} if prefix else frozenset(used)
-        splits = {plain_split(folder) for folder in {name.rpartition("/")[0] for name in every}}
-        others = tuple(f"{one}/" for one in self.others)
-
-        def rule(name: str) -> str | None:
-            split = plain_split(name.rpartition("/")[0])
-            if name.startswith(others) or (split is not None and split not in splits):
-                return OTHER_SPLIT
-            return NO_LABEL if given and is_image(name) else None
-
-        hint = f"list them too; or measure the listed ones only: `annotations={labels}`" if labels and not given else ""
-        files = list(tree.files())
-        unlisted = sorted(every.difference(files))  # hidden ones that a list names
-        return settle(
-            "files",
-            str(self.whole.location),
-            [*files, *unlisted],
-            used=every,
-            labels=_names_of(self.whole.location, labels),
-            rule=rule,
-            known=tree.left,
-            exclusions=wanted.exclusions,
-            hint=hint,
-        )
-
-
-def part_of(folder: Folder, wanted: Wanted) -> Part:
-    """Find the part of ``folder`` that is meant: the split that ``wanted`` asks for, or the validation split.
-
-    Raises :class:`DatasetError` where it is not clear.
-    """
-    name, splits = split_folders(folder.tree, wanted.is_class, folder.location)
-    if not splits:
-        chosen = choose((), wanted.split, folder.location)
-        return Part(folder, name, (), (), chosen)
-    chosen = choose(splits, wanted.split, folder.location)
-    others = tuple(one for one in splits if one not in chosen.names)
-    beside = [one for one in chosen.names if one.rpartition("/")[0] == name]
-    if not beside:
-        return Part(folder, name, chosen.names, others, chosen)
-    if len(beside) > 1:  # val/ and val_blurred/: the first is called nothing else
-        plain = [
-            one for one in beside if one.rpartition("/")[2].lower() in (wanted.split, chosen.split, "val", "valid")
-        ]
-        if len(plain) != 1:
-            raise DatasetError(
-                f"{folder.location}: several folders of the split {chosen.split}: {', '.join(beside)}",
-                hint="give one of them as `source`",
-            )
-        others, beside = (*others, *(one for one in beside if one not in plain)), plain
-    return Part(folder, beside[0], (), others, chosen)
 
 
 def listed_beside(folder: Folder, wanted: Wanted) -> Location | None:
@@ -248,7 +150,7 @@ def _solved(part: Part, solution: Location, wanted: Wanted) -> FoundImages:
 
 
 def _found(
-    part: Part, labels: dict[str, int], file: Location, wanted: Wanted, class_names: ClassNames | None = None
+    part: Part, labels: dict[str, int], file: Location | None, wanted: Wanted, class_names: ClassNames | None = None
 ) -> FoundImages:
     source = part.folder.location
     images = tuple(LabelledImage(name, source / name, label) for name, label in labels.items())
@@ -257,7 +159,7 @@ def _found(
     account = part.account(labels, file, wanted, given=wanted.annotations is not None)
     splits = {plain_split(name.rpartition("/")[0]) for name in labels}
     split = part.chosen.split or (splits.pop() if len(splits) == 1 else None)
-    return FoundImages("annotations", images, file, class_names, (account,), split, _remarks(part))
+    return FoundImages("annotations", images, file, class_names, (account,), split, part.remarks)
 
 
 def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
@@ -267,6 +169,9 @@ def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
         raise DatasetError(f"{source}: class folders have no numbers that could count from {wanted.first_label}")
     loose = [name for name in tree.folders[""] if looks_like_image(name)]
     loose = [name for name in loose if wanted.exclusions is None or not wanted.exclusions.names(name)]
+    if loose and tree.image_folders == ("",) and (named := ids_in(loose)) and wanted.classes is not None:
+        numbers, ids = label_numbers(named)
+        return _found(part, numbers, None, wanted, ClassNames(ids, "labels"))
     if loose:
         more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
         raise DatasetError(
@@ -284,21 +189,13 @@ def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
     images = tuple(sorted(images, key=lambda image: image.label))
     account = part.account({image.name for image in images}, None, wanted)
     names = ClassNames(classes, "folders")
-    return FoundImages("class_folders", images, None, names, (account,), part.chosen.split, _remarks(part))
+    return FoundImages("class_folders", images, None, names, (account,), part.chosen.split, part.remarks)
 
 
-def _remarks(part: Part) -> tuple[str, ...]:
-    remark = part.chosen.remark
-    return (remark,) if remark else ()
-
-
-def _names_of(folder: Location, file: Location | None) -> tuple[str, ...]:
-    """The name of ``file`` in ``folder``, in a tuple; nothing where it lies elsewhere."""
-    if file is None:
-        return ()
-    start = f"{str(folder.resolve()).rstrip('/')}/"
-    name = str(file.resolve())
-    return (name.removeprefix(start),) if name.startswith(start) else ()
+def ids_in(names: Sequence[str]) -> dict[str, int | str]:
+    """The WordNet id in each of ``names`` (``ILSVRC2012_val_00000001_n01751748.JPEG``); nothing where one has none."""
+    found = {name: re.search(rf"(?:^|_)({WORDNET_ID.pattern})", _stem(name)) for name in names}
+    return {name: match[1] for name, match in found.items() if match} if all(found.values()) else {}
 
 
 def _stem(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from mixnet_tools.accuracy.datasets.account import OTHER_SPLIT, Accounts, FileAccount, settle
 from mixnet_tools.accuracy.datasets.folder import Folder
 from mixnet_tools.accuracy.datasets.forms.base import FoundImages, PackedForm, Wanted
-from mixnet_tools.accuracy.datasets.forms.image_folder import part_of
+from mixnet_tools.accuracy.datasets.forms.folder_part import names_of, part_of
 from mixnet_tools.accuracy.datasets.forms.parquet import ParquetFiles
 from mixnet_tools.accuracy.datasets.forms.tar import TarFiles
 from mixnet_tools.accuracy.datasets.forms.tfrecord import TfRecordFiles
@@ -64,8 +64,7 @@ class PackedFiles:
                 return OTHER_SPLIT
             return OTHER_FORM if imagenet and looks_like_image(name) else None
 
-        start = f"{str(self.source.resolve()).rstrip('/')}/"
-        inside = {str(file.resolve()).removeprefix(start) for file in labels}
+        inside = {name for file in labels for name in names_of(self.source, file)}
         account: FileAccount = settle(
             "files",
             str(self.source),

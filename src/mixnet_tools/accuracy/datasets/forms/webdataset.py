@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.datasets.account import HIDDEN, OTHER_SPLIT, settle
 from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
 from mixnet_tools.accuracy.datasets.image import IMAGE_SUFFIXES, LabelledImage, is_hidden, looks_like_image
+from mixnet_tools.accuracy.datasets.labels.annotations import label_numbers
 from mixnet_tools.accuracy.datasets.labels.name_lists import PLAIN_LISTS, find_name_list
 from mixnet_tools.accuracy.datasets.splits import Chosen, choose, split_folders
 from mixnet_tools.accuracy.datasets.tree import tree_of
+from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 
@@ -30,7 +32,7 @@ OTHER_FIELD = "another field of a sample"
 @dataclass
 class _Sample:
     image: Member | None = None
-    label: int | None = None
+    label: int | str | None = None
     others: list[str] = field(default_factory=list)
 
 
@@ -52,6 +54,7 @@ def read(source: Location, tars: Mapping[Location, Sequence[Member]], wanted: Wa
     first_label = wanted.first_label or 0
     folders, chosen = _split(source, tars, wanted)
     images: list[LabelledImage] = []
+    given: dict[str, int | str] = {}
     labels: set[str] = set()
     fields: set[str] = set()
     names: list[str] = []
@@ -70,10 +73,11 @@ def read(source: Location, tars: Mapping[Location, Sequence[Member]], wanted: Wa
                     f"{tar}: the sample {key!r} has no {lacking}",
                     hint="name its members in the file of `exclude`, one a line, where it is not meant",
                 )
-            label = sample.label - first_label
-            if label < 0:
+            label = sample.label if isinstance(sample.label, str) else sample.label - first_label
+            if not isinstance(label, str) and label < 0:
                 raise DatasetError(f"{tar}: {key}{_LABEL_SUFFIX}: label {sample.label} is below {first_label}")
-            images.append(LabelledImage(prefix + sample.image.name, tar, label, sample.image.span))
+            images.append(LabelledImage(prefix + sample.image.name, tar, 0, sample.image.span))
+            given[str(len(images))] = label
             fields |= {prefix + name for name in sample.others}
         labels |= {prefix + one.name for one in members if is_label(one.name)}
     account = settle(
@@ -86,11 +90,13 @@ def read(source: Location, tars: Mapping[Location, Sequence[Member]], wanted: Wa
         known=left,
         exclusions=wanted.exclusions,
     )
-    listed = find_name_list(next(iter(tars)), PLAIN_LISTS[1:])
+    numbers, texts = label_numbers(given)
+    listed = None if texts else find_name_list(next(iter(tars)), PLAIN_LISTS[1:])
+    class_names = ClassNames(texts, "labels") if texts else None
     return FoundImages(
         "webdataset",
-        tuple(images),
-        class_names=ClassNames(listed.names, "list", listed.file) if listed else None,
+        tuple(replace(image, label=label) for image, label in zip(images, numbers.values(), strict=True)),
+        class_names=ClassNames(listed.names, "list", listed.file) if listed else class_names,
         accounts=(account,),
         split=chosen.split,
         remarks=(chosen.remark,) if chosen.remark else (),
@@ -165,8 +171,10 @@ def _keyed(members: Sequence[Member], *, last: bool) -> Iterator[tuple[Member, s
             yield member, folder + slash + stem, f".{suffix.lower()}"
 
 
-def _label(tar: Location, member: Member) -> int:
+def _label(tar: Location, member: Member) -> int | str:
     text = member.text.decode("ascii", "replace").strip()
+    if WORDNET_ID.fullmatch(text):
+        return text
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise DatasetError(f"{tar}: {member.name}: expected a label of 0 or more, got {text!r}")
     return int(text)
