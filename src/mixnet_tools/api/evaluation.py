@@ -151,15 +151,14 @@ def evaluate_ir(
     fit the preprocessing, :class:`DatasetError` where images or labels cannot be used, :class:`DescriptorError` where
     accuracy-check.yml is wrong, and :class:`UsageError` where a :class:`Preprocessing` is.
     """
-    wanted = Wanted(Location.parse_optional(annotations), split=split, classes=_classes(Path(xml)))
+    config = preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing)
+    classes = _classes(Path(xml), config.measurement("openvino").label_offset)
+    wanted = Wanted(Location.parse_optional(annotations), split=split, classes=classes)
     dataset = open_dataset(Location.parse(images), wanted)
     return evaluate_task(
         EvaluationTask(
             Path(xml).stem,
-            ModelFiles(
-                preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing),
-                (ir_at(Path(xml)),),
-            ),
+            ModelFiles(config, (ir_at(Path(xml)),)),
             PROFILES[0],
             dataset.subset(num_images) if num_images else dataset,
         ),
@@ -199,10 +198,15 @@ def _config(path: PathLike) -> AccuracyConfig:
     return load_accuracy_config(Path(path))
 
 
-def _classes(xml: Path) -> ModelClasses | None:
-    """The names of the classes of an IR: its own, or ImageNet's where it has as many."""
+def _classes(xml: Path, background: int) -> ModelClasses | None:
+    """The names of the classes of an IR without the first ``background`` ones: its own, or ImageNet's where it has as
+    many classes.
+    """
     labels, count = labels_of(xml), classes_of(xml)
     if labels:
-        return ModelClasses.of([ClassLabel(label) for label in labels], xml.name)
-    known = len(imagenet_classes())
-    return ModelClasses.imagenet("ImageNet's list") if count in (known, known + 1) else None
+        return ModelClasses.of([ClassLabel(label) for label in labels], xml.name, background)
+    imagenet = [ClassLabel(", ".join(one.words), one.wordnet_id) for one in imagenet_classes()]
+    if count not in (len(imagenet), len(imagenet) + 1):
+        return None
+    first = [ClassLabel("background")] if count > len(imagenet) else []
+    return ModelClasses.of([*first, *imagenet], "ImageNet's list", background)

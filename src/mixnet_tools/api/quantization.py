@@ -150,6 +150,8 @@ def quantize_model(
         dataset = found.dataset
         if eval_source is not None:
             dataset = open_dataset(eval_source, Wanted(annotations, classes=names))
+            for remark in dataset.remarks:
+                progress.note(f"{descriptor.name}: {eval_source}: {remark}")
     if dataset is not None:
         comparer = Comparer(
             config,

@@ -98,3 +98,18 @@ def test_what_is_wrong_is_named(place: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(error, match=message):
             mixnet_tools.evaluate_ir(xml, where, preprocessing=steps)
+
+
+def test_labels_are_found_by_the_names_that_an_ir_carries_and_a_split_is_chosen(place: Path, tmp_path: Path) -> None:
+    import openvino
+
+    model = openvino.Core().read_model(place / "net.xml")
+    model.set_rt_info("red green blue yellow cyan magenta", ["model_info", "labels"])
+    openvino.save_model(model, tmp_path / "named.xml", compress_to_fp16=False)
+    for name in ("val/Cyan/1.png", "val/blue/2.png", "train/green/3.png"):
+        label = ["red", "green", "blue", "yellow", "cyan", "magenta"].index(name.split("/")[1].lower())
+        save(tmp_path / "set" / name, plain(COLOURS[label]))
+    for split, count in ((None, 2), ("train", 1)):
+        done = mixnet_tools.evaluate_ir(tmp_path / "named.xml", tmp_path / "set", preprocessing=STEPS, split=split)
+        assert (done.report.results[0].top1.correct, done.report.results[0].top1.total) == (count, count)
+        assert done.report.dataset.split == (split or "validation")

@@ -42,11 +42,15 @@ def test_a_class_of_imagenet_by_id_and_words(name: str) -> None:
 def test_a_models_own_list_of_imagenet_knows_the_ids() -> None:
     usual = [ClassLabel(one.words[0]) for one in imagenet_classes()]
     usual[10] = ClassLabel("my own name")
-    for labels in (usual, [ClassLabel("background"), *usual]):
-        model = ModelClasses.of(labels, "labels.txt")
-        assert len(model) == 1000
-        assert match([IDS[10], "My own name", IDS[999]], model, "here") == (10, 10, 999)
-    assert match([IDS[10]], ModelClasses.of([ClassLabel("x"), *usual], "labels.txt", 1), "here") == (10,)
+    names = [IDS[10], "My own name", IDS[999]]
+    with_background = [ClassLabel("background"), *usual]
+    for labels, background in ((usual, 0), (usual, 1), (with_background, 1)):
+        model = ModelClasses.of(labels, "labels.txt", background)
+        assert (len(model), match(names, model, "here")) == (1000, (10, 10, 999))
+    counted = ModelClasses.of(with_background, "labels.txt")
+    assert (len(counted), match(names, counted, "here")) == (1001, (11, 11, 1000)), (
+        "the background is a class of its own"
+    )
     assert not ModelClasses.of(usual[:-1], "labels.txt").knows(IDS[10]), "999 classes are another set"
 
 

@@ -35,26 +35,24 @@ class ModelClasses:
 
     @classmethod
     def of(cls, labels: Sequence[ClassLabel], source: str, background: int = 0) -> ModelClasses:
-        """The classes ``labels``, one after the other.
+        """The classes ``labels``, one after the other, without the first ``background`` ones: no image is of these.
 
-        Where they are ImageNet's, their WordNet ids and other words are names too. The first ``background`` labels, or
-        one that says so, are no class of any image.
+        Where they are ImageNet's, their WordNet ids and other words are names too. A list of ImageNet's classes alone
+        has no line for the background.
         """
-        spare = len(labels) - len(imagenet_classes())
-        if background and spare == 0:
-            background = 0  # the list has no line for it
-        elif not background and spare == 1 and _plain(labels[0].text) in ("background", "dummy"):
-            background = 1
+        known = imagenet_classes()
         rows = [
             tuple(dict.fromkeys((one.text, *one.names, *([one.wordnet_id] if one.wordnet_id else []))))
-            for one in labels[background:]
+            for one in labels[0 if len(labels) == len(known) else background :]
         ]
-        known = imagenet_classes()
-        if len(rows) == len(known):
+        start = len(rows) - len(known)  # 1 where the background counts as a class
+        if start in (0, 1):
             words = [{*map(_plain, one.words), one.wordnet_id} for one in known]
-            same = sum(bool(set(map(_plain, row)) & those) for row, those in zip(rows, words, strict=True))
+            same = sum(bool(set(map(_plain, row)) & those) for row, those in zip(rows[start:], words, strict=True))
             if same >= _IMAGENET_SHARE * len(known):
-                rows = [(*row, one.wordnet_id, *one.words) for row, one in zip(rows, known, strict=True)]
+                rows[start:] = [
+                    (*row, one.wordnet_id, *one.words) for row, one in zip(rows[start:], known, strict=True)
+                ]
         return cls(tuple(rows), source)
 
     @classmethod
