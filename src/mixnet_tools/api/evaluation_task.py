@@ -14,6 +14,7 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset, bundled_source,
 from mixnet_tools.accuracy.datasets.exclusions import Exclusions
 from mixnet_tools.accuracy.datasets.filters import exclude, with_real_labels
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
+from mixnet_tools.accuracy.datasets.image import is_image
 from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation, evaluate
 from mixnet_tools.accuracy.evaluation.evaluation_setup import this_run
@@ -31,7 +32,7 @@ from mixnet_tools.api.model_files import (
 )
 from mixnet_tools.descriptors.labels import find_labels, read_classes
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
-from mixnet_tools.errors import MixnetToolsError, UsageError
+from mixnet_tools.errors import Field, MixnetToolsError, NextStep, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import InferencePrecision
 from mixnet_tools.progress import Progress
@@ -93,6 +94,7 @@ def find_task(descriptor: ModelDescriptor, request: EvaluationRequest) -> Evalua
     where files of the original are missing, :class:`IRError` where an IR is, :class:`DatasetError`,
     :class:`DescriptorError`, and what planning the conversion raises.
     """
+    _refuse_picture(descriptor, request)
     config = read_config(descriptor, request.models)  # a fault of it is named before one of the images
     measurement = config.measurement(chosen_launchers(descriptor, request.models)[0], request.models.profile)
     dataset, reference_images = _find_images(descriptor, request.images, model_classes(descriptor, measurement))
@@ -214,6 +216,19 @@ def model_classes(descriptor: ModelDescriptor, measurement: Measurement) -> Mode
     if measurement.dataset_name in REFERENCE_SETS:
         return ModelClasses.imagenet(measurement.dataset_name)
     return None
+
+
+def _refuse_picture(descriptor: ModelDescriptor, request: EvaluationRequest) -> None:
+    """Raise :class:`UsageError` where the images to measure on are a single picture, which has no label."""
+    source, models = request.images.source, request.models
+    if source is None or source.is_remote or not is_image(source.name) or not source.path.is_file():
+        return
+    fields: dict[str, Field] = {"name": descriptor.name, "images": str(source)}
+    if models.download_dir != Path():
+        fields["download_dir"] = models.download_dir
+    if models.ir_dir != models.download_dir:
+        fields["ir_dir"] = models.ir_dir
+    raise UsageError(f"{source}: one picture has no label to be measured by", hint=NextStep("classify", None, fields))
 
 
 def _find_images(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -237,3 +238,13 @@ def test_copies_fail_with_one_word_where_they_cannot_be_written(colours: Path, t
     )  # fmt: skip
     assert "file: cannot be made" in error
     assert os.path.getsize(tmp_path / "file") == 0
+
+
+def test_mixnet_check_sends_a_picture_to_mixnet_classify(nano_dir: Path, nano: ModelDescriptor, tmp_path: Path) -> None:
+    picture = tmp_path / "my photo.jpg"
+    shutil.copy(nano.directory / "validation/val_0000.jpg", picture)
+    error = run_failing("check", *NANO, "-d", nano_dir, "-s", picture, code=2)
+    hint = error.partition("try: ")[2].strip()
+    assert hint == f"mixnet classify --name mixnet-nano --download_dir {nano_dir} '{picture}'"
+    words = shlex.split(hint)
+    assert "97.0 %" in run_ok(*words[1:]).out

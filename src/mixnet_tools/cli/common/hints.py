@@ -8,7 +8,6 @@ and a function becomes a command.
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import shlex
 
@@ -59,11 +58,15 @@ def with_options(text: str, parser: Parser) -> str:
 
 def _command(step: NextStep, args: argparse.Namespace) -> str:
     """``step`` as a command: ``mixnet download ...`` where the user typed ``mixnet``, else ``mixnet-download ...``."""
+    from mixnet_tools.cli.main import command_module  # which imports this module
+
     command, *words = _COMMANDS.get(step.stage, (step.stage,))
     parser = Parser("", "")
-    importlib.import_module(f"mixnet_tools.cli.{command}").add_arguments(parser)
+    command_module(command).add_arguments(parser)
     fields = {"name": step.model, **step.fields} if step.model is not None else step.fields
     words += filter(None, (_option(parser, name, str(value)) for name, value in fields.items()))
+    positional = {action.dest for action in parser._actions if not action.option_strings}
+    words += [shlex.quote(str(value)) for name, value in fields.items() if name in positional]
     words += [f"--models_dir {shlex.quote(str(root))}" for root in getattr(args, "models_dir", None) or ()]
     prefix = "mixnet " if args.parser.prog.startswith("mixnet ") else "mixnet-"
     return " ".join([prefix + command, *words])
