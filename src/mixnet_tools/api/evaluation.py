@@ -8,6 +8,8 @@ from pathlib import Path
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.cluster.evaluate import evaluate_on_cluster
 from mixnet_tools.accuracy.datasets.dataset import open_dataset
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
+from mixnet_tools.accuracy.datasets.filters import exclude as leave_out
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
@@ -53,6 +55,7 @@ def evaluate(
     models_dir: PathLike | Iterable[PathLike] | None = None,
     cluster: str | None = None,
     split: str | None = None,
+    exclude: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure top-1 and top-5 of the IRs of the model ``name`` below ``ir_dir``, the output folder of the conversion.
@@ -61,11 +64,11 @@ def evaluate(
 
     ``source`` are labelled images in any form that mixnet-check takes, a path or a URL (default: those that come with
     the model), and ``annotations`` their labels, where these are not beside them. ``split`` is the split to take, such
-    as ``"test"`` (default: the validation split, where names tell splits apart). ``num_images`` asks for a fixed
-    subset. ``profile`` says how images are prepared (``omz``: as the model's accuracy-check.yml says). ``precisions``
-    are the IRs to measure, such as ``["FP16"]`` (default: those that exist), on OpenVINO's ``device``.
-    ``inference_precision`` is what they compute floats in (``f32``, ``bf16``, ``f16``, or ``default`` for what OpenVINO
-    chooses); of several, each is measured. Up to
+    as ``"test"`` (default: the validation split, where names tell splits apart). ``exclude`` is a file with the names
+    of images to leave out, one a line. ``num_images`` asks for a fixed subset. ``profile`` says how images are prepared
+    (``omz``: as the model's accuracy-check.yml says). ``precisions`` are the IRs to measure, such as ``["FP16"]``
+    (default: those that exist), on OpenVINO's ``device``. ``inference_precision`` is what they compute floats in
+    (``f32``, ``bf16``, ``f16``, or ``default`` for what OpenVINO chooses); of several, each is measured. Up to
     ``max_bad`` images may be undecodable; the report names them.
 
     ``predictions`` is a file to which every answer is appended as it comes. With ``resume``, images whose answers it
@@ -90,6 +93,7 @@ def evaluate(
                 Location.parse_optional(source),
                 annotations=Location.parse_optional(annotations),
                 split=split,
+                exclude=None if exclude is None else Path(exclude),
                 num_images=num_images,
             ),
             ModelChoice(
@@ -137,6 +141,7 @@ def evaluate_ir(
     device: str = "CPU",
     max_bad: int = 0,
     split: str | None = None,
+    exclude: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure top-1 and top-5 of any classifier: the IR ``xml``, with its .bin beside it. No zoo is needed.
@@ -153,8 +158,11 @@ def evaluate_ir(
     """
     config = preprocessing.config() if isinstance(preprocessing, Preprocessing) else _config(preprocessing)
     classes = _classes(Path(xml), config.measurement("openvino").label_offset)
-    wanted = Wanted(Location.parse_optional(annotations), split=split, classes=classes)
+    exclusions = None if exclude is None else Exclusions(Path(exclude))
+    wanted = Wanted(Location.parse_optional(annotations), None, split, classes, exclusions)
     dataset = open_dataset(Location.parse(images), wanted)
+    if exclusions:
+        dataset = leave_out(dataset, exclusions)
     return evaluate_task(
         EvaluationTask(
             Path(xml).stem,

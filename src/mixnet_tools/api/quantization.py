@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import bundled_source, open_dataset
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
+from mixnet_tools.accuracy.datasets.filters import exclude as leave_out
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.evaluation.comparison import Comparer
 from mixnet_tools.accuracy.evaluation.quantization_calibration_set import (
@@ -60,6 +62,7 @@ def quantize(
     annotations: PathLike | None = None,
     eval_source: PathLike | None = None,
     split: str | None = None,
+    exclude: PathLike | None = None,
     models_dir: PathLike | Iterable[PathLike] | None = None,
     options: QuantizationOptions | None = None,
     progress: Progress | None = None,
@@ -70,8 +73,8 @@ def quantize(
     ``source`` are images to calibrate with, labelled or not, a path or a URL (default: those that come with the model).
     Accuracy is measured on ``eval_source`` (default: ``source``, where it has labels); ``annotations`` are the labels
     of these images. ``split`` is the split of ``source`` to take (default: the validation split, where names tell
-    splits apart). Where no settings keep ``options.max_drop``, the best ones are taken, and ``passed`` of the report
-    is False.
+    splits apart). ``exclude`` is a file with the names of images to leave out, one a line. Where no settings keep
+    ``options.max_drop``, the best ones are taken, and ``passed`` of the report is False.
 
     Raises :class:`IRError` where there is no such IR, or it is no image classifier; :class:`QuantizationError` where it
     is quantized already, or NNCF fails; :class:`OutputError` where the result cannot be written;
@@ -86,6 +89,7 @@ def quantize(
         annotations=Location.parse_optional(annotations),
         eval_source=Location.parse_optional(eval_source),
         split=split,
+        exclude=None if exclude is None else Path(exclude),
         options=options or QuantizationOptions(),
         progress=progress or Progress(),
     )
@@ -125,6 +129,7 @@ def quantize_model(
     annotations: Location | None,
     eval_source: Location | None,
     split: str | None,
+    exclude: Path | None,
     options: QuantizationOptions,
     progress: Progress,
 ) -> QuantizationReport:
@@ -133,7 +138,8 @@ def quantize_model(
     images, ir = plan.images, plan.source
     config = load_accuracy_config(descriptor.accuracy_path)
     names = model_classes(descriptor, config.measurement("openvino", options.profile))
-    own = Wanted(annotations if eval_source is None else None, split=split, classes=names)
+    exclusions = Exclusions(exclude) if exclude else None
+    own = Wanted(annotations if eval_source is None else None, None, split, names, exclusions)
     floats = existing_irs(descriptor, ir_dir, PRECISIONS)
     classes = classes_of(ir.xml)
     found = calibration_images(images, own, classes)
@@ -149,9 +155,13 @@ def quantize_model(
     if options.verify or options.max_drop is not None:
         dataset = found.dataset
         if eval_source is not None:
-            dataset = open_dataset(eval_source, Wanted(annotations, classes=names))
+            dataset = open_dataset(eval_source, Wanted(annotations, classes=names, exclusions=exclusions))
+            if exclusions:
+                dataset = leave_out(dataset, exclusions, all_met=False)
             for remark in dataset.remarks:
                 progress.note(f"{descriptor.name}: {eval_source}: {remark}")
+    if exclusions:
+        exclusions.require_all_met(images)
     if dataset is not None:
         comparer = Comparer(
             config,

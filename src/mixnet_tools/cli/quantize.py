@@ -67,6 +67,9 @@ def add_arguments(parser: Parser) -> None:
         metavar="IMAGES",
         help="images to calibrate with, labelled or not: a path, or a URL (default: those that come with the model)",
     )
+    images.add_argument(
+        "--exclude", type=Path, metavar="FILE", help="leave out the images that FILE names, a name or number a line"
+    )
     images.add_argument("--eval_source", metavar="DATASET", help="labelled images to measure on (default: IMAGES)")
     images.add_argument(
         "--split",
@@ -232,6 +235,7 @@ def _quantize(
         annotations=Location.parse_optional(args.annotations),
         eval_source=Location.parse_optional(args.eval_source),
         split=args.split,
+        exclude=args.exclude,
         options=options,
         progress=progress,
     )

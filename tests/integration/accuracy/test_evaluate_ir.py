@@ -113,3 +113,16 @@ def test_labels_are_found_by_the_names_that_an_ir_carries_and_a_split_is_chosen(
         done = mixnet_tools.evaluate_ir(tmp_path / "named.xml", tmp_path / "set", preprocessing=STEPS, split=split)
         assert (done.report.results[0].top1.correct, done.report.results[0].top1.total) == (count, count)
         assert done.report.dataset.split == (split or "validation")
+
+
+def test_an_image_that_cannot_be_read_is_named_and_can_be_excluded(place: Path, tmp_path: Path) -> None:
+    source = write_flat_set(tmp_path / "set", [0, 1])
+    (source / "photo.heic").touch()
+    with pytest.raises(DatasetError, match=r"images that cannot be read: photo\.heic") as caught:
+        mixnet_tools.evaluate_ir(place / "net.xml", source, preprocessing=STEPS)
+    assert "`exclude`" in str(caught.value.hint) or "`annotations=" in str(caught.value.hint)
+    listed = tmp_path / "excluded.txt"
+    listed.write_text("photo.heic\nimage_0001.png\n")
+    done = mixnet_tools.evaluate_ir(place / "net.xml", source, preprocessing=STEPS, exclude=listed)
+    assert done.report.results[0].top1.total == 1
+    assert [(one.reason, one.count) for one in done.report.dataset.accounts[0].left_out] == [("excluded", 2)]

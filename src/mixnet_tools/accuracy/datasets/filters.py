@@ -17,13 +17,14 @@ _MAX_BYTES = 64 << 20
 """The largest file that is read. ReaL's labels of ImageNet have 0.5 MB."""
 
 
-def exclude(dataset: ImageDataset, exclusions: Exclusions) -> ImageDataset:
+def exclude(dataset: ImageDataset, exclusions: Exclusions, *, all_met: bool = True) -> ImageDataset:
     """``dataset`` without the images that ``exclusions`` name.
 
-    Raises :class:`DatasetError` where a line names no image of ``dataset``.
+    Raises :class:`DatasetError` where a line names no image of ``dataset``, unless ``all_met`` is False.
     """
     kept = [image for image in dataset.images if not exclusions.names(image.name)]
-    exclusions.require_all_met(dataset.source)
+    if all_met:
+        exclusions.require_all_met(dataset.source)
     return _with_images(dataset, kept, EXCLUDED)
 
 

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, recognize
+from mixnet_tools.accuracy.datasets.filters import exclude
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.forms.folder_part import Part, part_of
 from mixnet_tools.accuracy.datasets.forms.image_folder import find_labels, has_listed_labels, ids_in
@@ -61,7 +62,8 @@ def calibration_images(source: Location, wanted: Wanted | None = None, classes: 
     part = part_of(found, wanted)
     if _has_labels(part, wanted, classes):
         return _labelled(source, wanted)
-    names = sorted(part.images(), key=PurePosixPath)
+    excluded = wanted.exclusions.names if wanted.exclusions else lambda name: False
+    names = sorted((name for name in part.images() if not excluded(name)), key=PurePosixPath)
     if not names:
         raise DatasetError(f"{source}: no images here", hint="give images of the model's kind as `source`")
     account = part.account(names, None, wanted)
@@ -72,6 +74,8 @@ def calibration_images(source: Location, wanted: Wanted | None = None, classes: 
 
 def _labelled(source: Location, wanted: Wanted) -> CalibrationImages:
     dataset = open_dataset(source, wanted)
+    if wanted.exclusions:
+        dataset = exclude(dataset, wanted.exclusions, all_met=False)
     return CalibrationImages(dataset.images, dataset, (*dataset.remarks, *(one.text() for one in dataset.accounts)))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mixnet_tools.accuracy.datasets.exclusions import Exclusions
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
@@ -147,3 +148,15 @@ def test_of_several_splits_one_calibrates_and_folders_named_as_classes_are_label
     assert found.remarks[-1].startswith("5 files seen: 2 used, 3 left out (3 other split: ")
     train = calibration_images(Location(tmp_path), Wanted(split="train"), 99)
     assert (train.dataset, len(train.images)) == (None, 3)
+
+
+def test_excluded_images_do_not_calibrate(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.heic"):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / name).touch()
+    with pytest.raises(DatasetError, match=r"cannot be read: c\.heic"):
+        calibration_images(Location(tmp_path / "set"))
+    (tmp_path / "excluded.txt").write_text("c.heic\na.png\n")
+    found = calibration_images(Location(tmp_path / "set"), Wanted(exclusions=Exclusions(tmp_path / "excluded.txt")))
+    assert [image.name for image in found.images] == ["b.png"]
+    assert "2 excluded: a.png, c.heic" in found.remarks[-1]
