@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,12 +30,12 @@ def test_batches_come_in_order_whichever_thread_is_quicker(tmp_path: Path, monke
     slow = threading.Event()
     original = decoding.decode
 
-    def uneven(path: Path, *, orient: bool = True, name: str | None = None) -> decoding.Decoded:
+    def uneven(path: Path, **options: Any) -> decoding.Decoded:
         if path.name == "000.png":
             slow.wait(timeout=20)  # the first image is the last to be ready
         elif path.name == f"{AHEAD - 1:03}.png":
             slow.set()
-        return original(path, orient=orient, name=name)
+        return original(path, **options)
 
     monkeypatch.setattr(decoding, "decode", uneven)
     clock = Clock()
