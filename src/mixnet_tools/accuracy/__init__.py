@@ -1,8 +1,9 @@
 """Measure top-1 and top-5 of a classifier, original and converted, and judge the result against its references.
 
-``config`` reads accuracy-check.yml, ``dataset`` finds labelled images, ``preprocess`` turns an image into an array,
-``runner`` runs a model, ``metrics`` counts, ``evaluate`` ties them into the stage, ``report`` is its result and
-``gate`` judges that. This file imports none of them, so that a command's ``--help`` stays quick.
+``datasets`` finds labelled images, ``preprocessing`` turns an image into an array, ``launchers`` run a model,
+``metrics`` count, ``evaluation`` ties them into the stage, ``reports`` show its result and ``gate`` judges it.
+``classification`` says what is in images without labels. This file imports none of them, so that a command's ``--help``
+stays quick.
 """
 
 PROFILES = ("omz", "timm", "tpu-bicubic", "tpu-bilinear")
