@@ -413,7 +413,7 @@ def test_a_run_begun_on_this_machine_goes_on_on_a_cluster(
     path = tmp_path / "predictions.jsonl"
     lines = local.splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], *lines[400:450], *lines[7:90]]) + b'{"image": "val_')
-    done = run_ok("check", *common, "--predictions", path, "--resume", "--cluster", "local:1", "-q")
+    done = run_ok("check", *common, "--predictions", path, "--resume", "--cluster", "local:1")
     assert "133 of the images were measured by an earlier run" in done.err
     assert_same(path, local)
     # Nothing is left to do: the cluster is not even asked.
