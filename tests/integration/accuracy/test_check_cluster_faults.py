@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
@@ -417,6 +416,7 @@ def test_a_run_begun_on_this_machine_goes_on_on_a_cluster(
     assert "133 of the images were measured by an earlier run" in done.err
     assert_same(path, local)
     # Nothing is left to do: the cluster is not even asked.
+    whole = path.read_bytes()
     again = run_ok("check", *common, "--predictions", path, "--resume", "--cluster", "tcp://127.0.0.1:1")
     assert "600 of the images were measured by an earlier run" in again.err
-    assert os.path.getsize(path) == len(local)
+    assert path.read_bytes() == whole
