@@ -205,7 +205,9 @@ def _print(args: argparse.Namespace, reports: Sequence[AccuracyReport], verdicts
         for verdict in verdicts:
             print_text(verdict.summary(), style=_style(verdict))
     for report, verdict in zip(reports, verdicts, strict=True):
-        for note in (*report.notes, *verdict.notes) if not args.quiet else ():
+        for note in (*report.notes, *verdict.notes):
+            if args.quiet and not note.startswith("warning: "):  # a changed IR is told in any case
+                continue
             print_text(f"{report.model}: note: {with_options(note, args.parser)}", file=sys.stderr)
         if args.json and not verdict.passed:
             print_text(verdict.summary(), file=sys.stderr)
