@@ -141,9 +141,10 @@ def _first_ir(results: Sequence[ModelResult]) -> int:
 
 
 def _names(section: Section) -> Callable[[int], str]:
-    """A function from a class to its name; classes before the first label (a background class) have none."""
+    """A function from a class to its name. A background class has none where the labels begin after it."""
     labels = read_labels(section.labels) if section.labels else ()
-    offset = section.evaluation.setup.dataset.label_offset
+    setup = section.evaluation.setup
+    offset = 0 if len(labels) == setup.classes else setup.dataset.label_offset
 
     def name(label: int) -> str:
         place = label - offset

@@ -99,6 +99,17 @@ def test_classes_are_weak_only_where_chance_is_no_explanation(tmp_path: Path) ->
     assert "<td>&lt;i&gt;pink&lt;/i&gt;</td><td>red</td>" in text
 
 
+def test_labels_may_name_the_background_class_or_not(tmp_path: Path) -> None:
+    found = evaluation("net", dict.fromkeys(range(5, IMAGES, 12), 0))
+    data = replace(found.setup.dataset, label_offset=1)
+    shifted = replace(found, setup=replace(found.setup, dataset=data))
+    names = ["background", "one", "two", "three", "four", "five"]
+    (tmp_path / "all.txt").write_text("\n".join(names))
+    (tmp_path / "without.txt").write_text("\n".join(names[1:]))
+    assert "<td>five</td><td>background</td>" in page(shifted, labels=tmp_path / "all.txt")
+    assert "<td>five</td><td>class 0</td>" in page(shifted, labels=tmp_path / "without.txt")
+
+
 @pytest.mark.parametrize(
     ("wrong", "reference", "word"),
     [({}, 0.9, ">passed<"), (dict.fromkeys(range(1, 80, 2), 0), 0.9, ">FAILED<"), ({}, None, ">not judged<")],
