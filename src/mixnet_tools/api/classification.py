@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from mixnet_tools.accuracy import PROFILES
@@ -60,14 +61,19 @@ class Device:
 class OpenedClassifier:
     """A :class:`Classifier` of the model ``name``, and ``notes`` on how it came about.
 
-    ``samples`` are pictures that came with the model.
+    ``descriptor`` is the model's in its zoo, None for an IR from elsewhere.
     """
 
     name: str
     classifier: Classifier
     profile: str
     notes: tuple[str, ...] = ()
-    samples: tuple[ImageToClassify, ...] = ()
+    descriptor: ModelDescriptor | None = None
+
+    @cached_property
+    def samples(self) -> tuple[ImageToClassify, ...]:
+        """Pictures that came with the model. They are looked for when they are asked for."""
+        return () if self.descriptor is None else sample_images(self.descriptor)
 
     def classification(self, images: Sequence[ClassifiedImage]) -> Classification:
         """``images`` with what is known of the models that answered."""
@@ -169,7 +175,7 @@ def open_model(
     classifier = Classifier(
         runners, files.config, profile=choice.profile, names=() if path is None else read_labels(path)
     )
-    return OpenedClassifier(descriptor.name, classifier, choice.profile, samples=sample_images(descriptor))
+    return OpenedClassifier(descriptor.name, classifier, choice.profile, descriptor=descriptor)
 
 
 def open_ir(
@@ -201,11 +207,10 @@ def _make_missing(descriptor: ModelDescriptor, choice: ModelChoice, progress: Pr
     """``choice`` with its precisions named, after what is missing for it was downloaded and converted."""
     launchers = chosen_launchers(descriptor, choice)
     precisions = choice.precisions
+    there = [ir.precision for ir in existing_irs(descriptor, choice.ir_dir)]
     if precisions is None:
-        there = [ir.precision for ir in existing_irs(descriptor, choice.ir_dir)]
         precisions = (DEFAULT_PRECISION if DEFAULT_PRECISION in there or not there else there[0],)
-    existing = {ir.precision for ir in existing_irs(descriptor, choice.ir_dir)}
-    missing = tuple(one for one in precisions if one not in existing and one in PRECISIONS)
+    missing = tuple(one for one in precisions if one not in there and one in PRECISIONS)
     is_ir = descriptor.framework == "dldt"
     convert_them = "openvino" in launchers and bool(missing) and not is_ir
     if convert_them or native_launcher(descriptor) in launchers or (is_ir and missing):

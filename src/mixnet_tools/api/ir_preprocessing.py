@@ -43,10 +43,9 @@ def known_of_ir(
     the IR; else the usual steps, of which a note tells. ``labels`` is the path of a file; without it, the labels in
     the IR are taken.
 
-    Raises :class:`IRError` where the IR is no image classifier, :class:`DescriptorError` where a file is wrong,
-    :class:`UsageError` where a :class:`Preprocessing` is.
+    Raises :class:`IRError` where the IR cannot be read, or its steps depend on an image input that it has not;
+    :class:`DescriptorError` where a file is wrong, :class:`UsageError` where a :class:`Preprocessing` is.
     """
-    info = read_info(ir, "CPU")
     said = describe(ir.xml).rt_info
     directory = _in_zoo(ir.name) if "conversion_parameters.mixnet_tools_version" in said else None
     notes: list[str] = []
@@ -58,7 +57,7 @@ def known_of_ir(
         config = load_accuracy_config(directory / "accuracy-check.yml")
         notes.append(f"images are prepared as the zoo's accuracy-check.yml of {ir.name} says")
     else:
-        steps, note = _steps_of(said, info.width, info.height)
+        steps, note = _steps_of(said, ir)
         config = steps.config()
         notes.append(note)
     return KnownOfIR(ir.name, config, _labels(said, directory, labels), tuple(notes))
@@ -66,8 +65,7 @@ def known_of_ir(
 
 def said_steps(ir: IRModel) -> Preprocessing:
     """The steps that ``ir`` itself names, or the usual ones. Raises :class:`IRError` as :func:`known_of_ir` does."""
-    info = read_info(ir, "CPU")
-    return _steps_of(describe(ir.xml).rt_info, info.width, info.height)[0]
+    return _steps_of(describe(ir.xml).rt_info, ir)[0]
 
 
 def _in_zoo(name: str) -> Path | None:
@@ -89,8 +87,10 @@ def _labels(said: dict[str, str], directory: Path | None, given: PathLike | None
     return tuple(token.replace("_", " ") for token in said.get("model_info.labels", "").split())
 
 
-def _steps_of(said: dict[str, str], width: int, height: int) -> tuple[Preprocessing, str]:
+def _steps_of(said: dict[str, str], ir: IRModel) -> tuple[Preprocessing, str]:
     """The steps that the IR's section ``model_info`` names (Model API's), or the usual ones; and a note on them."""
+    info = read_info(ir, "CPU")
+    width, height = info.width, info.height
     wanted = {key.removeprefix("model_info."): value for key, value in said.items() if key.startswith("model_info.")}
     usual = Preprocessing((width, height), channels="BGR")
     kind = wanted.get("resize_type")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from mixnet_tools.accuracy.classification.web_image import fetch_image
 from mixnet_tools.accuracy.datasets.folder import LocalFolder
 from mixnet_tools.accuracy.datasets.image import is_image
-from mixnet_tools.accuracy.datasets.image_bytes import MAX_BYTES
+from mixnet_tools.accuracy.datasets.image_bytes import MAX_BYTES, in_memory, local_file
 from mixnet_tools.accuracy.datasets.remote import read
 from mixnet_tools.errors import DatasetError, UsageError
 from mixnet_tools.files.location import Location
@@ -35,23 +34,12 @@ class ImageToClassify:
         :data:`~mixnet_tools.accuracy.datasets.image_bytes.MAX_BYTES`, or is no regular file.
         """
         if isinstance(self.source, bytes):
-            _require_size(self.name, len(self.source))
-            return io.BytesIO(self.source)
+            return in_memory(self.source, self.name)
         if self.source.scheme in ("http", "https"):
             return io.BytesIO(fetch_image(self.source, MAX_BYTES))
         if self.source.is_remote:
-            data = read(self.source)
-            _require_size(self.name, len(data))
-            return io.BytesIO(data)
-        path = self.source.path
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
-        if not stat.S_ISREG(found.st_mode):
-            raise DatasetError(f"{path}: no regular file")
-        _require_size(self.name, found.st_size)
-        return path
+            return in_memory(read(self.source), self.name)
+        return local_file(self.source.path, str(self.source))
 
 
 def find_images(places: Iterable[Location | bytes]) -> tuple[ImageToClassify, ...]:
@@ -99,8 +87,3 @@ def _refuse_others(place: Location) -> None:
             f"{place}: holds many images; give image files or a folder of them",
             hint="labelled images in one file are measured by mixnet_tools.evaluate",
         )
-
-
-def _require_size(name: str, size: int) -> None:
-    if size > MAX_BYTES:
-        raise DatasetError(f"{name}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")

@@ -28,22 +28,15 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     """
     if isinstance(image.part, Cell):
         data = read_cell(image.location, image.part)
-        _require_size(image, len(data))
-        return io.BytesIO(data)
+        return in_memory(data, image.where)
     if image.part is not None:
-        _require_size(image, image.part.size)
+        _require_size(image.where, image.part.size)
     if image.location.is_remote:
-        data = read(image.location, image.part)
-        _require_size(image, len(data))
-        return io.BytesIO(data)
+        return in_memory(read(image.location, image.part), image.where)
     path = image.location.path
+    if image.part is None:
+        return local_file(path, image.where)
     try:
-        if image.part is None:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise DatasetError(f"{image.where}: no regular file")
-            _require_size(image, found.st_size)
-            return path
         with path.open("rb") as stream:
             stream.seek(image.part.offset)
             data = stream.read(image.part.size)
@@ -54,9 +47,30 @@ def open_image(image: LabelledImage) -> Path | io.BytesIO:
     return io.BytesIO(data)
 
 
-def _require_size(image: LabelledImage, size: int) -> None:
+def in_memory(data: bytes, where: str) -> io.BytesIO:
+    """``data``, the bytes of the image ``where``. Raises :class:`DatasetError` where they are too many."""
+    _require_size(where, len(data))
+    return io.BytesIO(data)
+
+
+def local_file(path: Path, where: str) -> Path:
+    """``path``, the file of the image ``where``.
+
+    Raises :class:`DatasetError` where it does not exist, is too large, or is no regular file.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{where}: cannot be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DatasetError(f"{where}: no regular file")
+    _require_size(where, found.st_size)
+    return path
+
+
+def _require_size(where: str, size: int) -> None:
     if size > MAX_BYTES:
-        raise DatasetError(f"{image.where}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
+        raise DatasetError(f"{where}: has {size:,} bytes, and at most {MAX_BYTES:,} are read")
 
 
 def readers(images: Sequence[LabelledImage], processors: int) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mixnet_tools.accuracy.gate.paired_answers import Flip, classes_text, pair_answers
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.topk import Integers
 from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Setup
@@ -61,16 +62,6 @@ class Baseline:
     preprocessing: tuple[tuple[str, ...], ...]
     images: Mapping[str, BaselineImage]
     has_digest: bool = True
-
-
-@dataclass(frozen=True)
-class Flip:
-    """An image that one run answered right and the other wrong: classes of the model, counted from 0."""
-
-    name: str
-    right: int
-    baseline: int
-    now: int
 
 
 @dataclass(frozen=True)
@@ -249,17 +240,9 @@ def _judgement(
     """Judge model number ``index`` by its answers to the images ``rows`` and the baseline's (``then``)."""
     accepted = [predictions.accepted[row] for row in rows]
     now = predictions.answers[index].first[rows]
-    right_now = np.array([int(one) in classes for one, classes in zip(now, accepted, strict=True)])
-    right_then = np.array([int(one) in classes for one, classes in zip(then, accepted, strict=True)])
-    test = mcnemar(right_now, right_then)
-    flips = [
-        Flip(predictions.names[row], accepted[spot][0], int(then[spot]), int(now[spot]))
-        for spot, row in enumerate(rows)
-    ]
-    lost, gained = (
-        tuple(flips[spot] for spot in np.flatnonzero(mask)[:SHOWN])
-        for mask in (right_then & ~right_now, right_now & ~right_then)
-    )
+    pairs = pair_answers([predictions.names[row] for row in rows], accepted, then, now)
+    test = mcnemar(pairs.right_now, pairs.right_then)
+    lost, gained = pairs.flips(SHOWN)
     return BaselineJudgement(
         model.label, model.launcher, model.precision, test, ALPHA, test.p_drop > ALPHA, lost, gained
     )
@@ -282,8 +265,8 @@ def _matched(baseline: Baseline, predictions: Predictions) -> tuple[list[int], l
             continue
         if set(found.accepted) != set(predictions.accepted[row]):
             raise EvaluationError(
-                f"{baseline.path}: {name}: the baseline counts {_classes(found.accepted)} right, and this run "
-                f"{_classes(predictions.accepted[row])}",
+                f"{baseline.path}: {name}: the baseline counts {classes_text(found.accepted)} right, and this run "
+                f"{classes_text(predictions.accepted[row])}",
                 hint="it was made with other labels: write it anew (`update_baseline`)",
             )
         rows.append(row)
@@ -291,7 +274,3 @@ def _matched(baseline: Baseline, predictions: Predictions) -> tuple[list[int], l
     if not rows:
         raise EvaluationError(f"{baseline.path}: knows none of the images of this run", hint="is it another data set?")
     return rows, known
-
-
-def _classes(labels: Sequence[int]) -> str:
-    return f"class{'es' if len(labels) > 1 else ''} {', '.join(map(str, labels))}"

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mixnet_tools.accuracy.gate.baseline import Flip, read_baseline
+from mixnet_tools.accuracy.gate.baseline import read_baseline
+from mixnet_tools.accuracy.gate.paired_answers import Flip, classes_text, pair_answers
 from mixnet_tools.accuracy.metrics.intervals import difference_interval
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.per_class import first_labels, flips_by_class
@@ -110,8 +111,8 @@ def differences(
     other = next((name for name in common if before.answers[name][0] != after.answers[name][0]), None)
     if other is not None:
         raise EvaluationError(
-            f"{other}: {before.path} takes {_classes(before.answers[other][0])} for right, {after.path} "
-            f"{_classes(after.answers[other][0])}: the labels of the runs differ"
+            f"{other}: {before.path} takes {classes_text(before.answers[other][0])} for right, {after.path} "
+            f"{classes_text(after.answers[other][0])}: the labels of the runs differ"
         )
     found = tuple(_difference(before, after, one, two, common) for one, two in pairs)
     return found, tuple(_remarks(before, after, pairs, len(common)))
@@ -142,29 +143,25 @@ def _difference(before: RunAnswers, after: RunAnswers, one: str, two: str, names
     accepted = [before.answers[name][0] for name in names]
     then = np.array([before.answers[name][1][first] for name in names])
     now = np.array([after.answers[name][1][second] for name in names])
-    right_then = np.array([int(answer) in classes for answer, classes in zip(then, accepted, strict=True)])
-    right_now = np.array([int(answer) in classes for answer, classes in zip(now, accepted, strict=True)])
-    test = mcnemar(right_now, right_then)
-    lost, gained = (
-        tuple(
-            Flip(names[row], accepted[row][0], int(then[row]), int(now[row])) for row in np.flatnonzero(mask).tolist()
-        )
-        for mask in (right_then & ~right_now, right_now & ~right_then)
-    )
+    pairs = pair_answers(names, accepted, then, now)
+    test = mcnemar(pairs.right_now, pairs.right_then)
+    lost, gained = pairs.flips()
     low, high = difference_interval(test.gained, test.lost, len(names))
     return Difference(
         before=one,
         after=two,
         images=len(names),
-        before_right=int(right_then.sum()),
-        after_right=int(right_now.sum()),
+        before_right=int(pairs.right_then.sum()),
+        after_right=int(pairs.right_now.sum()),
         changed=int((then != now).sum()),
         points=round(100 * (test.gained - test.lost) / len(names), 4),
         interval=(round(100 * low, 4), round(100 * high, 4)),
         test=test,
         lost=lost,
         gained=gained,
-        by_class=flips_by_class(first_labels(accepted), right_now & ~right_then, right_then & ~right_now),
+        by_class=flips_by_class(
+            first_labels(accepted), pairs.right_now & ~pairs.right_then, pairs.right_then & ~pairs.right_now
+        ),
     )
 
 
@@ -183,7 +180,3 @@ def _remarks(before: RunAnswers, after: RunAnswers, pairs: Sequence[tuple[str, s
     if alone:
         found.append(f"not compared: {listed(dict.fromkeys(alone))}")
     return found
-
-
-def _classes(labels: Sequence[int]) -> str:
-    return f"class{'es' if len(labels) > 1 else ''} {', '.join(map(str, labels))}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mixnet_tools.accuracy.gate.baseline import Flip
 from mixnet_tools.accuracy.gate.difference import Difference
+from mixnet_tools.accuracy.gate.paired_answers import Flip
 from mixnet_tools.accuracy.reports.markdown import code, escape
 from mixnet_tools.pages.page import render
 

@@ -14,7 +14,8 @@ import numpy as np
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
-from mixnet_tools.accuracy.gate.baseline import BaselineJudgement, Flip
+from mixnet_tools.accuracy.gate.baseline import BaselineJudgement
+from mixnet_tools.accuracy.gate.paired_answers import Flip
 from mixnet_tools.accuracy.predictions.values import Predictions, Setup
 from mixnet_tools.accuracy.preprocessing.decode import decode
 from mixnet_tools.errors import DatasetError

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.accuracy import LAUNCHERS, PROFILES
+from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.check.cluster import add_cluster, check_cluster_usage, measure_on_cluster
 from mixnet_tools.cli.check.results import Finished, add_gate, check_usage, finish
 from mixnet_tools.cli.common.accuracy_check import add_accuracy_check, refuse_accuracy_check
@@ -28,6 +28,8 @@ from mixnet_tools.cli.common.hints import failure
 from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
+    add_forms_of_model,
+    add_ir_dir,
     add_model_selection,
     choice_list,
     make_progress,
@@ -39,7 +41,6 @@ from mixnet_tools.cli.common.options import (
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import INFERENCE_PRECISIONS
-from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from mixnet_tools.accuracy.predictions.values import Shard
@@ -54,26 +55,13 @@ def add_arguments(parser: Parser) -> None:
     add_model_selection(parser, verb="check")
     places = parser.add_argument_group("places")
     add_download_dir(places)
-    places.add_argument(
-        "--ir_dir", type=Path, metavar="DIR", help="mixnet-convert's --output_dir (default: the download folder)"
-    )
+    add_ir_dir(places)
     _add_images(parser)
     what = parser.add_argument_group("what to measure")
     what.add_argument(
         "--profile", choices=PROFILES, default=PROFILES[0], help="how images are prepared (default: %(default)s)"
     )
-    what.add_argument(
-        "--launcher",
-        type=choice_list(*LAUNCHERS),
-        metavar="L[,L]",
-        help="openvino (the converted model), tf or onnx (the original), or both (default: both)",
-    )
-    what.add_argument(
-        "--precisions",
-        type=choice_list(*IR_PRECISIONS),
-        metavar="P[,P]",
-        help=f"{', '.join(IR_PRECISIONS)} (default: those that exist)",
-    )
+    add_forms_of_model(what, launcher=None, precisions="those that exist")
     what.add_argument("--device", metavar="NAME", help="OpenVINO's device: CPU, GPU, AUTO, ... (default: CPU)")
     what.add_argument(
         "--devices", type=_devices, metavar="D[,D]", help="several devices, for example CPU,GPU, each beside the others"

@@ -19,13 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.accuracy import LAUNCHERS, PROFILES
+from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.common.hints import with_options
 from mixnet_tools.cli.common.options import (
     Parser,
     add_download_dir,
+    add_forms_of_model,
+    add_ir_dir,
     add_models_dir,
-    choice_list,
     find_entries,
     load_each,
     make_progress,
@@ -36,7 +37,6 @@ from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.errors import UsageError, listed
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import INFERENCE_PRECISIONS
-from mixnet_tools.ir.locate import IR_PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,22 +62,8 @@ def add_arguments(parser: Parser) -> None:
     model.add_argument("--ir", type=Path, metavar="FILE.xml", help="any other classifier, as an OpenVINO IR")
     add_models_dir(model)
     add_download_dir(model)
-    model.add_argument(
-        "--ir_dir", type=Path, metavar="DIR", help="mixnet-convert's --output_dir (default: the download folder)"
-    )
-    model.add_argument(
-        "--launcher",
-        type=choice_list(*LAUNCHERS),
-        default=("openvino",),
-        metavar="L[,L]",
-        help="openvino (the converted model), tf or onnx (the original), or both (default: openvino)",
-    )
-    model.add_argument(
-        "--precisions",
-        type=choice_list(*IR_PRECISIONS),
-        metavar="P[,P]",
-        help=f"{', '.join(IR_PRECISIONS)} (default: FP16, or another one that exists)",
-    )
+    add_ir_dir(model)
+    add_forms_of_model(model, launcher="openvino", precisions="FP16, or another one that exists")
     model.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line, in their order")
     _add_computing(parser)
     _add_output(parser)

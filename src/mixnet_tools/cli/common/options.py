@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
+from mixnet_tools.accuracy import LAUNCHERS
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.terminal import Terminal, terminal_of, wrap
 from mixnet_tools.errors import DescriptorError, UsageError
+from mixnet_tools.ir.locate import IR_PRECISIONS
 
 OMZ_PREFIX = "omz_"
 """How the names of Open Model Zoo's programs begin. Scripts may shorten their options: ``--output`` for the folder."""
@@ -129,6 +131,31 @@ def add_download_dir(group: argparse._ActionsContainer) -> None:
     """Add ``--download_dir``, for commands that read what mixnet-download wrote."""
     group.add_argument(
         "-d", "--download_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-download put the models"
+    )
+
+
+def add_forms_of_model(group: argparse._ActionsContainer, *, launcher: str | None, precisions: str) -> None:
+    """Add ``--launcher`` (default: ``launcher``, None for all) and ``--precisions`` (default: in words)."""
+    group.add_argument(
+        "--launcher",
+        type=choice_list(*LAUNCHERS),
+        default=None if launcher is None else (launcher,),
+        metavar="L[,L]",
+        help="openvino (the converted model), tf or onnx (the original), or both "
+        f"(default: {'both' if launcher is None else launcher})",
+    )
+    group.add_argument(
+        "--precisions",
+        type=choice_list(*IR_PRECISIONS),
+        metavar="P[,P]",
+        help=f"{', '.join(IR_PRECISIONS)} (default: {precisions})",
+    )
+
+
+def add_ir_dir(group: argparse._ActionsContainer) -> None:
+    """Add ``--ir_dir``, for commands that read what mixnet-convert wrote."""
+    group.add_argument(
+        "--ir_dir", type=Path, metavar="DIR", help="mixnet-convert's --output_dir (default: the download folder)"
     )
 
 

@@ -69,7 +69,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_bytes_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mixnet_tools.accuracy.classification.images.MAX_BYTES", 3)
+    monkeypatch.setattr("mixnet_tools.accuracy.datasets.image_bytes.MAX_BYTES", 3)
     assert ImageToClassify("a", b"abc").open()
     with pytest.raises(DatasetError, match="has 4 bytes, and at most 3 are read"):
         ImageToClassify("a", b"abcd").open()
