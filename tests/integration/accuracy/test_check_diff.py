@@ -92,6 +92,7 @@ def test_what_cannot_be_compared_is_refused(runs: Path, tmp_path: Path) -> None:
     assert "cannot be read" in run_failing("check", "diff", plain, tmp_path / "none")
     (tmp_path / "text").write_text("hello")
     assert "no baseline" in run_failing("check", "diff", plain, tmp_path / "text")
+    assert "try: give a file that a run wrote" in run_failing("check", "diff", tmp_path / "text", plain)
     wrong = ("--models", "openvino FP64,openvino FP16")
     error = run_failing("check", "diff", plain, dark, *wrong, code=2)
     assert "has no model 'openvino FP64', but openvino FP16, openvino FP32" in error

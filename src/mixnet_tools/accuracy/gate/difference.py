@@ -77,7 +77,11 @@ def read_answers(path: Path) -> RunAnswers:
     except OSError as error:
         raise EvaluationError(f"{path}: cannot be read: {error.strerror or error}") from error
     if start != HEADER_START:
-        baseline = read_baseline(path)
+        try:
+            baseline = read_baseline(path)
+        except EvaluationError as error:
+            error.hint = "give a file that a run wrote: its predictions, or a baseline"
+            raise
         images = {name: (one.accepted, one.predicted) for name, one in baseline.images.items()}
         return RunAnswers(path, baseline.model, baseline.profile, baseline.labels, baseline.preprocessing, images)
     file = read_predictions(path)
