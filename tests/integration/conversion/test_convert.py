@@ -317,19 +317,30 @@ def test_the_way_from_the_command_to_the_work_is_short(nano_dir: Path, tmp_path:
     assert 0 < depths["convert"] <= 12
 
 
+def _reference_processes() -> set[int]:
+    """The children of this process that run an original."""
+    found = set()
+    for children in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if b"mixnet_tools.reference.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(int(pid))
+    return found
+
+
 class _Stopping(Progress):
     """Suspends the child that is to run the original, and asks to stop when its answers are waited for."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
+        self._of_others = _reference_processes()  # a fixture of other tests may keep one
+        self.suspended: set[int] = set()
 
     @contextlib.contextmanager
     def stage(self, label: str) -> Iterator[None]:
         if "reading" in label:
-            for child in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-                for pid in child.read_text().split():
-                    if b"mixnet_tools.reference.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                        os.kill(int(pid), signal.SIGSTOP)
+            for child in _reference_processes() - self._of_others:
+                os.kill(child, signal.SIGSTOP)
+                self.suspended.add(child)
         elif "running the original" in label:
             self._stop.set()
         yield
@@ -340,8 +351,10 @@ def test_a_conversion_that_waits_for_the_original_can_be_stopped(
 ) -> None:
     stop, options = threading.Event(), ConversionOptions(precisions=("FP32",))
     plan = make_plan(nano, nano_dir, tmp_path, options)
+    progress = _Stopping(stop)
     with pytest.raises(KeyboardInterrupt):
-        stage.convert_planned(nano, plan, tmp_path, options, _Stopping(stop), stop)
+        stage.convert_planned(nano, plan, tmp_path, options, progress, stop)
+    assert progress.suspended
     assert list(tmp_path.rglob("*.xml")) == []
 
 
