@@ -189,8 +189,10 @@ def compare_baseline(evaluation: Evaluation, path: PathLike) -> Verdict:
     Raises :class:`EvaluationError` where the file is no baseline, or is of another model, profile, preprocessing or
     labels, or knows less than half of the images.
     """
-    compared, notes = baselines.compare(baselines.read_baseline(Path(path)), evaluation.setup, evaluation.predictions)
-    return judge(evaluation.report, baseline=compared, remarks=notes, references=False)
+    report = evaluation.report
+    known = baselines.read_baseline(Path(path))
+    compared, notes = baselines.compare(known, evaluation.setup, evaluation.predictions, report.runs)
+    return judge(report, baseline=compared, remarks=notes, references=False)
 
 
 def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
@@ -199,7 +201,7 @@ def update_baseline(evaluation: Evaluation, path: PathLike) -> None:
     The file is JSON with a line for each image, without paths, made to be committed. Raises :class:`OutputError` where
     it cannot be written.
     """
-    baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions)
+    baselines.write_baseline(Path(path), evaluation.setup, evaluation.predictions, evaluation.report.runs)
 
 
 def _config(path: PathLike) -> AccuracyConfig:

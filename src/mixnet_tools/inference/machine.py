@@ -41,6 +41,15 @@ class Machine:
     instruction_sets: tuple[str, ...]
     system: str
 
+    @property
+    def processor_with_sets(self) -> str:
+        """The processor with its instruction sets: what the last digits of an answer may depend on.
+
+        >>> Machine("EPYC 7B13", 2, ("AVX2", "VNNI"), "Linux 6.1").processor_with_sets
+        'EPYC 7B13 (AVX2, VNNI)'
+        """
+        return f"{self.processor} ({', '.join(self.instruction_sets)})" if self.instruction_sets else self.processor
+
     def describe(self) -> str:
         """Describe the machine in one line, for people.
 

@@ -129,7 +129,7 @@ def evaluate(
     for warning in changed_irs(plan.models):
         progress.note(f"{model}: {warning}")
     clock, images = Clock(), plan.images_left()
-    writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed, run=run) if predictions else None
+    writer = PredictionsWriter(predictions, plan.setup, resumed=plan.resumed, run=plan.run) if predictions else None
     try:
         collector = Collector(plan, max_bad, writer)
         with (

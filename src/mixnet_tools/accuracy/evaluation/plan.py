@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
@@ -39,7 +39,10 @@ class EvaluationPlan:
     @property
     def runs(self) -> tuple[Run, ...]:
         """All runs that measure images of this evaluation: earlier ones, and this one."""
-        return (*(self.resumed.runs if self.resumed else ()), *((self.run,) if self.run and self.images_left() else ()))
+        return (
+            *(self.resumed.told_runs if self.resumed else ()),
+            *((self.run,) if self.run and self.images_left() else ()),
+        )
 
     @property
     def done(self) -> int:
@@ -75,6 +78,9 @@ def plan_evaluation(
     input_sizes(models)
     setup = make_setup(model, profile, models, dataset, reference_images)
     resumed = _resumable(predictions, setup, dataset) if predictions and resume else None
+    if resumed and resumed.images == len(dataset.images):  # all that was measured was measured by it
+        setup = replace(setup, versions=resumed.setup.versions)
+    run = replace(run, versions=setup.versions, shard=setup.shard) if run else None
     return EvaluationPlan(setup, models, dataset, resumed, run)
 
 

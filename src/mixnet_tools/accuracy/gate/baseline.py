@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from mixnet_tools.accuracy.gate.paired_answers import Flip, classes_text, pair_answers
+from mixnet_tools.accuracy.launchers.base import without_precision
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.topk import Integers
-from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Setup
+from mixnet_tools.accuracy.predictions.provenance import Makers, makers_of_runs, unlike
+from mixnet_tools.accuracy.predictions.values import ModelSetup, Predictions, Run, Setup
 from mixnet_tools.errors import EvaluationError, OutputError
 from mixnet_tools.files import atomic, bounded, strict_json
 
@@ -52,7 +54,8 @@ class BaselineImage:
 class Baseline:
     """A baseline that was read. ``labels`` name its models, in the order of :attr:`BaselineImage.predicted`.
 
-    ``has_digest`` is False for files of earlier versions, in which an edit goes unnoticed.
+    ``has_digest`` is False for files of earlier versions, in which an edit goes unnoticed. ``made_by`` tells of the
+    software and processors of its runs.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class Baseline:
     preprocessing: tuple[tuple[str, ...], ...]
     images: Mapping[str, BaselineImage]
     has_digest: bool = True
+    made_by: tuple[Makers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,9 @@ class BaselineJudgement:
         )
 
 
-def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
-    """Write the answers ``predictions`` of the evaluation ``setup`` to ``path``, whole or not at all.
+def write_baseline(path: Path, setup: Setup, predictions: Predictions, runs: Sequence[Run] = ()) -> None:
+    """Write the answers ``predictions`` of the evaluation ``setup``, which ``runs`` measured, to ``path``, whole or not
+    at all.
 
     Raises :class:`OutputError` where it cannot be written.
     """
@@ -117,6 +122,7 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions) -> None:
             "fingerprint": data.fingerprint,
         },
         "versions": {name: version for name, version in asdict(setup.versions).items() if version},
+        "made_by": list(makers_of_runs(setup, runs)),
         "runners": [
             {
                 "name": tested.label,
@@ -165,7 +171,12 @@ def read_baseline(path: Path) -> Baseline:
         }
         if any(len(image.predicted) != len(labels) or not image.accepted for image in images.values()):
             raise ValueError("an image has another number of answers than there are runners")
-        return Baseline(path, str(document["model"]), str(document["profile"]), labels, steps, images, has_digest)
+        made_by = tuple(
+            {str(name): str(value) for name, value in makers.items()}
+            for makers in document.get("made_by", [document.get("versions", {})])
+        )
+        names = str(document["model"]), str(document["profile"])
+        return Baseline(path, *names, labels, steps, images, has_digest, made_by)
     except OSError as error:
         raise EvaluationError(
             f"{path}: cannot be read: {error.strerror or error}",
@@ -183,13 +194,16 @@ def _digest(document: Mapping[str, object]) -> str:
 
 
 def compare(
-    baseline: Baseline, setup: Setup, predictions: Predictions
+    baseline: Baseline, setup: Setup, predictions: Predictions, runs: Sequence[Run] = ()
 ) -> tuple[tuple[BaselineJudgement, ...], tuple[str, ...]]:
-    """Compare the answers of a run with those of ``baseline`` to the same images.
+    """Compare the answers of a run with those of ``baseline`` to the same images. ``runs`` measured them.
 
-    Returns (a judgement for each model that both have, remarks for people). Raises :class:`EvaluationError` where the
-    baseline is of another model or profile, where its images were prepared otherwise or have other right classes, and
-    where it has none of the models, less than half of the images, or too few.
+    Returns (a judgement for each model that both have, remarks for people). An IR that both have computed in one
+    precision each is the same model, whichever these are. Other software and processors are remarks.
+
+    Raises :class:`EvaluationError` where the baseline is of another model or profile, where its images were prepared
+    otherwise or have other right classes, and where it has none of the models, less than half of the images, or too
+    few.
     """
     pairs = (("model", baseline.model, setup.model), ("profile", baseline.profile, setup.profile))
     for what, theirs, ours in pairs:
@@ -199,6 +213,8 @@ def compare(
     notes = []
     if not baseline.has_digest:
         notes.append(f"{baseline.path}: an earlier version wrote it, without a digest: edits go unnoticed")
+    if unlike_made := unlike(baseline.made_by, makers_of_runs(setup, runs)):
+        notes.append(f"{baseline.path} was not made as this run was: {unlike_made}")
     if 2 * len(rows) < len(predictions.names):
         raise EvaluationError(
             f"{baseline.path}: knows only {len(rows)} of the {len(predictions.names)} images",
@@ -212,11 +228,13 @@ def compare(
             hint="measure more of the baseline's images, or write it anew (`update_baseline`)",
         )
     judgements = []
-    for index, model in enumerate(setup.models):
-        if model.label not in baseline.labels:
+    places = _places(baseline.labels, setup.models)
+    for index, (model, place) in enumerate(zip(setup.models, places, strict=True)):
+        if place is None:
             notes.append(f"{model.label} is not in the baseline {baseline.path}, and not judged by it")
             continue
-        place = baseline.labels.index(model.label)
+        if baseline.labels[place] != model.label:
+            notes.append(f"{model.label} was compared with {baseline.labels[place]} in {baseline.path}")
         if baseline.preprocessing[place] != model.preprocessing:
             raise EvaluationError(
                 f"{baseline.path}: {model.label}: its images were prepared otherwise: "
@@ -225,13 +243,27 @@ def compare(
             )
         then = np.array([image.predicted[place] for image in known])
         judgements.append(_judgement(model, predictions, index, rows, then))
-    measured = {model.label for model in setup.models}
-    unmeasured = [label for label in baseline.labels if label not in measured]
+    unmeasured = [label for place, label in enumerate(baseline.labels) if place not in places]
     notes += [f"{label} is in the baseline {baseline.path}, and was not measured" for label in unmeasured]
     if not judgements:
         found = ", ".join(model.label for model in setup.models)
         raise EvaluationError(f"{baseline.path}: knows {', '.join(baseline.labels)}, but measured were {found}")
     return tuple(judgements), tuple(notes)
+
+
+def _places(labels: Sequence[str], models: Sequence[ModelSetup]) -> list[int | None]:
+    """The place among a baseline's ``labels`` of each of ``models``; None where it has none.
+
+    A label says what floats are computed in. Where both have one precision of an IR, it may be another one: what
+    OpenVINO chooses depends on the processor.
+    """
+    found: list[int | None] = []
+    for model in models:
+        same = [place for place, label in enumerate(labels) if without_precision(label) == model.plain_label]
+        alone = len(same) == 1 and sum(one.plain_label == model.plain_label for one in models) == 1
+        exact = [place for place in same if labels[place] == model.label]
+        found.append(next(iter(same if alone else exact), None))
+    return found
 
 
 def _judgement(

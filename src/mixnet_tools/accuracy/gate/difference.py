@@ -18,6 +18,7 @@ from mixnet_tools.accuracy.metrics.intervals import difference_interval
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.per_class import first_labels, flips_by_class
 from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, read_predictions
+from mixnet_tools.accuracy.predictions.provenance import Makers, makers_of_runs, unlike
 from mixnet_tools.errors import EvaluationError, UsageError, listed
 from mixnet_tools.values import ClassFlips
 
@@ -27,7 +28,7 @@ class RunAnswers:
     """The first answers of the models ``labels`` to images, as the file ``path`` holds them.
 
     ``answers`` has for each image its right classes, and a class for each of ``labels``. ``steps`` are the
-    preprocessing of each.
+    preprocessing of each. ``made_by`` tells of the software and processors.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class RunAnswers:
     labels: tuple[str, ...]
     steps: tuple[tuple[str, ...], ...]
     answers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    made_by: tuple[Makers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def read_answers(path: Path) -> RunAnswers:
             error.hint = "give a file that a run wrote: its predictions, or a baseline"
             raise
         images = {name: (one.accepted, one.predicted) for name, one in baseline.images.items()}
-        return RunAnswers(path, baseline.model, baseline.profile, baseline.labels, baseline.preprocessing, images)
+        told = baseline.labels, baseline.preprocessing
+        return RunAnswers(path, baseline.model, baseline.profile, *told, images, baseline.made_by)
     file = read_predictions(path)
     if file is None or not file.predictions.names:
         raise EvaluationError(f"{path}: holds no answers yet")
@@ -96,6 +99,7 @@ def read_answers(path: Path) -> RunAnswers:
         tuple(model.label for model in file.setup.models),
         tuple(model.preprocessing for model in file.setup.models),
         {name: (accepted, tuple(row)) for name, accepted, row in zip(found.names, found.accepted, firsts, strict=True)},
+        makers_of_runs(file.setup, file.told_runs),
     )
 
 
@@ -176,6 +180,8 @@ def _remarks(before: RunAnswers, after: RunAnswers, pairs: Sequence[tuple[str, s
             found.append(f"{len(run.answers) - common} images are in {run.path} only, and left out")
     if before.model != after.model:
         found.append(f"these are two models: {before.model} and {after.model}")
+    if unlike_made := unlike(before.made_by, after.made_by):
+        found.append(f"{before.path} and {after.path} were not made alike: {unlike_made}")
     for one, two in pairs:
         steps = before.steps[before.labels.index(one)], after.steps[after.labels.index(two)]
         if steps[0] != steps[1]:

@@ -160,7 +160,7 @@ def judge(
 
 def _judged(results: Sequence[ModelResult]) -> Sequence[ModelResult]:
     """Those in f32, where there are any."""
-    return [one for one in results if one.launcher != "openvino" or one.inference_precision in (None, "f32")] or results
+    return [one for one in results if one.reduced_precision is None] or results
 
 
 def _basis(total: int, evaluated: int, reference_images: int | None) -> Basis:

@@ -23,8 +23,46 @@ class Digest:
     sha256: str
 
 
+class Labelled:
+    """The base of values that tell of one model: its short name."""
+
+    launcher: str
+    precision: str | None
+    device: str
+    among_devices: bool
+    inference_precision: str | None
+
+    @property
+    def reduced_precision(self) -> str | None:
+        """What the floats of an IR are computed in, where that is not f32. None for originals, and where the file of
+        an earlier version does not tell.
+        """
+        told = self.inference_precision if self.launcher == "openvino" else None
+        return None if told == "f32" else told
+
+    @property
+    def plain_label(self) -> str:
+        """A short name for messages, files and tables, which does not say what floats are computed in."""
+        words = [self.launcher, *([self.precision] if self.precision else [])]
+        return " ".join([*words, *([f"on {self.device}"] if self.among_devices else [])])
+
+    @property
+    def label(self) -> str:
+        """A short name: ``tf``, ``openvino FP16``, ``openvino FP16 on GPU``, ``openvino FP16 in bf16``."""
+        return f"{self.plain_label} in {self.reduced_precision}" if self.reduced_precision else self.plain_label
+
+
+def without_precision(label: str) -> str:
+    """The ``plain_label`` of a model, from its ``label``.
+
+    >>> without_precision("openvino FP16 on GPU in bf16"), without_precision("tf")
+    ('openvino FP16 on GPU', 'tf')
+    """
+    return label.partition(" in ")[0]
+
+
 @dataclass(frozen=True)
-class RunnerInfo:
+class RunnerInfo(Labelled):
     """What a launcher runs, and how.
 
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`. ``precision`` is that of the IR, None for an
@@ -51,26 +89,6 @@ class RunnerInfo:
     """What OpenVINO computes floats in on this device where nobody says otherwise; None where that is not known."""
     integrity: Integrity | None = None
     warning: str | None = None
-
-    @property
-    def label(self) -> str:
-        """See :func:`label_of`."""
-        device = self.device if self.among_devices else None
-        return label_of(self.launcher, self.precision, device, self.inference_precision)
-
-
-def label_of(launcher: str, precision: str | None, device: str | None, inference_precision: str | None = "f32") -> str:
-    """A short name for messages, files and tables. It names what floats are computed in where that is not f32.
-
-    >>> label_of("tf", None, None), label_of("openvino", "FP16", None), label_of("openvino", "FP16", "GPU")
-    ('tf', 'openvino FP16', 'openvino FP16 on GPU')
-    >>> label_of("openvino", "FP16", None, "bf16")
-    'openvino FP16 in bf16'
-    """
-    words = [launcher, *([precision] if precision else []), *([f"on {device}"] if device is not None else [])]
-    if launcher == "openvino" and inference_precision not in (None, "f32"):
-        words.append(f"in {inference_precision}")
-    return " ".join(words)
 
 
 class Runner(Protocol):

@@ -70,6 +70,14 @@ class PredictionsFile:
         """How many images were measured or found bad."""
         return len(self.order)
 
+    @property
+    def told_runs(self) -> tuple[Run, ...]:
+        """:attr:`runs` with all that the first line tells of them, which those of earlier versions do not say."""
+        runs = [replace(run, shard=run.shard or self.setup.shard) for run in self.runs]
+        if runs and runs[0].versions is None:
+            runs[0] = replace(runs[0], versions=self.setup.versions)
+        return tuple(runs)
+
 
 def read_predictions(path: Path) -> PredictionsFile | None:
     """Read the predictions file ``path``. Returns None where it is empty or has only a torn first line.
@@ -116,13 +124,18 @@ def without_digests(file: PredictionsFile) -> str:
     return f"{file.path}: an earlier version began it, without digests of its lines: edits go unnoticed"
 
 
-def same_setup(one: Setup, other: Setup) -> str | None:
+def same_setup(one: Setup, other: Setup, *, in_any_precision: bool = False) -> str | None:
     """Name the first difference in what two evaluations measure; None where there is none.
+
+    With ``in_any_precision``, floats may be computed in different ones, where each IR was measured in one only.
 
     Places of images, versions of software and the shard may differ, and what reports beside the IRs say. Files of
     earlier versions do not say what was computed in.
     """
     told = all(any(tested.inference_precision for tested in setup.models) for setup in (one, other))
+    alone = all(len({tested.plain_label for tested in setup.models}) == len(setup.models) for setup in (one, other))
+    if in_any_precision and alone:
+        told = False
 
     def plain(setup: Setup) -> Setup:
         data = replace(setup.dataset, source="", annotations=None, evaluated=0, split=None, accounts=(), remarks=())
@@ -132,6 +145,9 @@ def same_setup(one: Setup, other: Setup) -> str | None:
         )
         return replace(setup, dataset=data, models=models, versions=other.versions, shard=None)
 
+    models = [", ".join(tested.label for tested in plain(setup).models) for setup in (one, other)]
+    if models[0] != models[1]:
+        return f"models: {models[0]}; and {models[1]}"
     first, second = (SETUP.dump_python(plain(setup), mode="json") for setup in (one, other))
     for key, value in first.items():
         if value != second[key]:

@@ -11,7 +11,8 @@ from mixnet_tools.accuracy.datasets.dataset import fingerprint
 from mixnet_tools.accuracy.evaluation.evaluate import Evaluation
 from mixnet_tools.accuracy.evaluation.timing import Timing
 from mixnet_tools.accuracy.predictions.jsonl import PredictionsFile, read_predictions, same_setup, without_digests
-from mixnet_tools.accuracy.predictions.values import PredictionsBuilder, Run, Setup
+from mixnet_tools.accuracy.predictions.provenance import unlike_precisions
+from mixnet_tools.accuracy.predictions.values import ModelSetup, PredictionsBuilder, Run, Setup
 from mixnet_tools.accuracy.reports.summarize import summarize
 from mixnet_tools.errors import EvaluationError
 
@@ -27,14 +28,15 @@ def merge(paths: Sequence[Path], run: Run | None = None) -> Evaluation:
     files = [_read(path) for path in paths]
     first = files[0]
     for other in files[1:]:
-        difference = same_setup(first.setup, other.setup)
+        difference = same_setup(first.setup, other.setup, in_any_precision=True)
         if difference:
             raise EvaluationError(f"{first.path} and {other.path} are not of one evaluation: {difference}")
     ordered = _in_order(files)
     planned = sum(file.setup.dataset.evaluated for file in ordered)
     accounts = use_images_again(first.setup.dataset.accounts, OTHER_SHARD)
     dataset = replace(first.setup.dataset, evaluated=planned, accounts=accounts)
-    setup = replace(first.setup, dataset=dataset, shard=None)
+    setups = [file.setup for file in ordered]
+    setup = replace(first.setup, dataset=dataset, models=_models(setups), shard=None)
     if planned != setup.dataset.chosen:
         raise EvaluationError(f"the shards hold {planned} images, but {setup.dataset.chosen} are in the whole")
     builder = PredictionsBuilder(planned, len(setup.models))
@@ -48,9 +50,18 @@ def merge(paths: Sequence[Path], run: Run | None = None) -> Evaluation:
     _check_order(setup, ordered)
     found = builder.predictions()
     timing = Timing(0.0, len(found.names), 0.0, 0.0, 0.0, 0.0, None)
-    notes = tuple(without_digests(file) for file in ordered if file.seal is None)
-    runs = (*(one for file in ordered for one in file.runs), *((run,) if run else ()))
+    notes = (*unlike_precisions(setups), *(without_digests(file) for file in ordered if file.seal is None))
+    runs = (*(one for file in ordered for one in file.told_runs), *((run,) if run else ()))
     return Evaluation(setup, found, summarize(setup, found, timing, notes, runs))
+
+
+def _models(setups: Sequence[Setup]) -> tuple[ModelSetup, ...]:
+    """The models of all shards, each with the precisions that it was computed in."""
+    merged = []
+    for models in zip(*(setup.models for setup in setups), strict=True):
+        told = dict.fromkeys(model.inference_precision for model in models if model.inference_precision)
+        merged.append(replace(models[0], inference_precision=" and ".join(told) or None))
+    return tuple(merged)
 
 
 def _check_order(setup: Setup, files: Sequence[PredictionsFile]) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from mixnet_tools.accuracy.datasets.account import Accounts
-from mixnet_tools.accuracy.launchers.base import Digest, label_of
+from mixnet_tools.accuracy.launchers.base import Digest, Labelled
 from mixnet_tools.accuracy.metrics.topk import TOP, Floats, Integers, ranks
 from mixnet_tools.inference.machine import Machine
 from mixnet_tools.ir.digests import Integrity
@@ -68,7 +68,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class ModelSetup:
+class ModelSetup(Labelled):
     """One model before it is measured: see :class:`mixnet_tools.accuracy.reports.accuracy_report.ModelResult`."""
 
     launcher: str
@@ -81,12 +81,6 @@ class ModelSetup:
     among_devices: bool = False
     integrity: Integrity | None = None
     inference_precision: str | None = None
-
-    @property
-    def label(self) -> str:
-        """See :func:`mixnet_tools.accuracy.launchers.base.label_of`."""
-        device = self.device if self.among_devices else None
-        return label_of(self.launcher, self.precision, device, self.inference_precision)
 
 
 @dataclass(frozen=True)
@@ -116,13 +110,17 @@ class Run:
 
     ``work`` says which part: it measured images, or it merged what other runs had measured. ``started`` is when it
     began, in UTC (``2026-11-26T02:20:56Z``). ``command`` is its command line without secrets, None where it was called
-    from Python. ``machine`` is where it ran; on a cluster, other machines computed.
+    from Python. ``machine`` is where it ran; on a cluster, other machines computed, with the same ``versions``. These
+    are None where the file of an earlier version does not tell. ``shard`` is the part of the image list that it
+    measured, None for all of it.
     """
 
     work: Literal["measured", "merged"]
     started: str
     command: str | None
     machine: Machine
+    versions: Versions | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mixnet_tools.accuracy.evaluation.speed import Speed
 from mixnet_tools.accuracy.evaluation.timing import Timing
-from mixnet_tools.accuracy.launchers.base import Digest, label_of
+from mixnet_tools.accuracy.launchers.base import Digest, Labelled
 from mixnet_tools.accuracy.metrics.calibration_error import CalibrationError
 from mixnet_tools.accuracy.metrics.mcnemar import PairedTest
 from mixnet_tools.accuracy.metrics.per_class import ClassCount, Confusion
@@ -32,7 +32,7 @@ class ImageNote:
 
 
 @dataclass(frozen=True)
-class ModelResult:
+class ModelResult(Labelled):
     """The figures of one model: what ran it (``launcher``), and the IR's ``precision`` (None: the original).
 
     References are fractions, 0 to 1. ``agreement`` counts the images to which the original gives the same first answer.
@@ -65,12 +65,6 @@ class ModelResult:
     inference_precision: str | None = None
     agreement_f32: Accuracy | None = None
     speed: Speed | None = None
-
-    @property
-    def label(self) -> str:
-        """See :func:`mixnet_tools.accuracy.launchers.base.label_of`."""
-        device = self.device if self.among_devices else None
-        return label_of(self.launcher, self.precision, device, self.inference_precision)
 
 
 @dataclass(frozen=True)

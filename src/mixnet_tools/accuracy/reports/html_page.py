@@ -17,10 +17,23 @@ from mixnet_tools.accuracy.metrics.weak_classes import weak_classes
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
 from mixnet_tools.accuracy.reports.figures import measured, points
 from mixnet_tools.accuracy.reports.pictures import Pictures
+from mixnet_tools.accuracy.reports.table import versions_of
 from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.pages import charts, page
 
 TEMPLATE = Path(__file__).with_name("html_page.html.j2")
+_PRODUCTS = {
+    "mixnet_tools": "mixnet_tools",
+    "openvino": "OpenVINO",
+    "tensorflow": "TensorFlow",
+    "onnxruntime": "ONNX Runtime",
+    "opencv": "OpenCV",
+    "pillow": "Pillow",
+    "numpy": "NumPy",
+    "python": "Python",
+}
+"""What people call the packages of :class:`mixnet_tools.accuracy.predictions.values.Versions`."""
+
 WEAKEST = 25
 """How many weak classes are listed."""
 
@@ -66,6 +79,7 @@ def _context(section: Section, name: str) -> dict[str, object]:
         "name": name,
         "report": report,
         "verdict": section.verdict,
+        "software": ", ".join(f"{_PRODUCTS[name]} {version}" for name, version in versions_of(report).items()),
         "shown": shown,
         "intervals": charts.intervals(
             f"{name}-top1",

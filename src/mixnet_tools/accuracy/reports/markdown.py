@@ -10,7 +10,7 @@ from mixnet_tools.accuracy.gate.verdict import Verdict
 from mixnet_tools.accuracy.metrics.topk import Accuracy
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.accuracy.reports.junit import xml_text
-from mixnet_tools.accuracy.reports.table import interval
+from mixnet_tools.accuracy.reports.table import interval, versions_of
 from mixnet_tools.files.shown import shown
 
 
@@ -40,8 +40,10 @@ def _section(report: AccuracyReport, verdict: Verdict) -> str:
     lines += [""] if data.accounts else []
     for run in report.runs:
         command = f": {code(run.command)}" if run.command else ""
-        lines += [f"- {run.work} {run.started} on {escape(run.machine.describe())}{command}"]
-    lines += [""] if report.runs else []
+        part = f" shard {run.shard.number} of {run.shard.count}" if run.shard else ""
+        lines += [f"- {run.work}{part} {run.started} on {escape(run.machine.describe())}{command}"]
+    used = ", ".join(f"{name} {version}" for name, version in versions_of(report).items())
+    lines += [f"- {escape(used)}", ""]
     return "\n".join(lines)
 
 

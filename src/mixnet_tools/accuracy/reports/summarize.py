@@ -14,6 +14,7 @@ from mixnet_tools.accuracy.metrics.label_orders import likely_order
 from mixnet_tools.accuracy.metrics.mcnemar import mcnemar
 from mixnet_tools.accuracy.metrics.per_class import confusions, first_labels, per_class
 from mixnet_tools.accuracy.metrics.topk import agreement, is_near_chance, top_k
+from mixnet_tools.accuracy.predictions.provenance import unlike_runs
 from mixnet_tools.accuracy.predictions.values import Predictions, Run, Setup
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ImageNote, ModelResult
 from mixnet_tools.errors import DatasetError
@@ -55,7 +56,7 @@ def summarize(
         results=results,
         versions=setup.versions,
         seconds=timing.seconds,
-        notes=(*setup.dataset.remarks, *notes, *_notes(setup, predictions), *doubts),
+        notes=(*setup.dataset.remarks, *unlike_runs(runs), *notes, *_notes(setup, predictions), *doubts),
         bad_images=predictions.bad,
         odd_images=tuple(ImageNote(kind, len(names), names[:EXAMPLES]) for kind, names in predictions.image_notes),
         timing=timing,
@@ -106,7 +107,7 @@ def _result(setup: Setup, predictions: Predictions, index: int) -> ModelResult:
 def _same_in_f32(setup: Setup, index: int) -> int | None:
     """The index of the model that is number ``index``, computed in f32; None where that is the same, or was not run."""
     tested = setup.models[index]
-    if tested.inference_precision in (None, "f32"):
+    if tested.reduced_precision is None:
         return None
     wanted = replace(tested, inference_precision="f32")
     return next((place for place, model in enumerate(setup.models) if model == wanted), None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mixnet_tools.accuracy.launchers.base import label_of
 from mixnet_tools.accuracy.metrics.topk import Accuracy
+from mixnet_tools.accuracy.predictions.provenance import software
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelResult
 
 HEADINGS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference", "difference", "same as original")
@@ -14,10 +14,10 @@ HEADINGS = ("model", "launcher", "precision", "top-1 %", "top-5 %", "reference",
 
 def provenance(report: AccuracyReport) -> str:
     """What the figures of ``report`` stand on, in a few lines: images, preprocessing, statistics, software, times."""
-    data, versions = report.dataset, report.versions
-    names = ("openvino", "tensorflow", "onnxruntime", "opencv", "pillow")
-    used = [(name, getattr(versions, name)) for name in names]
-    software = ", ".join(f"{name} {version}" for name, version in used if version)
+    data = report.dataset
+    used = versions_of(report)
+    names = ("mixnet_tools", "openvino", "tensorflow", "onnxruntime", "opencv", "pillow")
+    listed = ", ".join(f"{name} {used[name]}" for name in names if name in used)
     counted = f"{data.evaluated}" if data.evaluated == data.total else f"{data.evaluated} of {data.total}"
     lines = [
         f"{report.model}: profile {report.profile}, {counted} images of {data.source}, {report.classes} classes",
@@ -25,10 +25,16 @@ def provenance(report: AccuracyReport) -> str:
         *(f"  {account.text()}" for account in data.accounts),
         *(f"  {result.label}: {'; '.join(result.preprocessing)}" for result in report.results),
         *(f"  {result.label}: {_statistics(result)}" for result in report.results),
-        f"  mixnet_tools {versions.mixnet_tools}, {software}",
+        f"  {listed}",
         *([f"  {report.timing.summary()}"] if report.timing and report.timing.seconds else []),
     ]
     return "\n".join(lines)
+
+
+def versions_of(report: AccuracyReport) -> dict[str, str]:
+    """The versions of all software that made the figures, by its name: several where runs had several."""
+    told = [run.versions for run in report.runs if run.work == "measured" and run.versions]
+    return software(told or [report.versions])
 
 
 def _statistics(result: ModelResult) -> str:
@@ -49,7 +55,7 @@ def cells(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
     references = (result.reference_top1, result.reference_top5)
     return (
         report.model,
-        label_of(result.launcher, None, result.device if result.among_devices else None),
+        f"{result.launcher} on {result.device}" if result.among_devices else result.launcher,
         _precision(result),
         f"{result.top1.percent:.2f}",
         f"{result.top5.percent:.2f}",
@@ -64,9 +70,8 @@ def cells(report: AccuracyReport, result: ModelResult) -> tuple[str, ...]:
 
 def _precision(result: ModelResult) -> str:
     """``FP16``, or ``FP16 in bf16`` where it is not computed in f32."""
-    if result.launcher != "openvino" or result.inference_precision in (None, "f32"):
-        return result.precision or "-"
-    return f"{result.precision or '-'} in {result.inference_precision}"
+    written = result.precision or "-"
+    return f"{written} in {result.reduced_precision}" if result.reduced_precision else written
 
 
 def _pair(texts: Iterable[str]) -> str:

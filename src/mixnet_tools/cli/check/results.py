@@ -124,7 +124,7 @@ def _judge(args: argparse.Namespace, evaluation: Evaluation) -> Verdict:
     compared: tuple[BaselineJudgement, ...] = ()
     remarks: tuple[str, ...] = ()
     if args.baseline and not args.update_baseline:
-        compared, remarks = compare(read_baseline(args.baseline), evaluation.setup, evaluation.predictions)
+        compared, remarks = compare(read_baseline(args.baseline), evaluation.setup, evaluation.predictions, report.runs)
     verdict = judge(
         report,
         DEFAULT_TOLERANCE if args.tolerance is None else args.tolerance,
@@ -134,7 +134,7 @@ def _judge(args: argparse.Namespace, evaluation: Evaluation) -> Verdict:
         int8_tolerance=args.int8_tolerance,
     )
     if args.update_baseline and verdict.passed:
-        write_baseline(args.baseline, evaluation.setup, evaluation.predictions)
+        write_baseline(args.baseline, evaluation.setup, evaluation.predictions, report.runs)
         if not args.quiet:
             print_text(f"{report.model}: {args.baseline} holds the answers of this run now", file=sys.stderr)
     elif args.update_baseline:
