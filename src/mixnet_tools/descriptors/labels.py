@@ -121,6 +121,29 @@ def as_token(label: str) -> str:
     return "_".join(label.split())
 
 
+def names_of_classes(labels: Sequence[str], classes: int, background: int) -> tuple[str, ...]:
+    """A name for each of a model's ``classes``. ``labels`` may leave out the first ``background`` ones.
+
+    Classes behind the last label are called by their numbers. Without labels, nothing is named.
+
+    >>> names_of_classes(["cat", "dog"], 3, 1), names_of_classes(["none", "cat", "dog"], 3, 1)
+    (('background', 'cat', 'dog'), ('none', 'cat', 'dog'))
+    """
+    if not labels:
+        return ()
+    named = [*["background"] * (0 if len(labels) == classes else background), *labels][:classes]
+    return (*named, *(class_name(label) for label in range(len(named), classes)))
+
+
+def class_name(label: int, names: Sequence[str] = ()) -> str:
+    """The class ``label`` by its name where there is one.
+
+    >>> class_name(1, ["cat", "dog"]), class_name(2, ["cat", "dog"])
+    ('dog', 'class 2')
+    """
+    return names[label] if 0 <= label < len(names) else f"class {label}"
+
+
 def short_label(label: str) -> str:
     """The first of the names that stand in ``label`` with commas between them.
 

@@ -89,6 +89,23 @@ def test_a_model_with_a_background_class_and_names_of_its_own(imagenette: Path, 
     assert "10 of 10 classes are none of the 1000 that the model knows by labels.txt: 'n01440764'" in told
 
 
+def test_a_difference_names_classes_behind_a_background(tmp_path: Path) -> None:
+    names = [f"colour {number}" for number in range(1000)]
+    zoo = write_zoo_model(tmp_path / "zoo", background=True)
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    for run_name, label in (("before", 3), ("after", 5)):
+        source = tmp_path / run_name
+        for number in range(8):
+            write_image(source / f"{number}.png", 7 if number else label)
+        (source / "val.txt").write_text("".join(f"{number}.png {7 if number else 3}\n" for number in range(8)))
+        baseline = ("--baseline", tmp_path / f"{run_name}.json", "--update_baseline", "--no_references")
+        measured(zoo, source, "--predictions", tmp_path / f"{run_name}.jsonl", *baseline)
+    for suffix in ("jsonl", "json"):
+        files = [tmp_path / f"{run_name}.{suffix}" for run_name in ("before", "after")]
+        told = run_ok("check", "diff", *files, "--labels", tmp_path / "names.txt").out
+        assert "lost: 0.png: colour 3, now colour 5" in told
+
+
 @pytest.mark.parametrize("count", [200, 1000])
 def test_as_many_classes_as_a_hard_set_has(zoo: Path, tmp_path: Path, count: int) -> None:
     for label in range(0, 1000, 1000 // count):

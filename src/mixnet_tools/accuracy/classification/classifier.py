@@ -21,6 +21,7 @@ from mixnet_tools.accuracy.metrics.topk import TOP, top_classes
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
 from mixnet_tools.accuracy.preprocessing.pipeline import Pixels, Plan, kept_box, ordered
 from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
+from mixnet_tools.descriptors.labels import names_of_classes
 from mixnet_tools.errors import UsageError
 from mixnet_tools.threads import DaemonThreads, in_order, processors
 
@@ -158,12 +159,10 @@ def _timed(runner: Runner, batch: Pixels) -> tuple[Array, float]:
 
 def _names_of_classes(model: ModelUnderTest, names: Sequence[str]) -> tuple[str, ...]:
     """A name for each of the model's classes; none where there are no ``names``."""
-    offset = model.measurement.label_offset
-    if names and len(names) == model.info.classes - offset:
-        return (*("background",) * offset, *names)
-    if names and len(names) != model.info.classes:
+    background = model.measurement.label_offset
+    if names and len(names) not in (model.info.classes, model.info.classes - background):
         raise UsageError(
             f"{len(names)} labels, but {model.info.label} has {model.info.classes} classes",
             hint="give a file with a label for each class, in their order: `labels`",
         )
-    return tuple(names)
+    return names_of_classes(names, model.info.classes, background)

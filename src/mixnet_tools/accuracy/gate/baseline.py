@@ -55,7 +55,8 @@ class Baseline:
     """A baseline that was read. ``labels`` name its models, in the order of :attr:`BaselineImage.predicted`.
 
     ``has_digest`` is False for files of earlier versions, in which an edit goes unnoticed. ``made_by`` tells of the
-    software and processors of its runs.
+    software and processors of its runs. The model tells ``classes`` apart, of which the first ``background`` ones are
+    of no image (None, 0: an earlier version did not say).
     """
 
     path: Path
@@ -66,6 +67,8 @@ class Baseline:
     images: Mapping[str, BaselineImage]
     has_digest: bool = True
     made_by: tuple[Makers, ...] = ()
+    classes: int | None = None
+    background: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ def write_baseline(path: Path, setup: Setup, predictions: Predictions, runs: Seq
         "digest": "",
         "model": setup.model,
         "profile": setup.profile,
+        "classes": setup.classes,
+        "background": data.label_offset,
         "dataset": {
             "name": data.name,
             "labels": data.labels,
@@ -176,7 +181,8 @@ def read_baseline(path: Path) -> Baseline:
             for makers in document.get("made_by", [document.get("versions", {})])
         )
         names = str(document["model"]), str(document["profile"])
-        return Baseline(path, *names, labels, steps, images, has_digest, made_by)
+        told = (int(document["classes"]), int(document["background"])) if "classes" in document else (None, 0)
+        return Baseline(path, *names, labels, steps, images, has_digest, made_by, *told)
     except OSError as error:
         raise EvaluationError(
             f"{path}: cannot be read: {error.strerror or error}",

@@ -19,6 +19,7 @@ from mixnet_tools.accuracy.metrics.mcnemar import PairedTest, mcnemar
 from mixnet_tools.accuracy.metrics.per_class import first_labels, flips_by_class
 from mixnet_tools.accuracy.predictions.jsonl import HEADER_START, read_predictions
 from mixnet_tools.accuracy.predictions.provenance import Makers, makers_of_runs, unlike
+from mixnet_tools.descriptors.labels import names_of_classes
 from mixnet_tools.errors import EvaluationError, UsageError, listed
 from mixnet_tools.values import ClassFlips
 
@@ -29,6 +30,7 @@ class RunAnswers:
 
     ``answers`` has for each image its right classes, and a class for each of ``labels``. ``steps`` are the
     preprocessing of each. ``made_by`` tells of the software and processors.
+    ``classes`` counts those of the models, and the first ``background`` ones are of no image (None, 0: not known).
     """
 
     path: Path
@@ -38,6 +40,12 @@ class RunAnswers:
     steps: tuple[tuple[str, ...], ...]
     answers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     made_by: tuple[Makers, ...] = ()
+    classes: int | None = None
+    background: int = 0
+
+    def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """See :func:`mixnet_tools.descriptors.labels.names_of_classes`."""
+        return names_of_classes(labels, len(labels) if self.classes is None else self.classes, self.background)
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,17 @@ def read_answers(path: Path) -> RunAnswers:
             error.hint = "give a file that a run wrote: its predictions, or a baseline"
             raise
         images = {name: (one.accepted, one.predicted) for name, one in baseline.images.items()}
-        told = baseline.labels, baseline.preprocessing
-        return RunAnswers(path, baseline.model, baseline.profile, *told, images, baseline.made_by)
+        return RunAnswers(
+            path,
+            baseline.model,
+            baseline.profile,
+            baseline.labels,
+            baseline.preprocessing,
+            images,
+            baseline.made_by,
+            baseline.classes,
+            baseline.background,
+        )
     file = read_predictions(path)
     if file is None or not file.predictions.names:
         raise EvaluationError(f"{path}: holds no answers yet")
@@ -100,6 +117,8 @@ def read_answers(path: Path) -> RunAnswers:
         tuple(model.preprocessing for model in file.setup.models),
         {name: (accepted, tuple(row)) for name, accepted, row in zip(found.names, found.accepted, firsts, strict=True)},
         makers_of_runs(file.setup, file.told_runs),
+        file.setup.classes,
+        file.setup.dataset.label_offset,
     )
 
 

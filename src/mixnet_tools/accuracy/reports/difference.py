@@ -8,6 +8,7 @@ from pathlib import Path
 from mixnet_tools.accuracy.gate.difference import Difference
 from mixnet_tools.accuracy.gate.paired_answers import Flip
 from mixnet_tools.accuracy.reports.markdown import code, escape
+from mixnet_tools.descriptors.labels import class_name
 from mixnet_tools.pages.page import render
 
 CLASSES = 10
@@ -43,7 +44,7 @@ def flip_lines(one: Difference, names: Sequence[str], most: int | None = None) -
 def class_lines(one: Difference, names: Sequence[str]) -> list[str]:
     """A line for each of the classes with most flips."""
     return [
-        f"{name_of(flips.label, names)}: {flips.lost} lost, {flips.gained} gained of {flips.images}"
+        f"{class_name(flips.label, names)}: {flips.lost} lost, {flips.gained} gained of {flips.images}"
         for flips in one.by_class[:CLASSES]
     ]
 
@@ -70,23 +71,18 @@ def page(title: str, found: Sequence[Difference], notes: Sequence[str], names: S
             "difference": one,
             "summary": summary(one).splitlines(),
             "flips": [
-                (kind, flip.name, *(name_of(label, names) for label in (flip.right, flip.baseline, flip.now)))
+                (kind, flip.name, *(class_name(label, names) for label in (flip.right, flip.baseline, flip.now)))
                 for kind, flips in (("lost", one.lost), ("gained", one.gained))
                 for flip in flips
             ],
-            "classes": [(name_of(flips.label, names), flips) for flips in one.by_class],
+            "classes": [(class_name(flips.label, names), flips) for flips in one.by_class],
         }
         for one in found
     ]
     return render(TEMPLATE, title=title, sections=sections, notes=list(notes))
 
 
-def name_of(label: int, names: Sequence[str]) -> str:
-    """The class ``label`` by its name where there is one."""
-    return names[label] if 0 <= label < len(names) else f"class {label}"
-
-
 def _flip(kind: str, flip: Flip, names: Sequence[str]) -> str:
-    right = name_of(flip.right, names)
-    wrong = f"now {name_of(flip.now, names)}" if kind == "lost" else f"was {name_of(flip.baseline, names)}"
+    right = class_name(flip.right, names)
+    wrong = f"now {class_name(flip.now, names)}" if kind == "lost" else f"was {class_name(flip.baseline, names)}"
     return f"{right}, {wrong}"

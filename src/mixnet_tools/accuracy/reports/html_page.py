@@ -18,7 +18,7 @@ from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport, ModelR
 from mixnet_tools.accuracy.reports.figures import measured, points
 from mixnet_tools.accuracy.reports.pictures import Pictures
 from mixnet_tools.accuracy.reports.table import versions_of
-from mixnet_tools.descriptors.labels import read_labels, short_label
+from mixnet_tools.descriptors.labels import class_name, names_of_classes, read_labels, short_label
 from mixnet_tools.pages import charts, page
 
 TEMPLATE = Path(__file__).with_name("html_page.html.j2")
@@ -155,13 +155,8 @@ def _first_ir(results: Sequence[ModelResult]) -> int:
 
 
 def _names(section: Section) -> Callable[[int], str]:
-    """A function from a class to its name. A background class has none where the labels begin after it."""
+    """A function from a class to its name."""
     labels = read_labels(section.labels) if section.labels else ()
     setup = section.evaluation.setup
-    offset = 0 if len(labels) == setup.classes else setup.dataset.label_offset
-
-    def name(label: int) -> str:
-        place = label - offset
-        return short_label(labels[place]) if 0 <= place < len(labels) else f"class {label}"
-
-    return name
+    names = names_of_classes([short_label(label) for label in labels], setup.classes, setup.dataset.label_offset)
+    return lambda label: class_name(label, names)

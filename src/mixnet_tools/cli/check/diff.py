@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
         require()
     before, after = read_answers(args.before), read_answers(args.after)
     found, notes = differences(before, after, args.models)
-    names = () if args.labels is None else read_labels(args.labels)
+    known = before if before.classes is not None else after
+    names = () if args.labels is None else known.class_names(read_labels(args.labels))
     title = f"{before.model}: {args.before.name} to {args.after.name}"
     if args.json:
         print_json({"schema": SCHEMA, "differences": [one.to_json() for one in found], "notes": list(notes)})
