@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mixnet_tools.api.schemas import FILES, json_schema, schema_name
 from tests.support import omz_checkout
 from tests.support.commands import Outcome
 from tests.support.downloads import add_model, file_entry, noise, run_command
@@ -152,3 +153,15 @@ def _only(info: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
         **{name: info[name] for name in fields},
         "model_stages": [_only(one, fields) for one in info["model_stages"]],
     }
+
+
+def test_info_writes_schemas_for_editors(tmp_path: Path) -> None:
+    written = run_command("info", "--write_schemas", tmp_path / "new/folder").out.splitlines()
+    assert [Path(path).name for path in written] == [schema_name(file) for file in FILES]
+    for path, file in zip(written, FILES, strict=True):
+        assert json.loads(Path(path).read_text()) == json_schema(file)
+    (tmp_path / "file").touch()
+    refused = run_command("info", "--write_schemas", tmp_path / "file")
+    assert (refused.code, refused.err.count("error:")) == (1, 1)
+    assert "cannot be written to" in refused.err
+    assert run_command("info", "--write_schemas", tmp_path, "--name", "mixnet-nano").code == 2

@@ -21,7 +21,7 @@ from mixnet_tools.cli.common.options import (
     refuse_broken,
     selected_entries,
 )
-from mixnet_tools.cli.common.output import print_fields, print_json
+from mixnet_tools.cli.common.output import print_fields, print_json, print_text
 from mixnet_tools.cli.common.tables import Cell
 from mixnet_tools.cli.common.terminal import terminal_of
 from mixnet_tools.errors import DescriptorError, IRError, UsageError
@@ -49,6 +49,9 @@ def add_arguments(parser: Parser) -> None:
         "--ir_dir", type=Path, default=Path(), metavar="DIR", help="where mixnet-convert wrote (its --output_dir)"
     )
     parser.add_argument("--ir", type=Path, metavar="FILE.xml", help="show this IR, whatever made it, and nothing else")
+    parser.add_argument(
+        "--write_schemas", type=Path, metavar="DIR", help="write JSON Schemas of a zoo's files, for editors, and stop"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, also on a terminal")
     form.add_argument("--table", action="store_true", help="print a table, also into a file or pipe")
@@ -58,10 +61,14 @@ def run(args: argparse.Namespace) -> int:
     """Show every chosen model."""
     if args.print_all:
         return print_all_models(args)
+    for option in ("ir", "write_schemas"):
+        if getattr(args, option) and (args.name or args.list or args.all):
+            raise UsageError(f"--{option} stands alone; it cannot be combined with --name, --list or --all")
+    if args.write_schemas:
+        _write_schemas(args.write_schemas)
+        return 0
     as_json = args.json or not (args.table or sys.stdout.isatty())
     if args.ir:
-        if args.name or args.list or args.all:
-            raise UsageError("--ir shows one file; it cannot be combined with --name, --list or --all")
         _show_ir(args.ir, as_json)
         return 0
     infos, broken = _infos(selected_entries(args), args.ir_dir, quiet=args.quiet)
@@ -227,6 +234,13 @@ def _paragraph(text: str) -> str:
     width = terminal_of(sys.stdout).width
     words = " ".join(text.split())
     return textwrap.fill(words, _READABLE) if width is None or width > _READABLE + 20 else words
+
+
+def _write_schemas(folder: Path) -> None:
+    from mixnet_tools.api.schemas import write_schemas
+
+    for path in write_schemas(folder):
+        print_text(str(path))
 
 
 def _show_ir(xml: Path, as_json: bool) -> None:

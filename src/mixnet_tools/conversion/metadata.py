@@ -13,7 +13,7 @@ from mixnet_tools import __version__
 from mixnet_tools.conversion.parity import ParityResult
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.source_check import SourceFiles
-from mixnet_tools.descriptors.labels import find_labels, read_classes, tokens
+from mixnet_tools.descriptors.labels import as_token, find_labels, read_classes, tokens
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import DescriptorError
 
@@ -29,7 +29,8 @@ def rt_info(
     """The sections of rt_info. ``classes`` is the length of the output, where the model has one output [1, classes].
 
     OpenVINO's Model API reads ``model_info`` to open a model without further arguments. Mean, scale and reversal are
-    not in it, because they are part of the graph. Raises :class:`DescriptorError` where labels.txt does not fit.
+    not in it, because they are part of the graph. What model.yml says in ``model_info`` replaces the rest. Raises
+    :class:`DescriptorError` where labels.txt does not fit.
     """
     import openvino
 
@@ -52,7 +53,15 @@ def rt_info(
                 raise DescriptorError(f"{path}: {len(labels)} labels, but the model has {classes} classes")
             info["labels"] = " ".join(tokens(labels))
         sections["model_info"] = info
+    if descriptor.model_info:
+        said = {key: _as_rt_info(value) for key, value in descriptor.model_info.items()}
+        sections["model_info"] = {**sections.get("model_info", {}), **said}
     return sections
+
+
+def _as_rt_info(value: object) -> str:
+    """``value`` as OpenVINO writes it: the items of a list with blanks between them, and none inside them."""
+    return " ".join(as_token(str(item)) for item in value) if isinstance(value, tuple) else str(value)
 
 
 def conversion_report(

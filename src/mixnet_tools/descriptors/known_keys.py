@@ -15,18 +15,17 @@ def nearest_key(key: str, model: type[BaseModel]) -> str | None:
 
 def _field_names(model: type[BaseModel]) -> list[str]:
     """Every key that ``model`` and the models nested in it know."""
-    names: dict[str, None] = {}
-    queue: list[type[BaseModel]] = [model]
-    done: set[type[BaseModel]] = set()
-    while queue:
-        current = queue.pop()
-        if current in done:
-            continue
-        done.add(current)
-        for name, field in current.model_fields.items():
-            names[field.alias or name] = None
-            queue.extend(_models_in(field.annotation))
-    return list(names)
+    names = (field.alias or name for one in nested_models(model) for name, field in one.model_fields.items())
+    return list(dict.fromkeys(names))
+
+
+def nested_models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """``model``, and every model that is nested in it, each once and after the first that has it."""
+    found = [model]
+    for one in found:  # grows meanwhile
+        inside = (nested for field in one.model_fields.values() for nested in _models_in(field.annotation))
+        found += [nested for nested in dict.fromkeys(inside) if nested not in found]
+    return found
 
 
 def _models_in(annotation: object) -> list[type[BaseModel]]:

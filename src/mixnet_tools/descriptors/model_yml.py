@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from mixnet_tools.descriptors import strict_yaml
-from mixnet_tools.descriptors.regular_expression import MAX_PATTERN, compilable
+from mixnet_tools.descriptors.file_entries import ModelFile, Postprocessing
 from mixnet_tools.descriptors.strict_yaml import KeyPath, StrictModel
 from mixnet_tools.errors import DescriptorError
-from mixnet_tools.files.shown import redact
 
 MODEL_FILE = "model.yml"
 ACCURACY_FILE = "accuracy-check.yml"
 PRECISIONS = ("FP32", "FP16")
 """The precisions that conversion can write."""
-
-DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 TASK_TYPES = frozenset(
     (
@@ -64,52 +60,6 @@ TASK_TYPES = frozenset(
 _NAME = re.compile(r"[0-9a-zA-Z._-]+")
 
 
-def safe_relative_path(text: str) -> str:
-    """``text``, if it is a relative path to a place inside a folder on every platform. Raises ValueError if not.
-
-    >>> safe_relative_path("FP16/net.xml")
-    'FP16/net.xml'
-    >>> safe_relative_path("../net.xml")
-    Traceback (most recent call last):
-    ValueError: expected a path inside the model's folder
-    """
-    parts = text.split("/")
-    if text.startswith("/") or "\\" in text or ":" in parts[0] or ".." in parts:
-        raise ValueError("expected a path inside the model's folder")
-    if any(part in ("", ".") or len(part.encode()) > 255 or not part.isprintable() for part in parts):
-        raise ValueError("expected a plain relative path (no empty or '.' parts, no control characters)")
-    return text
-
-
-def _check_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        # Only reading the port parses it: "http://host:x/" is refused here.
-        usable = parts.scheme in ("http", "https", "file") and (parts.scheme == "file" or bool(parts.hostname))
-        _ = parts.port
-    except ValueError:
-        usable = False
-    if not usable or not text.isprintable() or " " in text:
-        raise ValueError("expected an http://, https:// or file:// URL")
-    return text
-
-
-def _check_checksum(text: str) -> str:
-    algorithm, _, digest = text.rpartition(":")
-    algorithm = algorithm.lower() or "sha384"
-    if algorithm not in DIGEST_LENGTHS:
-        raise ValueError(f"expected a digest algorithm of {', '.join(DIGEST_LENGTHS)}")
-    if not re.fullmatch(rf"[0-9a-fA-F]{{{DIGEST_LENGTHS[algorithm]}}}", digest):
-        raise ValueError(
-            f"expected {DIGEST_LENGTHS[algorithm]} hex digits ({algorithm}), found {len(digest)} characters"
-        )
-    return f"{algorithm}:{digest.lower()}"
-
-
-def _source_from_string(value: object) -> object:
-    return {"$type": "http", "url": value} if isinstance(value, str) else value
-
-
 def one_of_task_types(text: str) -> str:
     """``text``, if it is a task type. Raises ValueError if not."""
     if text not in TASK_TYPES:
@@ -118,115 +68,66 @@ def one_of_task_types(text: str) -> str:
 
 
 Framework = Literal["dldt", "onnx", "pytorch", "tf"]
-RelativePath = Annotated[str, AfterValidator(safe_relative_path)]
-
-
-class HttpSource(StrictModel):
-    """A file behind a URL (http, https or file)."""
-
-    type: Literal["http"] = Field(alias="$type")
-    url: Annotated[str, AfterValidator(_check_url)]
-
-    def __str__(self) -> str:
-        return redact(self.url)
-
-
-class GoogleDriveSource(StrictModel):
-    """A file on Google Drive, by its id."""
-
-    type: Literal["google_drive"] = Field(alias="$type")
-    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]+$")]
-
-    def __str__(self) -> str:
-        return f"google_drive:{self.id}"
-
-
-class FileSource(StrictModel):
-    """A file beside the descriptor: ``path`` is relative to the folder of model.yml. OMZ does not have this kind."""
-
-    type: Literal["file"] = Field(alias="$type")
-    path: RelativePath
-
-    def __str__(self) -> str:
-        return f"file beside model.yml: {self.path}"
-
-
-Source = Annotated[
-    Annotated[HttpSource | GoogleDriveSource | FileSource, Field(discriminator="type")],
-    BeforeValidator(_source_from_string),
+TaskType = Annotated[
+    str, AfterValidator(one_of_task_types), WithJsonSchema({"type": "string", "enum": sorted(TASK_TYPES)})
 ]
 
 
-class ModelFile(StrictModel):
-    """A file to download. ``checksum`` has the form ``<algorithm>:<lower-case hex>``."""
-
-    name: RelativePath
-    size: Annotated[int, Field(ge=0, le=1 << 50)]
-    checksum: Annotated[str, AfterValidator(_check_checksum)]
-    source: Source
-    original_source: Source | None = None
-
-    @property
-    def algorithm(self) -> str:
-        """Name of the digest algorithm, as :mod:`hashlib` knows it."""
-        return self.checksum.partition(":")[0]
-
-    @property
-    def digest(self) -> str:
-        """The expected digest in lower-case hex."""
-        return self.checksum.partition(":")[2]
-
-    @property
-    def sources(self) -> tuple[HttpSource | GoogleDriveSource | FileSource, ...]:
-        """The sources of the file, in the order to try."""
-        return (self.source,) if self.original_source is None else (self.source, self.original_source)
-
-
-class UnpackArchive(StrictModel):
-    """Unpack ``file`` into the folder that holds it."""
-
-    type: Literal["unpack_archive"] = Field(alias="$type")
-    format: Literal["zip", "tar", "gztar", "bztar", "xztar", "zst"]
-    file: RelativePath
-
-
-class RegexReplace(StrictModel):
-    """Replace ``pattern`` in the text file ``file``, ``count`` times (0: everywhere)."""
-
-    type: Literal["regex_replace"] = Field(alias="$type")
-    file: RelativePath
-    pattern: Annotated[str, Field(max_length=MAX_PATTERN), AfterValidator(compilable)]
-    replacement: Annotated[str, Field(max_length=MAX_PATTERN)]
-    count: Annotated[int, Field(ge=0)] = 0
-
-
-Postprocessing = Annotated[UnpackArchive | RegexReplace, Field(discriminator="type")]
+_Fact = str | int | float | bool
 
 
 class InputInfo(StrictModel):
-    """A model input: ``name`` in Model Optimizer's notation (``node``, ``node:output_port``, ``input_port:node``)."""
+    """A model input."""
 
     name: Annotated[str, Field(min_length=1)]
+    """The input's name in Model Optimizer's notation: ``node``, ``node:output_port`` or ``input_port:node``. Names of
+    signatures, tensors and Keras layers are understood as well. Example: ``IteratorGetNext:0``.
+    """
     shape: Annotated[tuple[int, ...], Field(min_length=1)] | None = Field(default=None, strict=False)
+    """Its dimensions in the original model, in the order of ``layout``; -1 stays open. Without it, the model's own
+    shape is used. Example: ``[1, 224, 224, 3]``.
+    """
     layout: str | None = None
+    """A letter for each dimension: N batch, C channels, H height, W width. Channel order, mean and scale need it.
+    Example: ``NHWC``.
+    """
 
 
-class _ModelYml(StrictModel):
+class ModelYml(StrictModel):
+    """A model: where its files are, how they are converted, and what it takes in."""
+
     description: str
-    task_type: Annotated[str, AfterValidator(one_of_task_types)]
+    """What the model is, in a few sentences. ``<https://...>`` is a link."""
+    task_type: TaskType
+    """One of OMZ's words for what a model does. Example: ``classification``."""
     files: tuple[ModelFile, ...] = Field(strict=False)
+    """The files to download. Two names that differ only in case are refused: on some disks they are one file."""
     postprocessing: tuple[Postprocessing, ...] = Field(default=(), strict=False)
+    """What is done with downloaded files, in this order. Each entry has the key ``$type`` (below)."""
     input_info: tuple[InputInfo, ...] = Field(default=(), strict=False)
+    """The model's inputs. Inputs that are not named here keep their names and shapes."""
     conversion_to_onnx_args: tuple[str, ...] | None = Field(default=None, strict=False)
+    """For PyTorch models: the arguments of OMZ's export to ONNX. mixnet-convert refuses such models by name."""
     model_optimizer_args: tuple[str, ...] | None = Field(default=None, strict=False)
+    """How the model is converted, in the options of OpenVINO's Model Optimizer. ``$dl_dir`` stands for the folder of
+    the model's downloaded files, ``$conv_dir`` for that of converted ones, ``$config_dir`` for that of model.yml. A
+    model with ``framework: dldt`` has none. Example: ``[--input_model=$dl_dir/net.onnx, --reverse_input_channels]``.
+    """
     framework: Framework
+    """The framework of the published files. ``dldt`` means that they are OpenVINO IR. Example: ``tf``."""
     license: str
-    model_info: dict[str, Any] | None = None
+    """The address of the licence's text. Example: ``https://www.apache.org/licenses/LICENSE-2.0.txt``."""
+    model_info: dict[str, _Fact | Annotated[tuple[_Fact, ...], Field(strict=False)]] | None = None
+    """Facts for Model API, which are written into the IR: ``labels``, ``model_type``, ``resize_type`` and so on. They
+    replace what mixnet-convert writes by itself. Example: ``{model_type: Classification}``.
+    """
     quantizable: bool = False
+    """Whether OMZ's quantizer took the model. Nothing here depends on it: mixnet-quantize takes every classifier."""
     quantized: Literal["INT8"] | None = None
+    """``INT8`` where the published weights are quantized already."""
 
 
-class ModelDescriptor(_ModelYml):
+class ModelDescriptor(ModelYml):
     """Everything that is known of a model before a download.
 
     ``name`` is the name of the folder with model.yml, ``path`` is that file. ``subdirectory`` is that folder relative
@@ -270,7 +171,7 @@ def load_descriptor(path: Path, subdirectory: PurePosixPath) -> ModelDescriptor:
     said_by_folder = [key for key in ("name", "subdirectory") if key in document.data]
     if said_by_folder:  # refused there too
         raise DescriptorError(document.problem((said_by_folder[0],), "is said by the folder: remove this key"))
-    contents, warnings = strict_yaml.validate_known(document, _ModelYml, _cross_check)
+    contents, warnings = strict_yaml.validate_known(document, ModelYml, _cross_check)
     return ModelDescriptor(**dict(contents), name=name, path=path, subdirectory=subdirectory, warnings=warnings)
 
 
@@ -284,7 +185,7 @@ def checked_name(path: Path) -> str:
     return name
 
 
-def _cross_check(model: _ModelYml) -> list[tuple[KeyPath, str]]:
+def _cross_check(model: ModelYml) -> list[tuple[KeyPath, str]]:
     problems: list[tuple[KeyPath, str]] = []
     seen: dict[str, int] = {}
     for index, file in enumerate(model.files):

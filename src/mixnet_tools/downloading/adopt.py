@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading import postprocessing
 from mixnet_tools.downloading.cache import share_or_copy

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import DIGEST_LENGTHS
+from mixnet_tools.descriptors.file_entries import DIGEST_LENGTHS
 from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.files.digest import digest_of
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading.cache import Cache
 from mixnet_tools.downloading.context import DownloadContext, DownloadOptions

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.descriptors.model_yml import ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.context import DownloadContext
 from mixnet_tools.downloading.manifest import FileRecord
 from mixnet_tools.downloading.messages import FailedSource, cannot_write, gave_up, nowhere_offline

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest, recipe_of
 from mixnet_tools.files.digest import digest_of

@@ -11,7 +11,8 @@ import contextlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading.context import DownloadContext
 from mixnet_tools.downloading.fetch import FileRequest

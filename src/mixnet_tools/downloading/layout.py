@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, RegexReplace, UnpackArchive
+from mixnet_tools.descriptors.file_entries import RegexReplace, UnpackArchive
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 
 STATE_FOLDER = ".mixnet-download"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.sources import Source, WebSource
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError

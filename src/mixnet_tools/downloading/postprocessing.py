@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import ModelDescriptor, UnpackArchive
+from mixnet_tools.descriptors.file_entries import UnpackArchive
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.archives.regex_replace import MAX_TEXT, replace_text
 from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import FileSource, GoogleDriveSource, ModelDescriptor, ModelFile
+from mixnet_tools.descriptors.file_entries import FileSource, GoogleDriveSource, ModelFile
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.files.shown import redact

@@ -10,8 +10,8 @@ from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.accuracy.preprocessing.pipeline import apply, make_plan
 from mixnet_tools.descriptors import zoo
+from mixnet_tools.descriptors.file_entries import RegexReplace
 from mixnet_tools.descriptors.labels import read_labels
-from mixnet_tools.descriptors.model_yml import RegexReplace
 from mixnet_tools.downloading.archives.regex_replace import replace_text
 from mixnet_tools.errors import MixnetToolsError
 from tests.fuzz.mutation import yaml_changes

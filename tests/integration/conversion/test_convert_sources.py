@@ -328,6 +328,18 @@ def test_labels_that_do_not_fit_are_refused(source_model: Callable[[str], ModelF
         converted(folder)
 
 
+def test_what_the_descriptor_says_for_model_api_is_in_the_ir(source_model: Callable[[str], ModelFolder]) -> None:
+    import openvino
+
+    folder = source_model("keras")
+    folder.change(model_info={"labels": ["two words", "b"], "resize_type": "standard", "confidence_threshold": 0.5})
+    model = openvino.Core().read_model(converted(folder).irs[0].xml)
+    found = {key: value.astype(str) for key, value in model.get_rt_info(["model_info"]).astype(dict).items()}
+    assert found["labels"] == "two_words b"
+    assert (found["resize_type"], found["confidence_threshold"]) == ("standard", "0.5")
+    assert found["model_type"] == "Classification"
+
+
 def test_model_api_opens_the_ir_with_no_further_arguments(nano_dir: Path) -> None:
     from model_api.models import Model
 

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixnet_tools.descriptors.model_yml import DIGEST_LENGTHS, load_descriptor
+from mixnet_tools.descriptors.file_entries import DIGEST_LENGTHS
+from mixnet_tools.descriptors.model_yml import load_descriptor
 from mixnet_tools.errors import DescriptorError
 from tests.support.zoo_builder import descriptor_data, write_model
 

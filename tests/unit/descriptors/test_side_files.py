@@ -10,8 +10,9 @@ import pytest
 
 from mixnet_tools.descriptors import card, labels, strict_yaml
 from mixnet_tools.descriptors.card import CardFigures, read_card
+from mixnet_tools.descriptors.file_entries import RegexReplace
 from mixnet_tools.descriptors.labels import find_labels, read_labels
-from mixnet_tools.descriptors.model_yml import RegexReplace, load_descriptor
+from mixnet_tools.descriptors.model_yml import load_descriptor
 from mixnet_tools.descriptors.regular_expression import MAX_PATTERN
 from mixnet_tools.errors import DescriptorError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.descriptors.model_yml import ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.messages import FailedSource, cannot_write, gave_up
 from mixnet_tools.downloading.sources import WebSource
 from mixnet_tools.downloading.transport.retry import Kind, SourceFailure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.descriptors.model_yml import ModelFile
+from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.context import Stopped
 from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.job import Outcome, Steps

@@ -22,12 +22,16 @@ from mixnet_tools.errors import DescriptorError, UsageError
 
 
 class LauncherInput(StrictModel):
-    """An input of the model as a launcher names it."""
+    """An input of the model, as OMZ's launchers name it. It is read, and not used: the model's own input is taken."""
 
     name: str
+    """The input's name. Example: ``IteratorGetNext``."""
     type: Literal["INPUT", "CONST_INPUT", "IMAGE_INFO"] = "INPUT"
+    """What OMZ feeds it with."""
     shape: str | None = None
+    """Its dimensions, as text. Example: ``1,224,224,3``."""
     layout: str | None = None
+    """A letter for each dimension. Example: ``NHWC``."""
 
 
 def _named(value: object) -> object:
@@ -35,53 +39,89 @@ def _named(value: object) -> object:
     return value["type"] if isinstance(value, dict) and set(value) == {"type"} else value
 
 
+_NameOrMapping = str | dict[Literal["type"], str]
+"""What a JSON Schema shows of a name that may be written as a mapping."""
+
+
 class Launcher(StrictModel):
-    """What runs the model. Only ``framework`` is used: model.yml tells where the files are."""
+    """What runs the model."""
 
     framework: str
-    adapter: Annotated[Literal["classification"], BeforeValidator(_named)]
+    """``openvino`` (or ``dlsdk``) for the IRs, ``tf`` (``tf2``) or ``onnx_runtime`` for the original. Entries of other
+    frameworks are read, and not measured. Example: ``openvino``.
+    """
+    adapter: Annotated[Literal["classification"], BeforeValidator(_named, json_schema_input_type=_NameOrMapping)]
+    """How answers are read: ``classification``, also as a mapping ``{type: classification}``. Adapters of other tasks
+    are refused. Example: ``classification``.
+    """
     model: str | None = None
+    """OMZ: the model's file. Not used: model.yml tells where the files are."""
     weights: str | None = None
+    """OMZ: the file with the weights. Not used."""
     saved_model_dir: str | None = None
+    """OMZ: the folder of a SavedModel. Not used."""
     output_names: tuple[str, ...] | None = Field(default=None, strict=False)
+    """OMZ: the outputs to read. Not used: model.yml names them. Example: ``[logits]``."""
     inputs: tuple[LauncherInput, ...] = Field(default=(), strict=False)
+    """OMZ: the inputs to feed. Not used."""
 
 
 class Metric(StrictModel):
-    """A figure to measure, and its ``reference``: a fraction between 0 and 1."""
+    """A figure to measure, and what it should be."""
 
     name: str | None = None
+    """A name for people. Example: ``accuracy@top1``."""
     type: Literal["accuracy"]
+    """``accuracy``. Other metrics are refused."""
     top_k: Literal[1, 5] = 1
+    """Among how many of the best answers the right class must be. OMZ: any number."""
     reference: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The published accuracy, a fraction between 0 and 1. The verdict compares with it. Example: ``0.7830``."""
 
 
 class DatasetEntry(StrictModel):
-    """The data set by name, and how its images reach the model.
-
-    ``annotation``, ``dataset_meta`` and ``data_source`` are files of accuracy_check. They are not used: images and
-    labels are those of the data set that is measured.
+    """The data set by name, and how its images reach the model. Images and labels are those of the data set that is
+    measured (``mixnet-check --source``), not those of this file.
     """
 
     name: str
+    """OMZ's name of the data set. ``imagenet_1000_classes`` and ``imagenet_1001_classes`` (with a background class) are
+    known by their size. Under other names, labels count from 0. Example: ``imagenet_1000_classes``.
+    """
     annotation: str | None = None
+    """OMZ: its converted annotation. Not used."""
     dataset_meta: str | None = None
+    """OMZ: its meta data. Not used."""
     data_source: str | None = None
-    reader: Annotated[Literal["opencv_imread", "pillow_imread"], BeforeValidator(_named)] = "opencv_imread"
+    """OMZ: the folder with the images. Not used."""
+    reader: Annotated[
+        Literal["opencv_imread", "pillow_imread"], BeforeValidator(_named, json_schema_input_type=_NameOrMapping)
+    ] = "opencv_imread"
+    """Which library's reading of images is followed: ``opencv_imread`` gives BGR and turns images as their EXIF data
+    asks, ``pillow_imread`` gives RGB and turns none.
+    """
     preprocessing: tuple[Step, ...] = Field(default=(), strict=False)
+    """The steps between the reader and the model, in this order. Each has the key ``type`` (below)."""
     metrics: tuple[Metric, ...] = Field(strict=False)
+    """The figures to measure: top-1, top-5 or both."""
 
 
 class ModelEntry(StrictModel):
     """One way to measure the model: launchers that share a data set and its preprocessing."""
 
     name: str
+    """A name for people. Example: ``mixnet-l``."""
     launchers: tuple[Launcher, ...] = Field(strict=False)
+    """What runs the model. Each launcher stands in one entry of the file only."""
     datasets: tuple[DatasetEntry, ...] = Field(strict=False)
+    """The data set: exactly one. OMZ: any number."""
 
 
-class _AccuracyYml(StrictModel):
+class AccuracyYml(StrictModel):
+    """How a model's accuracy is measured."""
+
     models: tuple[ModelEntry, ...] = Field(strict=False)
+    """The ways to measure the model: one for the original, and one for the IRs, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +211,7 @@ def load_accuracy_config(path: Path) -> AccuracyConfig:
             f"{path}: not found: the model has no description of how its accuracy is measured",
             hint="write one in Open Model Zoo's format (models/public/mixnet-l/accuracy-check.yml is an example)",
         )
-    contents = strict_yaml.validate(strict_yaml.read(path), _AccuracyYml, _cross_check)
+    contents = strict_yaml.validate(strict_yaml.read(path), AccuracyYml, _cross_check)
     return AccuracyConfig(path, contents.models, load_profile_references(path))
 
 
@@ -200,7 +240,7 @@ def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
     )
 
 
-def _cross_check(file: _AccuracyYml) -> list[tuple[KeyPath, str]]:
+def _cross_check(file: AccuracyYml) -> list[tuple[KeyPath, str]]:
     problems: list[tuple[KeyPath, str]] = []
     seen: dict[str, int] = {}
     if not file.models:

@@ -42,15 +42,23 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ProfileReference(StrictModel):
-    """Published figures under a profile: fractions between 0 and 1, and their ``source``."""
+    """Published figures under a profile."""
 
     top1: _Share
+    """Top-1 accuracy, a fraction between 0 and 1. Example: ``0.78774``."""
     top5: _Share
+    """Top-5 accuracy, a fraction between 0 and 1. Example: ``0.94000``."""
     source: str
+    """Who published the figures, and where. Example: ``timm results-imagenet.csv``."""
 
 
-class _ProfilesYml(StrictModel):
+class ProfilesYml(StrictModel):
+    """What the same weights reach under preprocessing other than that of accuracy-check.yml. OMZ does not have this
+    file.
+    """
+
     profiles: dict[Literal["timm", "tpu-bicubic", "tpu-bilinear"], ProfileReference]
+    """The figures of each profile."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
     path = accuracy_path.with_name(PROFILES_FILE)
     if not path.is_file():
         return {}
-    found = strict_yaml.validate(strict_yaml.read(path), _ProfilesYml).profiles
+    found = strict_yaml.validate(strict_yaml.read(path), ProfilesYml).profiles
     return {name: reference for name, reference in found.items()}  # noqa: C416 (the key's type widens)
 
 

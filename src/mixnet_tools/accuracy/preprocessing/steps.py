@@ -39,19 +39,26 @@ def _channel_values(value: object) -> object:
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-ChannelValues = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_channel_values)]
+ChannelValues = Annotated[
+    tuple[Finite, Finite, Finite],
+    BeforeValidator(_channel_values, json_schema_input_type=float | str | tuple[float, float, float]),
+]
 
 
 class ChannelSwap(StrictModel):
     """Reverse the order of the channels, whatever it is: both names do the same."""
 
     type: Literal["bgr_to_rgb", "rgb_to_bgr"]
+    """``bgr_to_rgb`` or ``rgb_to_bgr``."""
 
 
 class _Sized(StrictModel):
     size: Side | None = None
+    """Width and height in pixels. Example: ``224``."""
     dst_width: Side | None = None
+    """The width in pixels, instead of ``size``. Example: ``224``."""
     dst_height: Side | None = None
+    """The height in pixels, instead of ``size``. Example: ``192``."""
 
     @property
     def target(self) -> tuple[int, int] | None:
@@ -64,27 +71,38 @@ class Crop(_Sized):
     """Keep the centre: ``central_fraction`` of each side, a size in pixels, or the largest square (``max_square``)."""
 
     type: Literal["crop"]
+    """``crop``."""
     use_pillow: bool = False
+    """Crop as Pillow does: a margin of odd size is rounded to even, and a smaller image is not enlarged."""
     central_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The share of each side to keep. Example: ``0.875``."""
     max_square: bool = False
+    """Keep the largest central square."""
 
 
 class Resize(_Sized):
-    """Scale to a size, which with ``aspect_ratio_scale`` follows from the image's aspect ratio (:mod:`.aspect_ratio`).
-
-    ``scale`` is the factor of the rule ``scale_factor``. ``factor`` and ``include_boundary`` make sizes that a rule
-    gave fit a stride.
-    """
+    """Scale to a size, which with ``aspect_ratio_scale`` follows from the image's aspect ratio."""
 
     type: Literal["resize"]
+    """``resize``."""
     use_pillow: bool = False
+    """Resize with Pillow. Without it and the two below, OpenCV resizes (extra ``opencv``)."""
     use_tensorflow: bool = False
+    """Resize with TensorFlow."""
     resize_realization: Literal["pillow", "opencv", "tf"] | None = None
+    """The library that resizes, by name. Example: ``pillow``."""
     interpolation: str | None = None
+    """The filter, by the library's name for it; without it, the bilinear one. Example: ``BICUBIC``."""
     aspect_ratio_scale: Rule | Literal["scale_factor"] | None = None
+    """The rule that makes the new size from the image's: ``greater`` scales the shorter side to ``size``, and so on.
+    Example: ``greater``.
+    """
     scale: Annotated[float, Field(gt=0)] | None = None
+    """The factor of the rule ``scale_factor``. Example: ``0.5``."""
     factor: Side | None = None
+    """A stride: a size that a rule gave is made smaller until it is a multiple of this and one. Example: ``32``."""
     include_boundary: bool = False
+    """With ``factor``: the size becomes a multiple, without the one."""
 
     @property
     def library(self) -> Literal["pillow", "opencv", "tf"]:
@@ -98,8 +116,13 @@ class Normalization(StrictModel):
     """Subtract ``mean``, then divide by ``std``: a value for each channel, in their order at this step."""
 
     type: Literal["normalization"]
+    """``normalization``."""
     mean: ChannelValues | None = None
+    """What is subtracted, on the scale 0 to 255: a number, three numbers, or ``imagenet`` or ``cifar10``.
+    Example: ``(123.675, 116.28, 103.53)``.
+    """
     std: ChannelValues | None = None
+    """What is divided by afterwards: a number or three. Example: ``(58.624, 57.12, 57.375)``."""
 
 
 class SquareCrop(StrictModel):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mixnet_tools.descriptors.model_yml import RegexReplace
+from mixnet_tools.descriptors.file_entries import RegexReplace
 from mixnet_tools.descriptors.strict_yaml import shorten
 from mixnet_tools.errors import DownloadError
 

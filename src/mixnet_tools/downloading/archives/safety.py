@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mixnet_tools.descriptors.model_yml import safe_relative_path
+from mixnet_tools.descriptors.file_entries import safe_relative_path
 from mixnet_tools.errors import ArchiveError
 from mixnet_tools.progress import human_bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mixnet_tools.descriptors.model_yml import RegexReplace
+from mixnet_tools.descriptors.file_entries import RegexReplace
 from mixnet_tools.downloading.archives import regex_replace
 from mixnet_tools.downloading.archives.regex_replace import replace_text
 from mixnet_tools.errors import DownloadError
