@@ -333,7 +333,7 @@ def test_what_the_descriptor_says_for_model_api_is_in_the_ir(source_model: Calla
 
     folder = source_model("keras")
     folder.change(model_info={"labels": ["two words", "b"], "resize_type": "standard", "confidence_threshold": 0.5})
-    model = openvino.Core().read_model(converted(folder).irs[0].xml)
+    model = openvino.Core().read_model(converted(folder).irs[0].ir.xml)
     found = {key: value.astype(str) for key, value in model.get_rt_info(["model_info"]).astype(dict).items()}
     assert found["labels"] == "two_words b"
     assert (found["resize_type"], found["confidence_threshold"]) == ("standard", "0.5")
