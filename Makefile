@@ -23,7 +23,7 @@ help:
 	@echo "make fuzz    change files in new ways for FUZZ_SECONDS a target, and print a table"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make format  format the code by ruff"
-	@echo "make docs    write the list of modules in docs/architecture.md"
+	@echo "make docs    write the list of modules in docs/architecture.md, and build the documentation site into site/"
 	@echo "make captures  write what commands print into README.md and docs/"
 	@echo "make bench   side-by-side timings against what one would run instead"
 	@echo "make clean   remove everything that make made"
@@ -31,6 +31,7 @@ help:
 $(VENV)/ready-demo: EXTRAS := int8,report
 $(VENV)/ready-test: EXTRAS := test
 $(VENV)/ready-lint: EXTRAS := lint
+$(VENV)/ready-docs: EXTRAS := docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
@@ -63,8 +64,9 @@ format: $(VENV)/ready-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs:
-	$(PYTHON) -m scripts.list_modules
+docs: $(VENV)/ready-docs
+	$(BIN)/python -m scripts.list_modules
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 captures: $(VENV)/ready-test
 	$(BIN)/python -m scripts.captures
@@ -77,5 +79,5 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) $(REAL_PACKAGES) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) $(REAL_PACKAGES) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -53,7 +53,7 @@ def test_model_api_names_the_picture(
     text = section("openvino_model_api")
     exec(compile(block(text, "python"), "demos.md", "exec"), {})
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
-    expected = [line.split() for line in block(text.partition("prints")[2], "").splitlines()]
+    expected = [line.split() for line in block(text.partition("prints")[2], "text").splitlines()]
     assert printed[0][1] == expected[0][1] == "red_disc"
     assert abs(float(printed[0][0]) - float(expected[0][0])) < 0.05  # the processor's own type may be bfloat16
     assert len(printed) == len(expected) == 5
@@ -81,7 +81,7 @@ def test_benchmark_app_runs_the_ir(checkout: Path) -> None:
     program, *arguments = shlex.split(block(text, "sh"))
     tool = Path(sys.executable).with_name(program)
     done = subprocess.run([tool, *arguments], cwd=checkout, capture_output=True, text=True, check=True)
-    for line in block(text.partition("prints")[2], "").splitlines():
+    for line in block(text.partition("prints")[2], "text").splitlines():
         told = line[max(line.find("(node:"), 0) :]  # the order of an output's names differs from run to run
         assert re.search(r"\S+".join(map(re.escape, told.split("..."))), done.stdout), line
 

@@ -95,7 +95,7 @@ def test_the_examples_of_readme_and_docstring_run(tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     assert not re.findall(r"\b[A-Z]+_TOP\d", readme), "a placeholder was left in the README"
     for text in (readme, mixnet_tools.__doc__ or ""):
-        lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+        lines = [line.strip() for line in text.splitlines()]
         example = [line for line in lines if re.match(r"import mixnet_tools$|(\w+ = )?mixnet_tools\.\w+\(", line)]
         assert len(example) == 4
         program = "\n".join([*example, "print(evaluation.report.results[0].top1.percent, ir.xml.is_file())"])

@@ -92,13 +92,19 @@ def command_module(command: str) -> ModuleType:
     return importlib.import_module(f"mixnet_tools.cli.{_MODULES.get(command, command.replace('-', '_'))}")
 
 
-def _run(command: str, argv: Sequence[str], prog: str) -> int:
+def command_parser(command: str, prog: str) -> Parser:
+    """The parser of ``command`` with all its options. ``prog`` is what its help and its errors call it."""
     module = command_module(command)
     parser = Parser(prog, module.__doc__ or "")
     module.add_arguments(parser)
     _add_version(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _run(command: str, argv: Sequence[str], prog: str) -> int:
+    module, parser = command_module(command), command_parser(command, prog)
     args = parser.parse_args(list(argv))
     args.parser, args.command_line = parser, command_line(prog, argv)
     if args.quiet:
