@@ -54,6 +54,7 @@ schema (VS Code needs the YAML extension):
 
 The zoo's own files have that line. For a zoo of your own, this writes the schemas into a folder:
 
+<!-- run -->
 ```sh
 mixnet-info --write_schemas my_zoo/schemas
 ```
