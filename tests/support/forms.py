@@ -84,8 +84,16 @@ def write_devkit(path: Path, labels: Sequence[int], classes: int) -> Path:
     return path
 
 
-def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_labels: dict[str, int]) -> Path:
-    """Two files, written by TensorFlow itself; ``first_labels``: which features hold labels, counting from what."""
+def write_tfrecords(
+    folder: Path,
+    images: Sequence[tuple[bytes, int]],
+    first_labels: dict[str, int],
+    synsets: Sequence[str] | None = None,
+) -> Path:
+    """Two files, written by TensorFlow itself; ``first_labels``: which features hold labels, counting from what.
+
+    ``synsets`` are the WordNet ids of the images.
+    """
     tensorflow = import_tensorflow()
     folder.mkdir(parents=True)
     half = len(images) // 2
@@ -101,6 +109,9 @@ def write_tfrecords(folder: Path, images: Sequence[tuple[bytes, int]], first_lab
                 }
                 for feature, first in first_labels.items():
                     features[feature] = train.Feature(int64_list=train.Int64List(value=[label + first]))
+                if synsets is not None:
+                    wordnet_id = train.BytesList(value=[synsets[number - 1].encode()])
+                    features["image/class/synset"] = train.Feature(bytes_list=wordnet_id)
                 example = train.Example(features=train.Features(feature=features))
                 writer.write(example.SerializeToString())
     return folder

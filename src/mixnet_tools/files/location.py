@@ -101,6 +101,24 @@ class Location:
         """:attr:`name` without its suffix."""
         return PurePosixPath(self.name).stem
 
+    @property
+    def parent(self) -> Location | None:
+        """The folder that this lies in. None where there is none, and for a URL with a query, which is for one file.
+
+        >>> Location.parse("https://host/set/a.tar").parent, Location.parse("s3://bucket/").parent
+        (Location('https://host/set'), None)
+        """
+        if isinstance(self._place, Path):
+            return None if self._place.parent == self._place else Location(self._place.parent)
+        if self.has_query:
+            return None
+        whole, *others = _CHAIN.split(self._place)
+        root = re.match(r"[^:]+://[^/]*/", whole)
+        above = whole.rstrip("/").rpartition("/")[0]
+        if root is None or len(whole) <= len(root[0]):
+            return None
+        return Location("::".join([above if len(above) >= len(root[0]) else root[0], *others]))
+
     def absolute(self) -> Location:
         """The same place for a process with another current folder."""
         return self if self.is_remote else Location(self.path.absolute())

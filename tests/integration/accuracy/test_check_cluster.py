@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.cluster import MEASURE, Cluster, assert_same, fault, lines_in, without_runs
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
@@ -97,6 +99,36 @@ def test_predictions_and_report_are_those_of_one_machine(
     assert f"of {cluster.address}" in done.err
     assert "dashboard: http://127.0.0.1:" in done.err
     assert len(decoded(cluster)) == 600
+
+
+def test_files_are_accounted_for_as_on_one_machine(
+    cluster: Cluster, nano: ModelDescriptor, nano_dir: Path, tmp_path: Path
+) -> None:
+    lines = (nano.directory / "validation/val.txt").read_text().splitlines()[:16]
+    for split, chosen in (("train", lines[:3]), ("val", lines[3:])):
+        (tmp_path / split).mkdir()
+        for line in chosen:
+            shutil.copy(nano.directory / "validation" / line.split()[0], tmp_path / split)
+    bad = lines[3].split()[0]
+    (tmp_path / "val" / bad).write_bytes(b"no image")
+    (tmp_path / "val/val.txt").write_text("\n".join(lines[3:]))
+    (tmp_path / "README.md").touch()
+    (tmp_path / "val/.hidden.jpg").touch()
+    common: list[str | Path] = ["--name", "mixnet-nano", "-d", nano_dir, "--launcher", "openvino", "-s", tmp_path]
+    common += ["--precisions", "FP16", "--no_references", "--max_bad", "1", "--json"]
+    alone = comparable(run_ok("check", *common).out)["reports"][0]
+    done = run_ok("check", *common, "--cluster", cluster.address, "--shard_size", "5")
+    report = comparable(done.out)["reports"][0]
+    assert report["dataset"] == alone["dataset"]
+    (account,) = report["dataset"]["accounts"]
+    assert (account["seen"], account["used"], account["labels"]) == (19, 12, 1)
+    assert {one["reason"]: (one["count"], one["names"][0]) for one in account["left_out"]} == {
+        "other split": (3, f"train/{lines[0].split()[0]}"),
+        "not an image": (1, "README.md"),
+        "hidden": (1, "val/.hidden.jpg"),
+        "cannot be decoded": (1, bad),
+    }
+    decoded(cluster)  # tests after this one count anew
 
 
 def test_the_original_is_measured_too(

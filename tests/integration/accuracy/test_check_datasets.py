@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from mixnet_tools.accuracy.datasets.labels.name_lists import MAX_BYTES
+from mixnet_tools.descriptors.imagenet import imagenet_classes
 from tests.support import forms
 from tests.support.colour_classes import IDS, NAME, write_image, write_zoo_model
 from tests.support.commands import Outcome, run, run_failing, run_ok
+from tests.support.file_server import FileServer
 
 SOME = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 """The classes of imagenette."""
@@ -39,11 +42,11 @@ def imagenette(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def options(zoo: Path, source: Path) -> list[str | Path]:
+def options(zoo: Path, source: Path | str) -> list[str | Path]:
     return ["--name", NAME, "--models_dir", zoo, "--ir_dir", zoo, "--launcher", "openvino", "-s", source]
 
 
-def measured(zoo: Path, source: Path, *more: str | Path, code: int = 0) -> dict[str, Any]:
+def measured(zoo: Path, source: Path | str, *more: str | Path, code: int = 0) -> dict[str, Any]:
     """The report of a run."""
     outcome = run("check", *options(zoo, source), "--json", *more)
     assert outcome.code == code, outcome.err
@@ -131,6 +134,101 @@ def test_kaggles_layout(zoo: Path, tmp_path: Path) -> None:
         assert right(measured(zoo, source)) == (10, 10)
     assert right(measured(zoo, tmp_path, "--split", "train")) == (10, 10)
     assert "a test split often has no labels" in run_failing("check", *options(zoo, tmp_path), "--split", "test")
+
+
+def write_tiny_imagenet(root: Path) -> Path:
+    """The layout of Tiny ImageNet, without its WordNet list. Its training images have colours of other classes."""
+    boxes = "0\t0\t62\t62"
+    lines = []
+    for number, label in enumerate(SOME):
+        write_image(root / "train" / IDS[label] / "images" / f"{IDS[label]}_0.JPEG", label + 1)
+        (root / "train" / IDS[label] / f"{IDS[label]}_boxes.txt").write_text(f"{IDS[label]}_0.JPEG\t{boxes}\n")
+        write_image(root / "val/images" / f"val_{number}.JPEG", label)
+        write_image(root / "test/images" / f"test_{number}.JPEG", label)
+        lines.append(f"val_{number}.JPEG\t{IDS[label]}\t{boxes}\n")
+    (root / "val/val_annotations.txt").write_text("".join(reversed(lines)))
+    (root / "wnids.txt").write_text("".join(f"{IDS[label]}\n" for label in reversed(SOME)))
+    return root
+
+
+def test_tiny_imagenets_layout(zoo: Path, tmp_path: Path) -> None:
+    root = write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
+    report = measured(zoo, root)
+    assert (right(report), report["dataset"]["split"]) == ((10, 10), "validation")
+    assert report["dataset"]["annotations"] == str(root / "val/val_annotations.txt")
+    assert left_out(report) == {"other split": 30, "not an image": 1}
+    for source in (root / "val", root / "val/images"):
+        assert right(measured(zoo, source)) == (10, 10)
+    given = ("--annotations", root / "val/val_annotations.txt")
+    assert right(measured(zoo, root, *given)) == (10, 10)
+    with FileServer(root) as server:
+        for url in (server.url, f"{server.url}/val"):
+            assert right(measured(zoo, url)) == (10, 10)
+    train = measured(zoo, root, "--split", "train", code=3)
+    assert (right(train), train["dataset"]["split"]) == ((0, 10), "train")
+    told = run_failing("check", *options(zoo, root), "--split", "test")
+    assert "all images lie in the folder images/, and have no labels" in told
+    with (root / "val/val_annotations.txt").open("a") as stream:
+        stream.write(f"val_10.JPEG\t{IDS[0]}\t0\t0\t62\t62\n")
+    assert "line 11: 'val_10.JPEG': no such image" in run_failing("check", *options(zoo, root))
+
+
+def test_tiny_imagenet_on_a_model_of_its_classes(tmp_path: Path) -> None:
+    """Which class an id means, its labels.txt says."""
+    order = [*range(1, 1000), 0]
+    names = [IDS[label] for label in order]
+    zoo = write_zoo_model(tmp_path / "zoo", labels=names)
+    root = write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
+    report = measured(zoo, root, code=3)
+    assert right(report) == (0, 10), "the model calls its colours otherwise"
+    for number, label in enumerate(SOME):
+        write_image(root / "val/images" / f"val_{number}.JPEG", names.index(IDS[label]))
+    assert right(measured(zoo, root)) == (10, 10)
+
+
+def test_synsets_of_tfrecords_are_labels_where_numbers_are_not(zoo: Path, tmp_path: Path) -> None:
+    ids = [IDS[label] for label in SOME]
+    plain = [(write_image(tmp_path / "1.png", label).read_bytes(), label) for label in SOME]
+    shifted = [(data, (label + 1) % 1000) for data, label in plain]
+    for number, (images, first_labels) in enumerate(
+        ((plain, {}), (plain, {"image/class/label": -1000}), (plain, {"image/class/label": 0}), (shifted, {"label": 0}))
+    ):
+        source = forms.write_tfrecords(tmp_path / str(number), images, first_labels, ids)
+        report = measured(zoo, source)
+        assert right(report) == (10, 10)
+        counted = [note for note in report["notes"] if "the features image/class/synset count" in note]
+        assert len(counted) == (images is shifted)
+    agreed = measured(zoo, forms.write_tfrecords(tmp_path / "agreed", plain, {"image/class/label": 1}, ids))
+    assert right(agreed) == (10, 10)
+    assert not any("labels were found" in note or "synset" in note for note in agreed["notes"])
+    odd = forms.write_tfrecords(tmp_path / "odd", plain, {}, [*ids[:-1], "n00000001"])
+    assert "1 of 10 classes are none of the 1000" in run_failing("check", *options(zoo, odd))
+    partly = forms.write_tfrecords(tmp_path / "partly", plain, {}, [*ids[:-1], ""])
+    assert "record 4 has no feature 'image/class/label'" in run_failing("check", *options(zoo, partly))
+
+
+def test_names_of_classes_behind_a_url(zoo: Path, tmp_path: Path) -> None:
+    words = sorted(imagenet_classes()[label].words[0] for label in SOME)
+    members = []
+    for label in SOME:
+        name = imagenet_classes()[label].words[0]
+        data = write_image(tmp_path / "1.png", label).read_bytes()
+        members += [(f"s{label}.png", data), (f"s{label}.cls", str(words.index(name)).encode())]
+    forms.write_tar(tmp_path / "served/test/0.tar", members)
+    with FileServer(tmp_path / "served") as server:
+        assert right(measured(zoo, f"{server.url}/test/0.tar", code=3))[0] < 5
+        names = tmp_path / "served/classnames.txt"
+        names.write_text("\n".join(words))
+        for url in (f"{server.url}/test/0.tar", server.url):
+            report = measured(zoo, url)
+            assert right(report) == (10, 10)
+            assert any("labels were found by the names of 10 classes" in note for note in report["notes"])
+        assert report["dataset"]["accounts"][0]["labels"] == 1
+        names.write_text("<!doctype html><title>Not found</title>")
+        assert right(measured(zoo, server.url, code=3))[0] < 5
+        with names.open("wb") as stream:
+            stream.truncate(MAX_BYTES + 1)
+        assert f"classnames.txt: is larger than {MAX_BYTES:,} bytes" in run_failing("check", *options(zoo, server.url))
 
 
 def write_list(folder: Path, labels: Sequence[int], listed: Sequence[int]) -> Path:

@@ -33,6 +33,10 @@ SILENCE = 30
 LONGEST = 300
 """Seconds after which a read over HTTP fails, even if bytes still come."""
 
+_NOT_FOUND = 404
+_NOT_FOR_US = (401, 403, _NOT_FOUND, 410)
+"""What servers answer to whoever asks for a file that is not there, or not for everybody."""
+
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
 T = TypeVar("T")
@@ -74,6 +78,38 @@ def read(location: Location, span: Span | None = None) -> bytes:
             f"{location}: asked for {span.size} bytes at {first}, got {len(data)}",
             hint="does the server answer range requests, and is the file what it was?",
         )
+    return data
+
+
+def read_optional(location: Location, most: int) -> bytes | None:
+    """The bytes of a file at the URL that need not be there: None where the server has none, or keeps it to itself.
+
+    Raises :class:`DatasetError` where the server does not answer, and where the file has more than ``most`` bytes.
+    """
+
+    def ask(system: AbstractFileSystem, place: str) -> bytes | None:
+        # Without blocks, fsspec reads from HTTP as bytes come: an endless answer is seen in time.
+        options = {"block_size": 0} if location.scheme in ("http", "https") else {}
+        try:
+            with system.open(place, "rb", **options) as stream:
+                parts, left = [], most + 1
+                while left and (part := stream.read(min(left, BLOCK))):
+                    parts.append(part)
+                    left -= len(part)
+                return b"".join(parts)
+        except PermissionError:
+            return None
+        except FileNotFoundError as error:
+            if _status(error) in _NOT_FOR_US:
+                return None
+            raise
+
+    try:
+        data = _ask(location, ask)
+    except _NotThere:
+        return None
+    if data is not None and len(data) > most:
+        raise DatasetError(f"{location}: is larger than {most:,} bytes, which no such file is")
     return data
 
 
@@ -173,11 +209,10 @@ def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
             return ask(system, place)
         except FileNotFoundError as error:
             # Asked for a file's size, fsspec says so for whatever went wrong.
-            cause = error.__cause__
-            if cause is None or (getattr(cause, "status", 404) == 404 and not isinstance(cause, OSError)):
+            if _status(error) == _NOT_FOUND:
                 raise _NotThere(f"{location}: no such file") from error
             if not left:
-                raise DatasetError(f"{location}: cannot be read: {reason(cause)}") from error
+                raise DatasetError(f"{location}: cannot be read: {reason(error.__cause__ or error)}") from error
         except PermissionError as error:
             raise DatasetError(f"{location}: cannot be read: {reason(error)}") from error
         except Exception as error:  # each kind of server has its own
@@ -186,6 +221,14 @@ def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
         time.sleep(pause)
         pause *= 2
     raise AssertionError("unreachable")
+
+
+def _status(error: FileNotFoundError) -> int | None:
+    """What a server answered where fsspec says that a file is not there; None where it did not answer."""
+    cause = error.__cause__
+    if cause is None:
+        return _NOT_FOUND
+    return None if isinstance(cause, OSError) else int(getattr(cause, "status", _NOT_FOUND))
 
 
 def reason(error: BaseException) -> str:

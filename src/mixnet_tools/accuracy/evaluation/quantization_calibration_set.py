@@ -17,7 +17,7 @@ from mixnet_tools.accuracy.datasets.dataset import ImageDataset, open_dataset, r
 from mixnet_tools.accuracy.datasets.filters import exclude
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.forms.folder_part import Part, part_of
-from mixnet_tools.accuracy.datasets.forms.image_folder import find_labels, has_listed_labels, ids_in
+from mixnet_tools.accuracy.datasets.forms.image_folder import find_labels, has_listed_labels, ids_in, only_images
 from mixnet_tools.accuracy.datasets.forms.packed_files import PackedFiles
 from mixnet_tools.accuracy.datasets.image import LabelledImage, looks_like_image
 from mixnet_tools.accuracy.evaluation.batch_loader import batches
@@ -86,6 +86,8 @@ def _has_labels(part: Part, wanted: Wanted, classes: int | None) -> bool:
     loose = [name for name in tree.folders[""] if looks_like_image(name)]
     if loose:
         return wanted.classes is not None and bool(ids_in(loose))
+    if only_images(tree, wanted):
+        return False
     folders = tree.subfolders()
     return any(map(wanted.is_class, folders)) or classes is None or len(folders) in (classes, classes - 1)
 

@@ -11,6 +11,8 @@ from mixnet_tools.accuracy.datasets.forms.folder_part import Part, part_of
 from mixnet_tools.accuracy.datasets.image import LabelledImage, is_image, looks_like_image, validation_number
 from mixnet_tools.accuracy.datasets.labels.annotations import (
     ANNOTATION_FILE,
+    BESIDE_BOXED,
+    BOXED_FILE,
     annotation_lines,
     label_numbers,
     listed_labels,
@@ -18,6 +20,7 @@ from mixnet_tools.accuracy.datasets.labels.annotations import (
 from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import find_devkit, is_devkit, labels_by_number
 from mixnet_tools.accuracy.datasets.labels.kaggle import find_solution, is_solution, solution_labels
 from mixnet_tools.accuracy.datasets.splits import Chosen, is_of_split, plain_split, split_of
+from mixnet_tools.accuracy.datasets.tree import Tree
 from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
@@ -44,6 +47,31 @@ def listed_beside(folder: Folder, wanted: Wanted) -> Location | None:
     return beside if first is not None and folder.has_file(first[1]) else None
 
 
+def _boxed_beside(part: Part, wanted: Wanted) -> Location | None:
+    """The list of labels with boxes in the folder of ``part`` or above its images, where it names images of it."""
+    name = BOXED_FILE.format(list_name(wanted).removesuffix(".txt"))
+    folders = [part.folder]
+    if part.folder.location.name == BESIDE_BOXED and (parent := parent_folder(part.folder.location)):
+        folders.append(parent)
+    for folder in folders:
+        if name in folder.tree.folders.get("", ()):
+            first = next(annotation_lines(folder.location / name), None)
+            if first is not None and _holding(part, first[1]) is not None:
+                return folder.location / name
+    return None
+
+
+def _holding(part: Part, image: str) -> Part | None:
+    """``part``, or the folder of images in it, whichever has the file ``image``; None where neither has it."""
+    folder, inner = part.folder, f"{BESIDE_BOXED}/{image}"
+    tree = folder.listed if folder.location.is_remote else None
+    if folder.may_have(image) if tree is None else image in tree:
+        return part
+    if inner in tree if tree is not None else folder.may_have(inner):
+        return Part(part.whole, f"{part.name}/{BESIDE_BOXED}".lstrip("/"), (), part.others, part.chosen)
+    return None
+
+
 def list_name(wanted: Wanted) -> str:
     """What the list of labels is called: val.txt, or as the split that is asked for."""
     return ANNOTATION_FILE if wanted.split is None or split_of(wanted.split) == "validation" else f"{wanted.split}.txt"
@@ -68,6 +96,8 @@ def find_labels(part: Part, wanted: Wanted) -> Location | None:
         return listed
     if folder.location.is_remote and not part.whole.listed:
         return None
+    if (boxed := _boxed_beside(part, wanted)) is not None:
+        return boxed
     direct = [name for name in folder.tree.folders.get("", ()) if is_image(name)]
     if not direct or folder.tree.image_folders != ("",):
         return None
@@ -96,7 +126,8 @@ def read_folder(folder: Folder, wanted: Wanted) -> FoundImages:
     if is_solution(labels):
         return _solved(part, labels, wanted)
     if not is_devkit(labels):
-        return _listed(part, labels, wanted)
+        first = next(annotation_lines(labels), None)
+        return _listed((first and _holding(part, first[1])) or part, labels, wanted)
     label_of = labels_by_number(labels)
     found = {name: label_of(name) for name in sorted(part.images())}
     return _found(part, found, labels, wanted)
@@ -105,11 +136,11 @@ def read_folder(folder: Folder, wanted: Wanted) -> FoundImages:
 def _part_that_lists(folder: Folder, annotations: Location, wanted: Wanted) -> Part:
     """All of ``folder``; the folder of its split where the names in ``annotations`` start from there."""
     whole = Part(folder, "", (), (), Chosen())
-    first = None if folder.location.is_remote else next(annotation_lines(annotations), None)
-    if first is None or folder.may_have(first[1]):
+    first = None if folder.location.is_remote and folder.listed is None else next(annotation_lines(annotations), None)
+    if first is None:
         return whole
-    part = part_of(folder, wanted)
-    return part if part.folder.may_have(first[1]) else whole
+    found = _holding(whole, first[1])
+    return found or (None if folder.location.is_remote else _holding(part_of(folder, wanted), first[1])) or whole
 
 
 def _listed(part: Part, annotations: Location, wanted: Wanted) -> FoundImages:
@@ -179,6 +210,12 @@ def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
             hint=f"put {ANNOTATION_FILE} beside them, or give the file of labels as `annotations`"
             + ("; a test split often has no labels" if part.chosen.split == "test" else ""),
         )
+    if only_images(tree, wanted):
+        raise DatasetError(
+            f"{source}: all images lie in the folder {BESIDE_BOXED}/, and have no labels",
+            hint="give the file of labels as `annotations`"
+            + ("; a test split often has no labels" if part.chosen.split == "test" else ""),
+        )
     classes = _in_label_order(source, tree.subfolders())
     place = {name: label for label, name in enumerate(classes)}
     images = tuple(
@@ -190,6 +227,11 @@ def _class_folders(part: Part, wanted: Wanted) -> FoundImages:
     account = part.account({image.name for image in images}, None, wanted)
     names = ClassNames(classes, "folders")
     return FoundImages("class_folders", images, None, names, (account,), part.chosen.split, part.remarks)
+
+
+def only_images(tree: Tree, wanted: Wanted) -> bool:
+    """Whether all images lie in a folder that is called so, and is no class."""
+    return tree.subfolders() == (BESIDE_BOXED,) and not wanted.is_class(BESIDE_BOXED)
 
 
 def ids_in(names: Sequence[str]) -> dict[str, int | str]:

@@ -3,7 +3,8 @@
 A record is its length (8 bytes, little-endian), a checksum of the length (masked CRC-32C), its data, and a checksum of
 the data. The last is not verified here: a damaged image does not decode. The data is a tf.train.Example. The features
 ``image/encoded`` and ``image/class/label`` (TensorFlow's ImageNet scripts) or ``image`` and ``label`` (TensorFlow
-Datasets) are used, and the file name where there is one. Only the few pages that hold them are read.
+Datasets) are used, ``image/class/synset`` for labels by name, and the file name where there is one. Only the few pages
+that hold them are read.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mixnet_tools.accuracy.datasets.account import FileAccount
 from mixnet_tools.accuracy.datasets.forms.base import ClassNames, FoundImages, Wanted
 from mixnet_tools.accuracy.datasets.image import LabelledImage, Span
+from mixnet_tools.accuracy.datasets.labels.annotations import label_numbers
+from mixnet_tools.accuracy.datasets.labels.class_names import ModelClasses
 from mixnet_tools.accuracy.datasets.labels.name_lists import PLAIN_LISTS, find_name_list
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
@@ -26,6 +29,9 @@ _FIRST_LABEL = {"image/class/label": 1, "label": 0}
 """The features that may hold the label, with the number of the first class: TensorFlow's ImageNet scripts keep 0 for
 the background, TensorFlow Datasets counts from 0.
 """
+_SYNSET = "image/class/synset"
+"""The WordNet id of the class."""
+
 _NAME = ("image/filename", "file_name")
 _NUMBERED = re.compile(r".+-\d{5}-of-\d{5}")
 _LENGTH_DELIMITED, _VARINT = 2, 0
@@ -48,45 +54,106 @@ class TfRecordFiles:
                 f"{files[0]}: TFRecords are read from files only, not through URLs",
                 hint="copy them to a folder that all workers see, or take another form: tar, Parquet, images",
             )
-        images = tfrecords(files, wanted.first_label)
+        records = tfrecords(files, wanted.first_label)
+        by_name = _synsets(records, wanted.classes)
+        account = FileAccount("records", len(records), len(records))
+        if by_name is not None:
+            synsets, remark = by_name
+            numbers, ids = label_numbers({str(number): synset for number, synset in enumerate(synsets)})
+            images = tuple(one.with_label(label) for one, label in zip(records, numbers.values(), strict=True))
+            return FoundImages(
+                "tfrecord",
+                images,
+                class_names=ClassNames(ids, "labels"),
+                accounts=(account,),
+                remarks=(remark,) if remark else (),
+            )
+        unlabelled = next((one.label for one in records if isinstance(one.label, DatasetError)), None)
+        if unlabelled is not None:
+            raise unlabelled
+        images = tuple(one.with_label(one.label) for one in records if isinstance(one.label, int))
         listed = find_name_list(files[0], PLAIN_LISTS[:1])
         names = ClassNames(listed.names, "list", listed.file) if listed else None
-        account = FileAccount("records", len(images), len(images))
         return FoundImages("tfrecord", images, class_names=names, accounts=(account,))
 
 
-def tfrecords(files: Sequence[Location], first_label: int | None) -> tuple[LabelledImage, ...]:
+@dataclass(frozen=True)
+class LabelledRecord:
+    """The image called ``name`` in a record of ``file``.
+
+    ``label`` is its number, from 0, or what is wrong with it. ``synset`` is the WordNet id of its class, where the
+    record has one.
+    """
+
+    name: str
+    file: Location
+    image: Span
+    label: int | DatasetError
+    synset: str | None
+
+    def with_label(self, label: int) -> LabelledImage:
+        """The image, with the label that counts."""
+        return LabelledImage(self.name, self.file, label, self.image)
+
+
+def tfrecords(files: Sequence[Location], first_label: int | None) -> tuple[LabelledRecord, ...]:
     """The images of ``files``, in order.
 
     ``first_label`` is the number of the first class, 0 or 1; None stands for what the writers of the feature do: 1 for
     ``image/class/label``, 0 for ``label``.
 
-    Raises :class:`DatasetError` that names file and record where a record is broken, has no image or no label, or has
-    both features and so two labels.
+    Raises :class:`DatasetError` that names file and record where a record is broken, has no image, or neither a label
+    nor a synset.
     """
-    images: list[LabelledImage] = []
+    found: list[LabelledRecord] = []
     for file in files:
         for number, record in enumerate(_records(file)):
-            found = _features(record)
-            if found.image is None or not found.labels:
-                lacking = "image/encoded" if found.image is None else "image/class/label"
-                raise DatasetError(f"{file}: record {number} has no feature {lacking!r}")
-            if len(found.labels) > 1:
-                raise DatasetError(
-                    f"{file}: record {number} has the features {' and '.join(map(repr, sorted(found.labels)))}: "
-                    "one of them must hold the label",
-                    hint="write the records anew with one of the two",
-                )
-            ((feature, label),) = found.labels.items()
-            first = _FIRST_LABEL[feature] if first_label is None else first_label
-            if label < first:
-                raise DatasetError(
-                    f"{file}: record {number} has label {label}, but the classes of {feature!r} count from {first}",
-                    hint="`first_label=0` where these labels count from 0" if label == 0 else None,
-                )
-            name = f"{file.name}/{found.name or f'{number:06}'}"
-            images.append(LabelledImage(name, file, label - first, found.image))
-    return tuple(images)
+            one = _features(record)
+            if one.image is None:
+                raise DatasetError(f"{file}: record {number} has no feature 'image/encoded'")
+            label = _label(f"{file}: record {number}", one.labels, first_label)
+            if one.synset is None and isinstance(label, DatasetError):
+                raise label
+            name = f"{file.name}/{one.name or f'{number:06}'}"
+            found.append(LabelledRecord(name, file, one.image, label, one.synset))
+    return tuple(found)
+
+
+def _label(record: str, labels: Mapping[str, int], first_label: int | None) -> int | DatasetError:
+    """The label, from 0, of ``record``, whose features ``labels`` are; or what is wrong with them."""
+    if not labels:
+        return DatasetError(f"{record} has no feature 'image/class/label'")
+    if len(labels) > 1:
+        return DatasetError(
+            f"{record} has the features {' and '.join(map(repr, sorted(labels)))}: one of them must hold the label",
+            hint="write the records anew with one of the two",
+        )
+    ((feature, label),) = labels.items()
+    first = _FIRST_LABEL[feature] if first_label is None else first_label
+    if label < first:
+        return DatasetError(
+            f"{record} has label {label}, but the classes of {feature!r} count from {first}",
+            hint="`first_label=0` where these labels count from 0" if label == 0 else None,
+        )
+    return label - first
+
+
+def _synsets(records: Sequence[LabelledRecord], model: ModelClasses | None) -> tuple[list[str], str | None] | None:
+    """The synset of each record, and a remark, where these are to count as labels; None where the numbers are.
+
+    They count where numbers cannot be used, and where the model knows all of them and they say something else.
+    """
+    synsets = [one.synset for one in records if one.synset is not None]
+    if not synsets or len(synsets) < len(records):
+        return None
+    if any(isinstance(one.label, DatasetError) for one in records):
+        return synsets, None
+    meant = [model.labels(synset) if model else frozenset[int]() for synset in synsets]
+    other = next((one for one, labels in zip(records, meant, strict=True) if one.label not in labels), None)
+    if other is None or not all(meant):
+        return None
+    remark = f"{other.name} is of {other.synset}, and its number {other.label} (from 0) is that of another class"
+    return synsets, f"{remark}: the features {_SYNSET} count, not the numbers"
 
 
 @dataclass
@@ -94,6 +161,7 @@ class _Found:
     image: Span | None = None
     labels: dict[str, int] = field(default_factory=dict)
     name: str | None = None
+    synset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,10 +213,15 @@ def _features(record: _Bytes) -> _Found:
                 if label is not None:
                     found.labels[name] = label
             elif name in _NAME:
-                inside = _first_bytes(value)
-                text = bytes(inside.data[inside.start : inside.stop]).decode("utf-8", "replace") if inside else ""
-                found.name = text.replace("/", "_") or None
+                found.name = _text(value).replace("/", "_") or None
+            elif name == _SYNSET:
+                found.synset = _text(value) or None
     return found
+
+
+def _text(feature: _Bytes) -> str:
+    inside = _first_bytes(feature)
+    return bytes(inside.data[inside.start : inside.stop]).decode("utf-8", "replace").strip() if inside else ""
 
 
 def _first_bytes(feature: _Bytes) -> _Bytes | None:

@@ -1,4 +1,7 @@
-"""Read annotation files: ``relative/name.jpg label`` lines, as Open Model Zoo and Caffe have them."""
+"""Read annotation files: ``relative/name.jpg label`` lines, as Open Model Zoo and Caffe have them.
+
+Tiny ImageNet has boxes behind the label, with tabs between: ``val_0.JPEG n03444034 0 32 44 62``.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,25 @@ from mixnet_tools.files.location import Location
 
 ANNOTATION_FILE = "val.txt"
 """The name under which a file of labels is looked for."""
+BOXED_FILE = "{}_annotations.txt"
+"""The same of Tiny ImageNet's, by the split."""
+BESIDE_BOXED = "images"
+"""The folder beside it in which its images lie."""
+
 MAX_BYTES = 256 << 20
 """The largest file that is read. The training images of ImageNet have 50 MB."""
 
 _SPELLED_OTHERWISE = re.compile(r"(?:^|/)\.?/|/\.?$|^$")
+_BOXED = 6
+"""The columns of a line with a box: a name, a label, and four numbers."""
+
 _SHOWN = 5
 """How many wrong lines an error names."""
 
 
 def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
-    """(line number, name, label) of each line that is not empty. The label is what follows the last blank.
+    """(line number, name, label) of each line that is not empty. The label is what follows the last blank, or the first
+    tab where a box follows it.
 
     Raises :class:`DatasetError` where ``file`` cannot be read.
     """
@@ -34,12 +46,19 @@ def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(f"{file}: cannot read the annotations: {reason}") from error
     for number, line in enumerate(lines, 1):
-        parts = line.rsplit(maxsplit=1)
+        parts = _with_box(line) or line.rsplit(maxsplit=1)
         if parts:
             # Names are compared as text: ./a.jpg and a//b.jpg in one spelling. Most are in it already.
             name = parts[0].strip()
             plain = name if not _SPELLED_OTHERWISE.search(name) else PurePosixPath(name).as_posix()
             yield number, plain, parts[1] if len(parts) == 2 else ""
+
+
+def _with_box(line: str) -> list[str]:
+    """Name and label of a line that has a box behind them; nothing for other lines."""
+    columns = [column.strip() for column in line.split("\t")]
+    boxed = len(columns) == _BOXED and all(column.isascii() and column.isdigit() for column in columns[2:])
+    return columns[:2] if boxed else []
 
 
 def listed_labels(

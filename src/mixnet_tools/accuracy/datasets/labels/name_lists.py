@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from mixnet_tools.accuracy.datasets.remote import read_optional
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.location import Location
@@ -15,7 +15,9 @@ INFOS, CARD = "dataset_infos.json", "README.md"
 PLAIN_LISTS = ("label.labels.txt", "classnames.txt")
 """Files with a name a line: of TensorFlow Datasets, and of CLIP's benchmark."""
 
-_MAX_BYTES = 16 << 20
+MAX_BYTES = 16 << 20
+"""The largest file that is read."""
+
 _NAMES = re.compile(r"^( *)names:[ ]*\n((?:\1 +['\"]?\d+['\"]?: .*\n?)+)", re.MULTILINE)
 _NAME = re.compile(r"^ +['\"]?(\d+)['\"]?: (.*)$", re.MULTILINE)
 
@@ -31,24 +33,31 @@ class NameList:
 def find_name_list(file: Location, wanted: Sequence[str]) -> NameList | None:
     """The first of the files ``wanted`` beside ``file``, or in the folder above, which names classes.
 
-    Behind a URL nothing is looked for. Raises :class:`DatasetError` where such a file cannot be read.
+    Raises :class:`DatasetError` where such a file cannot be read, or is larger than any such list.
     """
-    if file.is_remote:
-        return None
-    folder = file.path.absolute().parent
-    for place in (folder, folder.parent):
+    folder = file.absolute().parent
+    for place in filter(None, (folder, folder and folder.parent)):
         for name in wanted:
-            names = _names(place / name) if (place / name).is_file() else ()
+            text = _text(place / name)
+            names = () if text is None else _names(place / name, text)
             if names:
-                return NameList(names, Location(place / name))
+                return NameList(names, place / name)
     return None
 
 
-def _names(file: Path) -> tuple[str, ...]:
+def _text(file: Location) -> str | None:
+    """The contents of ``file``; None where it is not there."""
+    if file.is_remote:
+        data = read_optional(file, MAX_BYTES)
+        # Some servers answer with a page whatever they are asked for.
+        return None if data is None or data.lstrip()[:1] == b"<" else data.decode("utf-8-sig", "replace")
     try:
-        text = bounded.read_bytes(file, _MAX_BYTES).decode("utf-8-sig", "replace")
+        return bounded.read_bytes(file.path, MAX_BYTES).decode("utf-8-sig", "replace") if file.path.is_file() else None
     except OSError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _names(file: Location, text: str) -> tuple[str, ...]:
     if file.name == INFOS:
         try:
             return label_names(strict_json.loads(text))
