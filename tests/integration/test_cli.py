@@ -68,7 +68,8 @@ def test_the_commands_under_their_own_names_are_the_same_code() -> None:
 
 def test_usage_without_or_with_an_unknown_command() -> None:
     assert "say which command" in _mixnet([], 2)
-    assert "did you mean 'convert'?" in _mixnet(["convrt"], 2)
+    assert "unknown command 'chek'; did you mean check?" in _mixnet(["chek", "--name", "x"], 2)
+    assert "unknown command 'predict'" in _mixnet(["predict", "--help"], 2)
     assert "convert downloaded models" in _mixnet(["--help"], 0)
 
 
@@ -76,7 +77,8 @@ def test_usage_without_or_with_an_unknown_command() -> None:
 def test_wrong_usage_exits_with_2(command: str) -> None:
     assert "say which models" in run_failing(command, code=2)
     assert "only one of" in run_failing(command, "--name", "x", "--all", code=2)
-    assert "unrecognized arguments: --nmae" in run_failing(command, "--nmae", "x", code=2)
+    assert "unknown option --nmae; did you mean --name?" in run_failing(command, "--nmae", "x", code=2)
+    assert "unknown option --models-dri; did you mean --models_dir?" in run_failing(command, "--models-dri=x", code=2)
     assert "--name is empty" in run_failing(command, "--name", ",", code=2)
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import command_server
+from tests.support import command_server, hints
 
 TIMEOUT = 280
 """Seconds that a command may take."""
@@ -24,14 +24,24 @@ class Outcome:
 
 
 def run(command: str, *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Outcome:
-    """``mixnet <command> <arguments>`` in a process of its own; with ``env``, in a fresh one."""
+    """``mixnet <command> <arguments>`` in a process of its own; with ``env``, in a fresh one.
+
+    Fails where an error gives a hint that would be refused when it is typed.
+    """
     words = [command, *map(str, arguments)]
     if env is None and command_server.ADDRESS in os.environ:
-        return Outcome(*command_server.run(words, str(cwd or Path.cwd()), TIMEOUT))
+        outcome = Outcome(*command_server.run(words, str(cwd or Path.cwd()), TIMEOUT))
+    else:
+        outcome = _in_a_fresh_process(words, cwd, env or {})
+    hints.assert_accepted(command, outcome.err)
+    return outcome
+
+
+def _in_a_fresh_process(words: list[str], cwd: Path | None, env: dict[str, str]) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-m", "mixnet_tools.cli.main", *words],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

@@ -2,6 +2,10 @@
 
 ls lists its files. verify hashes them all. prune removes files that were not used for a long time, or the least
 recently used ones until the cache is small enough.
+
+examples:
+  mixnet cache ls --cache_dir ~/.cache/mixnet
+  mixnet cache prune --cache_dir ~/.cache/mixnet --max_size 10GB --dry_run
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 The IR of a model is written to OUTPUT_DIR/public/<name>/<PRECISION>/<name>.xml and .bin, and what was done and
 measured to conversion.json beside them.
+
+examples:
+  mixnet-convert --name mixnet-l -d models
+  mixnet-convert --name mixnet-l -d models -o ir --precisions FP16 --optimize
 """
 
 from __future__ import annotations

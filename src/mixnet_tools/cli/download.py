@@ -1,6 +1,10 @@
 """Download models as omz_downloader does, with every byte verified, and continued after any interruption.
 
 The files of a model go to OUTPUT_DIR/public/<name>/. Archives are unpacked there.
+
+examples:
+  mixnet-download --name mixnet-l -o models
+  mixnet-download --name 'mixnet-*' -o models --cache_dir ~/.cache/mixnet -j 4
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layouts, size, rt_info. On a terminal the
 result is a table. Elsewhere, or with --json, it is JSON: for models the list that omz_info_dumper prints, with more
 fields.
+
+examples:
+  mixnet-info --name mixnet-l --table
+  mixnet-info --ir models/public/mixnet-l/FP16/mixnet-l.xml
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from types import ModuleType
 
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.command_line import command_line
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.options import Parser, nearest
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.resources import limits_in_force, ran_out
 from mixnet_tools.cli.common.streams import safe_output
@@ -38,11 +38,30 @@ COMMANDS = {
     "omz-aliases": "write programs named as Open Model Zoo's, which run these commands",
 }
 
-_ONLY_TELL = {"-h", "--help", "--version"}
+PROGRAMS = ("download", "convert", "check", "classify", "quantize", "info")
+"""The commands that are programs of their own as well, such as mixnet-download."""
+
+MANUALS = {
+    "download": "docs/download.md",
+    "convert": "docs/convert.md",
+    "check": "docs/check.md",
+    "classify": "docs/classify.md",
+    "quantize": "docs/quantize.md",
+    "optimize": "docs/performance.md",
+    "info": "docs/descriptor.md",
+    "cache": "docs/download.md",
+    "omz-aliases": "docs/open_model_zoo.md",
+}
+"""The page on each command in the sources."""
+
+_ONLY_TELL = {"-h", "--help", "-V", "--version"}
 """With one of these a command does nothing that needs supervision, and answers 30 ms sooner without."""
 
 SUBCOMMANDS = {("check", "merge"): "check.merge", ("check", "diff"): "check.diff"}
 """The module of each command inside a command: ``mixnet check merge``."""
+
+SHELLS = ("bash", "zsh", "fish")
+"""Shells that the commands can be completed in."""
 
 _MODULES = {"check": "check.command", "classify": "classify.command"}
 """The modules of commands that have a package of their own. The others are called like their command."""
@@ -67,14 +86,18 @@ def _without_command(arguments: list[str]) -> int:
     parser.epilog = "Each command has its own help: mixnet convert --help"
     parser.usage = "mixnet COMMAND [OPTION ...]"
     _add_version(parser)
-    parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of the commands above")
-    command = parser.parse_args(arguments).command
-    if command is None:
+    parser.add_argument(
+        "--print_completion", choices=SHELLS, metavar="SHELL", help=f"print completions for {', '.join(SHELLS)}"
+    )
+    if arguments and not arguments[0].startswith("-"):
+        parser.error(f"unknown command {arguments[0]!r}{nearest(arguments[0], COMMANDS)}")
+    shell = parser.parse_args(arguments).print_completion
+    if shell is None:
         parser.error(f"say which command: {', '.join(COMMANDS)}")
-    from difflib import get_close_matches
+    from mixnet_tools.cli.completion import completions
 
-    near = get_close_matches(command, COMMANDS, n=1)
-    parser.error(f"unknown command {command!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+    print_text(completions(shell))
+    return 0
 
 
 def run(command: str, argv: Sequence[str], prog: str) -> int:
@@ -95,7 +118,8 @@ def command_module(command: str) -> ModuleType:
 def command_parser(command: str, prog: str) -> Parser:
     """The parser of ``command`` with all its options. ``prog`` is what its help and its errors call it."""
     module = command_module(command)
-    parser = Parser(prog, module.__doc__ or "")
+    words = [inner for outer, inner in SUBCOMMANDS if outer == command]
+    parser = Parser(prog, module.__doc__ or "", MANUALS[command.partition(".")[0]], words)
     module.add_arguments(parser)
     _add_version(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
@@ -164,7 +188,7 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
 def _add_version(parser: Parser) -> None:
     from mixnet_tools import __version__
 
-    parser.add_argument("--version", action="version", version=f"mixnet_tools {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"mixnet_tools {__version__}")
 
 
 def _send_nothing_home() -> None:

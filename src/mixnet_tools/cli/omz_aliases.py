@@ -2,6 +2,10 @@
 
 Scripts that call Open Model Zoo's tools then run unchanged, where DIR comes first on the PATH. The programs run by the
 Python that runs this command.
+
+examples:
+  mixnet omz-aliases bin
+  mixnet omz-aliases --models_dir my_zoo ~/omz/bin
 """
 
 from __future__ import annotations

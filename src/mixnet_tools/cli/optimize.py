@@ -4,6 +4,10 @@ The graph is rewritten where a pattern of a MixConv network matches. The result 
 faster here. With --tune, kernels are chosen by trial. If nothing is faster, OUT.xml is a copy of FILE.xml.
 OUT.optimization.json beside it says what was done and measured. (mixnet-convert --optimize does this while it
 converts.)
+
+examples:
+  mixnet optimize model.xml -o faster.xml
+  mixnet optimize model.xml -o faster.xml --tune --json
 """
 
 from __future__ import annotations

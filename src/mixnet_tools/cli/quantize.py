@@ -6,6 +6,10 @@ was made and what was measured. The same inputs give the same bytes.
 IMAGES is a folder of images, or a data set in any form that mixnet-check takes: a path or a URL. If IMAGES or
 --eval_source has labels, the accuracy of FP32, FP16 and INT8 is measured. With --max_drop, settings are tried until one
 keeps top-1. If none does, the best one is written, and the exit code is 3.
+
+examples:
+  mixnet-quantize --name mixnet-nano -d work
+  mixnet-quantize --name mixnet-l -d models -s /data/imagenet/val --max_drop 1
 """
 
 from __future__ import annotations

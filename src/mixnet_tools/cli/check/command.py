@@ -10,6 +10,10 @@ any.
 
 Other forms of the command: 'mixnet-check merge FILE ...' puts the --predictions of shards together, and 'mixnet-check
 diff A B' says on which images two runs differ.
+
+examples:
+  mixnet-check --name mixnet-nano -d work
+  mixnet-check --name mixnet-l -d models -s /data/val --html report.html
 """
 
 from __future__ import annotations

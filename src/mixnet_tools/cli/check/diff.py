@@ -5,7 +5,7 @@ images that both have are compared. A may be B, to compare two models of one run
 
 examples:
   mixnet-check diff yesterday.jsonl today.jsonl
-  mixnet-check diff run.jsonl run.jsonl --models 'openvino FP32,openvino FP16-INT8'
+  mixnet-check diff a.jsonl a.jsonl --models 'openvino FP32,openvino FP16'
 """
 
 from __future__ import annotations

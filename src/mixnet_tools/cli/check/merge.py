@@ -2,6 +2,10 @@
 
 A and B are files that 'mixnet-check --shard 1/2 --predictions A' and 'mixnet-check --shard 2/2 --predictions B' wrote,
 here or on other machines. All shards must be there, and must have measured the same models on the same images.
+
+examples:
+  mixnet-check merge part-1.jsonl part-2.jsonl
+  mixnet-check merge part-*.jsonl --html report.html --junit accuracy.xml
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ pictures that come with the model are shown. What is missing of the model is dow
 
 examples:
   mixnet-classify --name mixnet-nano photo.jpg
-  mixnet-classify --name mixnet-l --launcher tf,openvino --precisions FP32,FP16 photos/ https://host/cat.jpg
+  mixnet-classify --name mixnet-l --launcher tf,openvino photos/ cat.jpg
   mixnet-classify --ir model.xml --labels labels.txt photo.jpg
   mixnet-classify --name mixnet-nano --web
 """

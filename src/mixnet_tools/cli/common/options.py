@@ -51,6 +51,21 @@ class Loadable(Protocol[DescriptorT_co]):
         """Read it, or raise DescriptorError."""
 
 
+DASHES = "Options may be written with dashes as well: --output-dir is --output_dir."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A question about the one of ``known`` that is most like ``word``; "" where none is.
+
+    >>> nearest("--nmae", ["--name", "--list"])
+    '; did you mean --name?'
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of a description where they fit the terminal. Else its paragraphs are folded anew."""
 
@@ -72,21 +87,35 @@ def _folded(paragraph: str, terminal: Terminal) -> str:
 class Parser(argparse.ArgumentParser):
     """A parser of options like Open Model Zoo's (``--output_dir``). Dashes are fine as well (``--output-dir``)."""
 
-    def __init__(self, prog: str, description: str) -> None:
+    def __init__(self, prog: str, description: str, manual: str = "", subcommands: Sequence[str] = ()) -> None:
+        """``manual`` is the page on the command; ``subcommands`` are the words that may stand first instead."""
         super().__init__(
             prog=prog,
             description=description,
-            epilog="Options may be written with dashes as well: --output-dir is --output_dir.",
+            epilog=f"{f'manual: {manual}{chr(10)}' if manual else ''}{DASHES}",
             allow_abbrev=prog.startswith(OMZ_PREFIX),
             formatter_class=_HelpFormatter,
         )
+        self._subcommands = subcommands
         self.color = False  # Python 3.14 colours help texts by sequences that do not pass our streams
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """Rewrite each ``--kebab-case`` option to the snake_case one that this parser knows, then parse."""
-        if args is not None:
-            args = [self._snake_case(argument) for argument in args]
-        return super().parse_known_args(args, namespace)
+    def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Rewrite each ``--kebab-case`` option to the one that this parser knows, and parse.
+
+        For an option that it does not know, the nearest name is offered.
+        """
+        typed = sys.argv[1:] if args is None else args
+        parsed, unknown = self.parse_known_args([self._snake_case(argument) for argument in typed])
+        if unknown:
+            self.error(self._unknown(unknown))
+        return parsed
+
+    def _unknown(self, arguments: Sequence[str]) -> str:
+        """What to say of ``arguments``, which are what this parser left over."""
+        option = next((one.partition("=")[0] for one in arguments if one.startswith("-") and one != "-"), None)
+        if option is None:
+            return f"unexpected argument {arguments[0]!r}{nearest(arguments[0], self._subcommands)}"
+        return f"unknown option {option}{nearest(self._snake_case(option), self._option_string_actions)}"
 
     def _snake_case(self, argument: str) -> str:
         option, equals, value = argument.partition("=")
