@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SHELLS, SUBCOMMANDS, command_module, run
 from tests.support.commands import run_ok
 

@@ -7,7 +7,7 @@ import io
 import re
 import shlex
 
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_module
 
 _HINT = re.compile(r"^ *(?:.*\()?try: (.*?)\)?$", re.MULTILINE)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.cli.common.output import print_table
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.tables import Column
 from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SUBCOMMANDS, command_module
 
 MODEL_NAMES = "mixnet-info --print_all 2>/dev/null"

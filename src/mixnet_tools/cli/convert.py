@@ -11,24 +11,15 @@ examples:
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.omz_options import (
-    ZOO_PRECISIONS,
-    add_without_effect,
-    job_count,
-    note_without_effect,
-    with_precisions,
-)
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_download_dir,
     add_model_selection,
     choice_list,
@@ -36,9 +27,17 @@ from mixnet_tools.cli.common.options import (
     print_all_models,
     readable_models,
 )
-from mixnet_tools.cli.common.output import print_json, print_table, print_text
-from mixnet_tools.cli.common.tables import Column
+from mixnet_tools.cli.common.output import print_json, print_text
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.convert_plan import dry_run
+from mixnet_tools.cli.convert_results import as_json, print_results
+from mixnet_tools.cli.omz.options import (
+    ZOO_PRECISIONS,
+    add_without_effect,
+    job_count,
+    note_without_effect,
+    with_precisions,
+)
 from mixnet_tools.errors import ConversionError, MixnetToolsError
 from mixnet_tools.threads import run_each
 
@@ -50,19 +49,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PRECISIONS = ("FP32", "FP16")
 WITHOUT_MODEL_OPTIMIZER = "the Model Optimizer is not needed: models are converted by mixnet_tools and OpenVINO"
-
-
-_COLUMNS = (
-    Column("model"),
-    Column("precision"),
-    Column("output", breaks=True),
-    Column("max |diff|"),
-    Column("mean", drop=3),
-    Column("limit", drop=1),
-    Column("same top-1"),
-    Column("same top-5", drop=2),
-)
-"""Of the comparison with the original."""
 
 
 @dataclass(frozen=True)
@@ -228,14 +214,14 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
         for precision, error in (outcome.result.refused if outcome.result else ())
     ]
     if args.json:
-        done = [_plain(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
+        done = [as_json(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
         errors = [
             {"name": name, "precision": precision, "error": hints.message(error, args)}
             for name, precision, error in failed
         ]
         print_json({"schema": 1, "models": done, "failed": errors})
     else:
-        _print_table(outcomes)
+        print_results([(outcome.name, outcome.result) for outcome in outcomes if outcome.result])
     if args.quiet:  # else it was said while the model was converted
         for outcome in outcomes:
             if outcome.result and outcome.result.files.verification != VERIFIED:
@@ -247,78 +233,3 @@ def _report(args: argparse.Namespace, outcomes: list[_Outcome]) -> int:
         names = dict.fromkeys(name for name, _, _ in failed)
         print_text(f"{len(names)} of {len(outcomes)} models failed: {', '.join(names)}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _plain(name: str, result: ConvertedModel) -> dict[str, object]:
-    from mixnet_tools.conversion.model_server import image_layout
-
-    return {
-        "name": name,
-        "source": result.files.to_json(),
-        "irs": [
-            {
-                "precision": converted.ir.precision,
-                "xml": str(converted.ir.xml),
-                "bin": str(converted.ir.bin),
-                "parity": [asdict(parity) for parity in converted.parity],
-            }
-            for converted in result.irs
-        ],
-        "moving_averages": asdict(result.averages) if result.averages else None,
-        "frozen": str(result.frozen) if result.frozen else None,
-        "ovms": str(result.serving) if result.serving else None,
-        "ovms_layout": image_layout(result.plan) if result.serving else None,
-        "optimization": _optimization(result),
-        "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
-    }
-
-
-def _optimization(result: ConvertedModel) -> dict[str, object] | None:
-    """What was done for speed, with the figures measured; None where nobody asked."""
-    if (done := result.optimized) is None:
-        return None
-    tuned = done.tuned.ratio if done.tuned else None
-    return {"notes": list(done.notes), **done.describe(), "rewriting_ratio": done.ratio, "tuning_ratio": tuned}
-
-
-def _print_table(outcomes: list[_Outcome]) -> None:
-    results = [(outcome.name, outcome.result) for outcome in outcomes if outcome.result]
-    rows = []
-    for name, result in results:
-        for converted in result.irs:
-            for parity in converted.parity:
-                figures = (f"{n:.1e}" for n in (parity.max_difference, parity.mean_difference, parity.limit))
-                shares = (f"{parity.top1_agreement:.0%}", f"{parity.top5_agreement:.0%}")
-                rows.append((name, converted.ir.precision, parity.output, *figures, *shares))
-    if rows:
-        print_table(_COLUMNS, rows)
-        print()
-    for name, result in results:
-        for converted in result.irs:
-            proof = "" if converted.parity else " (not compared with the original)"
-            print_text(f"{name}: {converted.ir.precision}: {converted.ir.xml}{proof}")
-        for note in _notes(name, result):
-            print_text(note)
-
-
-def _notes(name: str, result: ConvertedModel) -> list[str]:
-    from mixnet_tools.conversion.model_server import image_layout
-
-    notes = []
-    if averages := result.averages:
-        used = {"ema": "their moving averages", "saver": "as the saver maps them"}.get(
-            result.plan.weights or "raw", "the raw values"
-        )
-        found = (
-            f"{averages.averaged} of {averages.variables} variables have a moving average, {averages.different} of "
-            f"these differ from the raw value (by up to {averages.largest_difference:.3g})"
-            if averages.averaged
-            else "the checkpoint has no moving averages"
-        )
-        notes.append(f"{name}: weights: {used}; {found}")
-    notes += [f"{name}: {note}" for note in (result.optimized.notes if result.optimized else ())]
-    notes += [f"{name}: frozen graph: {result.frozen}"] if result.frozen else []
-    notes += [f"{name}: model server: {result.serving}"] if result.serving else []
-    if result.serving and (layout := image_layout(result.plan)):
-        notes.append(f"{name}: model server: to take images as files, start it with --layout {shlex.quote(layout)}")
-    return notes

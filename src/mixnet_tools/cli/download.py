@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mixnet_tools.cli.common.hints import hint
-from mixnet_tools.cli.common.omz_options import ZOO_PRECISIONS, job_count
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_model_selection,
     add_progress,
     choice_list,
@@ -28,6 +26,8 @@ from mixnet_tools.cli.common.options import (
     readable_models,
 )
 from mixnet_tools.cli.common.output import print_text
+from mixnet_tools.cli.common.parser import Parser
+from mixnet_tools.cli.omz.options import ZOO_PRECISIONS, job_count
 from mixnet_tools.errors import DownloadError, MixnetToolsError
 
 if TYPE_CHECKING:

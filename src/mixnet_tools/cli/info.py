@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_model_selection,
     load_each,
     print_all_models,
@@ -26,6 +25,7 @@ from mixnet_tools.cli.common.options import (
     selected_entries,
 )
 from mixnet_tools.cli.common.output import print_fields, print_json, print_text
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.tables import Cell
 from mixnet_tools.cli.common.terminal import terminal_of
 from mixnet_tools.errors import DescriptorError, IRError, UsageError

@@ -19,8 +19,8 @@ from types import ModuleType
 
 from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.command_line import command_line
-from mixnet_tools.cli.common.options import Parser, nearest
 from mixnet_tools.cli.common.output import print_text
+from mixnet_tools.cli.common.parser import Parser, nearest
 from mixnet_tools.cli.common.resources import limits_in_force, ran_out
 from mixnet_tools.cli.common.streams import safe_output
 from mixnet_tools.cli.common.supervision import supervised

@@ -16,7 +16,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from mixnet_tools.cli.common.options import Parser, add_models_dir
+from mixnet_tools.cli.common.options import add_models_dir
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import OutputError, UsageError
 from mixnet_tools.files import atomic
 

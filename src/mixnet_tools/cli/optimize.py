@@ -16,8 +16,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mixnet_tools.cli.common.options import Parser, make_progress
+from mixnet_tools.cli.common.options import make_progress
 from mixnet_tools.cli.common.output import print_json, print_text
+from mixnet_tools.cli.common.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:

@@ -25,10 +25,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.omz_options import note_without_effect, with_precisions
-from mixnet_tools.cli.common.omz_quantizer import WITHOUT_POT, add_omz_quantizer, print_plans, take_dataset_dir
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_model_selection,
     make_progress,
     points,
@@ -37,7 +34,10 @@ from mixnet_tools.cli.common.options import (
     readable_models,
 )
 from mixnet_tools.cli.common.output import MISSED, print_json, print_table, print_text, require_writable, save
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.tables import Column
+from mixnet_tools.cli.omz.options import note_without_effect, with_precisions
+from mixnet_tools.cli.omz.quantizer import WITHOUT_POT, add_omz_quantizer, print_plans, take_dataset_dir
 from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.errors import MixnetToolsError, OutputError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location

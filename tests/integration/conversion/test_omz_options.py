@@ -93,7 +93,7 @@ def test_a_number_of_jobs_that_is_none_is_wrong_usage(zoo: Path, count: str) -> 
 
 
 def test_auto_is_the_processors_that_may_be_used() -> None:
-    from mixnet_tools.cli.common.omz_options import job_count
+    from mixnet_tools.cli.omz.options import job_count
 
     assert job_count("auto") == processors() >= 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.cli import cache, download
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.downloading.archives.safety import Limits
 from mixnet_tools.downloading.archives.unpack import FORMATS
 from mixnet_tools.downloading.transport.http import MAX_REDIRECTS

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mixnet_tools.accuracy.cluster import DEFAULT_SHARD_SIZE, DEFAULT_WAIT
-from mixnet_tools.cli.common.options import Parser, positive_int
+from mixnet_tools.cli.common.options import positive_int
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:

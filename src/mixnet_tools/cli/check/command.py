@@ -27,10 +27,8 @@ from typing import TYPE_CHECKING
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.check.cluster import add_cluster, check_cluster_usage, measure_on_cluster
 from mixnet_tools.cli.check.results import Finished, add_gate, check_usage, finish
-from mixnet_tools.cli.common.accuracy_check import add_accuracy_check, refuse_accuracy_check
 from mixnet_tools.cli.common.hints import failure
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_download_dir,
     add_forms_of_model,
     add_ir_dir,
@@ -42,6 +40,8 @@ from mixnet_tools.cli.common.options import (
     readable_models,
     refuse_broken,
 )
+from mixnet_tools.cli.common.parser import Parser
+from mixnet_tools.cli.omz.accuracy_check import add_accuracy_check, refuse_accuracy_check
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import INFERENCE_PRECISIONS

@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 
 from mixnet_tools.cli.common.hints import with_options
-from mixnet_tools.cli.common.options import Parser, positive_int
+from mixnet_tools.cli.common.options import positive_int
 from mixnet_tools.cli.common.output import print_json, print_text
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import OutputError
 from mixnet_tools.files import atomic
 

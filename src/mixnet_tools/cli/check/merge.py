@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from mixnet_tools.cli.check.results import Finished, add_gate, check_usage, finish
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:

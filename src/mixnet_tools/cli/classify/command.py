@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.common.hints import with_options
 from mixnet_tools.cli.common.options import (
-    Parser,
     add_download_dir,
     add_forms_of_model,
     add_ir_dir,
@@ -34,6 +33,7 @@ from mixnet_tools.cli.common.options import (
     refuse_broken,
 )
 from mixnet_tools.cli.common.output import print_text
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import UsageError, listed
 from mixnet_tools.files.location import Location
 from mixnet_tools.inference import INFERENCE_PRECISIONS

@@ -11,7 +11,7 @@ import argparse
 import re
 import shlex
 
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import MixnetToolsError, NextStep
 
 _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")

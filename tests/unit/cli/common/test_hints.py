@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.options import Parser
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.main import command_module
 from mixnet_tools.errors import EvaluationError, NextStep, UnknownModelError
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from mixnet_tools.cli.common.options import Parser
 from mixnet_tools.cli.common.output import print_text
+from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.streams import safe_output
 from mixnet_tools.cli.common.terminal import Terminal, terminal_of
 from mixnet_tools.cli.main import COMMANDS, command_module

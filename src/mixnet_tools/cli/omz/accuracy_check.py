@@ -10,8 +10,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from mixnet_tools.cli.common.omz_options import dataset_below
-from mixnet_tools.cli.common.options import Parser, find_entries
+from mixnet_tools.cli.common.options import find_entries
+from mixnet_tools.cli.common.parser import Parser
+from mixnet_tools.cli.omz.options import dataset_below
 from mixnet_tools.errors import DescriptorError, UsageError
 from mixnet_tools.ir.locate import IR_PRECISIONS
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common import hints
-from mixnet_tools.cli.common.omz_options import IMAGENET, ZOO_PRECISIONS, add_without_effect, dataset_below
-from mixnet_tools.cli.common.options import Parser, choice_list
+from mixnet_tools.cli.common.options import choice_list
 from mixnet_tools.cli.common.output import print_fields, print_json
+from mixnet_tools.cli.common.parser import Parser
+from mixnet_tools.cli.omz.options import IMAGENET, ZOO_PRECISIONS, add_without_effect, dataset_below
 from mixnet_tools.errors import MixnetToolsError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import INT8_PRECISION

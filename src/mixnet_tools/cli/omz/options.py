@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.cli.common.options import Parser, positive_int
+from mixnet_tools.cli.common.options import positive_int
+from mixnet_tools.cli.common.parser import Parser
 
 if TYPE_CHECKING:
     from mixnet_tools.descriptors.model_yml import ModelDescriptor
