@@ -66,6 +66,7 @@ format: $(VENV)/ready-lint
 
 docs: $(VENV)/ready-docs
 	$(BIN)/python -m scripts.list_modules
+	$(BIN)/python -m scripts.descriptor_reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 captures: $(VENV)/ready-test

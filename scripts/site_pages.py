@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # MkDocs runs this file by its path
 
 from mixnet_tools import _HOMES as PUBLIC_NAMES  # noqa: E402
-from mixnet_tools.cli.common.options import Parser  # noqa: E402
+from mixnet_tools.cli.common.parser import Parser  # noqa: E402
 from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_parser  # noqa: E402
 from scripts import site_json  # noqa: E402
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.cli.common.parser import Parser
-from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SHELLS, SUBCOMMANDS, command_module, run
+from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SHELLS, SUBCOMMANDS, command_parser, run
 from tests.support.commands import run_ok
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +41,7 @@ def test_help_has_two_examples_that_are_accepted_and_its_manual(
     for example in examples:
         typed = shlex.split(example.replace("mixnet-", "mixnet ", 1))
         assert tuple(typed[1 : 1 + len(words)]) == words
-        parser = Parser(example, "")
-        command_module(SUBCOMMANDS[words[0], words[1]] if len(words) == 2 else words[0]).add_arguments(parser)
+        parser = command_parser(SUBCOMMANDS[words[0], words[1]] if len(words) == 2 else words[0], example)
         parser.parse_args(typed[1 + len(words) :])
     (manual,) = re.findall(r"^manual: (.+)$", text, re.MULTILINE)
     assert (ROOT / manual).is_file()

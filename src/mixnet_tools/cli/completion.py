@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mixnet_tools.cli.common.parser import Parser
-from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SUBCOMMANDS, command_module
+from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SUBCOMMANDS, add_options
 
 MODEL_NAMES = "mixnet-info --print_all 2>/dev/null"
 """What prints the names of all models."""
@@ -35,7 +35,7 @@ def _filled(parser: Parser, command: str) -> Parser:
     """``parser`` with the options of ``command``, each with what its values are completed by."""
     import shtab
 
-    command_module(command).add_arguments(parser)
+    add_options(parser, command)
     for action in parser._actions:
         if action.dest == "name":
             action.complete = shtab.cmd(MODEL_NAMES)  # type: ignore[attr-defined]

@@ -50,7 +50,7 @@ MANUALS = {
     "optimize": "docs/performance.md",
     "info": "docs/descriptor.md",
     "cache": "docs/download.md",
-    "omz-aliases": "docs/open_model_zoo.md",
+    "omz-aliases": "docs/from-omz.md",
 }
 """The page on each command in the sources."""
 
@@ -117,14 +117,18 @@ def command_module(command: str) -> ModuleType:
 
 def command_parser(command: str, prog: str) -> Parser:
     """The parser of ``command`` with all its options. ``prog`` is what its help and its errors call it."""
-    module = command_module(command)
     words = [inner for outer, inner in SUBCOMMANDS if outer == command]
-    parser = Parser(prog, module.__doc__ or "", MANUALS[command.partition(".")[0]], words)
-    module.add_arguments(parser)
+    parser = Parser(prog, command_module(command).__doc__ or "", MANUALS[command.partition(".")[0]], words)
+    add_options(parser, command)
+    return parser
+
+
+def add_options(parser: Parser, command: str) -> None:
+    """Add the options of ``command``, and those of all commands."""
+    command_module(command).add_arguments(parser)
     _add_version(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
 
 
 def _run(command: str, argv: Sequence[str], prog: str) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.cli.common.accuracy_check import _OPTIONS
 from mixnet_tools.cli.main import command_parser
+from mixnet_tools.cli.omz.accuracy_check import _OPTIONS
 from mixnet_tools.cli.omz_aliases import PROGRAMS
 
 PAGE = (Path(__file__).parents[3] / "docs/from-omz.md").read_text(encoding="utf-8")
