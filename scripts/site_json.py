@@ -11,7 +11,7 @@ import mixnet_tools
 
 PAGE = "json.md"
 """The page that they stand on."""
-VALUES = ("AccuracyReport", "Verdict", "QuantizationReport", "Classification")
+VALUES = ("AccuracyReport", "Verdict", "QuantizationReport")
 """The documents. What they consist of follows each."""
 
 _ADDED = {
