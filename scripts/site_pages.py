@@ -46,6 +46,10 @@ OUTSIDE = {
 }
 """Documents of the repository outside docs/, and their pages."""
 
+FOR_DEVELOPERS = ("CHANGELOG.md", "CONTRIBUTING.md")
+SOUGHT_LESS = "---\nsearch:\n  boost: 0.2\n---\n"
+"""The search shows pages that begin so after the others."""
+
 COMMAND_INDEX = "reference/commands/index.md"
 PYTHON_PAGE = "reference/python.md"
 LINK = re.compile(r"(?P<text>!?\[[^][]*\])\((?P<target>[^()\s]+)\)")
@@ -81,7 +85,7 @@ def made_pages() -> dict[str, str]:
     pages = {COMMAND_INDEX: command_index(), PYTHON_PAGE: python_page()}
     pages |= {command_page(prog): command_reference(command, prog) for command, prog in commands()}
     return pages | {
-        page: (ROOT / document).read_text(encoding="utf-8")
+        page: (SOUGHT_LESS if document in FOR_DEVELOPERS else "") + (ROOT / document).read_text(encoding="utf-8")
         for document, page in OUTSIDE.items()
         if document != "README.md"
     }

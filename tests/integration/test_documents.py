@@ -32,7 +32,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, nano_dir: Path, nano: ModelD
     folder = tmp_path_factory.mktemp("documents")
     shutil.copytree(nano_dir / "public", folder / "public", ignore=shutil.ignore_patterns("FP32"))
     (folder / "public/my-model").symlink_to("mixnet-nano")
-    (folder / "models-out").symlink_to(".")
+    for name in ("models-out", "work"):
+        (folder / name).symlink_to(".")
+    shutil.copy(nano.directory / "validation/val_0048.jpg", folder / "photo.jpg")
     (folder / "models").symlink_to(ROOT / "models")
     shutil.copytree(nano.directory, folder / "my_zoo/public/my-model", ignore=shutil.ignore_patterns("validation"))
     run_ok("check", "--name", "mixnet-nano", "--num_images", "50", "--predictions", "run.jsonl", cwd=folder)

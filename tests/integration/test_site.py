@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("index", "tutorial", "check", "convert", "reference/commands/mixnet-check", "reference/python", "security")
+PAGES = ("index", "check", "from-omz", "reference/commands/mixnet-check", "reference/python")
 
 
 def build(config: Path, target: Path) -> subprocess.CompletedProcess[str]:
