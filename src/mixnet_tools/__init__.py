@@ -24,6 +24,9 @@ _HOMES = {
     "mixnet_tools.accuracy.gate.verdict": ("Verdict",),
     "mixnet_tools.accuracy.preprocessing.preprocessing": ("Preprocessing",),
     "mixnet_tools.accuracy.classification.values": ("ClassScore", "Classification", "ClassifiedImage", "ModelAnswer"),
+    "mixnet_tools.api.authoring.lint": ("ZooCheck", "ZooProblem", "lint_zoo"),
+    "mixnet_tools.api.authoring.new": ("new_model",),
+    "mixnet_tools.api.authoring.values": ("NewModel", "NewModelOptions"),
     "mixnet_tools.api.classification": ("classify",),
     "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "update_baseline"),
     "mixnet_tools.api.models": ("convert", "download", "find_model", "list_models"),
@@ -73,6 +76,12 @@ if TYPE_CHECKING:
     from mixnet_tools.accuracy.gate.verdict import Verdict as Verdict
     from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing as Preprocessing
     from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport as AccuracyReport
+    from mixnet_tools.api.authoring.lint import ZooCheck as ZooCheck
+    from mixnet_tools.api.authoring.lint import ZooProblem as ZooProblem
+    from mixnet_tools.api.authoring.lint import lint_zoo as lint_zoo
+    from mixnet_tools.api.authoring.new import new_model as new_model
+    from mixnet_tools.api.authoring.values import NewModel as NewModel
+    from mixnet_tools.api.authoring.values import NewModelOptions as NewModelOptions
     from mixnet_tools.api.classification import classify as classify
     from mixnet_tools.api.evaluation import compare_baseline as compare_baseline
     from mixnet_tools.api.evaluation import evaluate as evaluate

@@ -59,7 +59,7 @@ class NextStep(str):
 
     def __new__(
         cls,
-        stage: Literal["list_models", "download", "convert", "quantize", "classify"],
+        stage: Literal["list_models", "download", "convert", "evaluate", "quantize", "classify"],
         model: str | None = None,
         fields: Mapping[str, Field] | None = None,
     ) -> NextStep:

@@ -35,7 +35,7 @@ ADDRESS = "MIXNET_TOOLS_TEST_SERVER"
 
 ROOT = Path(__file__).parents[2]
 PRELOADED = ("numpy", "openvino", "PIL.Image", "requests")
-COMMANDS = ("cache", "check.command", "classify.command", "convert", "download", "info", "optimize", "quantize")
+COMMANDS = ("cache", "check.command", "classify.command", "convert", "download", "info", "new", "optimize", "quantize")
 MODULE = "mixnet_tools.cli.main"
 LARGEST_REQUEST = 1_000_000
 

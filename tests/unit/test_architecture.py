@@ -25,6 +25,7 @@ COMMAND_LINE = re.compile(
     r"(?<![\w.-])(--[a-z][a-z_]+|-[a-z] |mixnet[- ](download|convert|check|quantize|optimize|info|cache)\b)"
 )
 MODEL_OPTIMIZERS = (
+    "api/authoring/model_text.py",
     "conversion/arguments.py",
     "conversion/graphs/inference_graph.py",
     "conversion/sources/formats.py",

@@ -19,7 +19,9 @@ FUNCTIONS = {
     "evaluate",
     "evaluate_ir",
     "find_model",
+    "lint_zoo",
     "list_models",
+    "new_model",
     "optimize_ir",
     "quantize",
     "update_baseline",
@@ -37,12 +39,16 @@ VALUES = {
     "IRModel",
     "ModelAnswer",
     "ModelDescriptor",
+    "NewModel",
+    "NewModelOptions",
     "OptimizedIR",
     "Preprocessing",
     "QuantizationOptions",
     "QuantizationReport",
     "QuantizationSettings",
     "Verdict",
+    "ZooCheck",
+    "ZooProblem",
 }
 PROGRESS = {"BarProgress", "JsonProgress", "LineProgress", "Progress"}
 

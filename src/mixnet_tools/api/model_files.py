@@ -99,14 +99,17 @@ def native_launcher(descriptor: ModelDescriptor) -> str:
 
 
 def chosen_launchers(descriptor: ModelDescriptor, choice: ModelChoice) -> tuple[str, ...]:
-    """The launchers that ``choice`` asks for. Raises :class:`UsageError` where one cannot run the model."""
-    native = native_launcher(descriptor)
-    launchers = choice.launcher or ("openvino", native)
-    other = next((name for name in launchers if name not in ("openvino", native)), None)
+    """The launchers that ``choice`` asks for. A model that is an IR already has no original beside it.
+
+    Raises :class:`UsageError` where one cannot run the model.
+    """
+    known = ("openvino",) if descriptor.framework == "dldt" else ("openvino", native_launcher(descriptor))
+    launchers = choice.launcher or known
+    other = next((name for name in launchers if name not in known), None)
     if other:
         raise UsageError(
             f"{descriptor.name}: launcher {other} cannot run the original, a model of framework {descriptor.framework}",
-            hint=f"`launcher=openvino,{native}`",
+            hint=f"`launcher={','.join(known)}`",
         )
     return launchers
 

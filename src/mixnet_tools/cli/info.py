@@ -4,9 +4,12 @@ With --ir FILE.xml, show what any one IR carries: inputs, outputs, names, layout
 result is a table. Elsewhere, or with --json, it is JSON: for models the list that omz_info_dumper prints, with more
 fields.
 
+With --lint DIR, check every model of a zoo: what cannot be read, is misspelt or missing. The exit code is 1 then.
+
 examples:
   mixnet-info --name mixnet-l --table
   mixnet-info --ir models/public/mixnet-l/FP16/mixnet-l.xml
+  mixnet-info --lint my_zoo
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from mixnet_tools.cli.common.output import print_fields, print_json, print_text
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.tables import Cell
 from mixnet_tools.cli.common.terminal import terminal_of
+from mixnet_tools.cli.info_lint import lint
 from mixnet_tools.errors import DescriptorError, IRError, UsageError
 from mixnet_tools.files.shown import Published
 from mixnet_tools.progress import human_bytes
@@ -56,6 +60,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--write_schemas", type=Path, metavar="DIR", help="write JSON Schemas of a zoo's files, for editors, and stop"
     )
+    parser.add_argument("--lint", type=Path, metavar="DIR", help="check the zoo below DIR, and nothing else")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, also on a terminal")
     form.add_argument("--table", action="store_true", help="print a table, also into a file or pipe")
@@ -65,13 +70,15 @@ def run(args: argparse.Namespace) -> int:
     """Show every chosen model."""
     if args.print_all:
         return print_all_models(args)
-    for option in ("ir", "write_schemas"):
+    for option in ("ir", "lint", "write_schemas"):
         if getattr(args, option) and (args.name or args.list or args.all):
             raise UsageError(f"--{option} stands alone; it cannot be combined with --name, --list or --all")
     if args.write_schemas:
         _write_schemas(args.write_schemas)
         return 0
     as_json = args.json or not (args.table or sys.stdout.isatty())
+    if args.lint:
+        return lint(args.lint, args.ir_dir, as_json=args.json)
     if args.ir:
         _show_ir(args.ir, as_json)
         return 0

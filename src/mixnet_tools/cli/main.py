@@ -27,6 +27,7 @@ from mixnet_tools.cli.common.supervision import supervised
 from mixnet_tools.errors import MixnetToolsError, ResourceError, UsageError
 
 COMMANDS = {
+    "new": "describe a model of your own, so that the other commands take it",
     "download": "fetch models and verify every byte",
     "convert": "convert downloaded models to OpenVINO IR, and prove the result",
     "check": "measure top-1 and top-5 of original and converted model",
@@ -42,6 +43,7 @@ PROGRAMS = ("download", "convert", "check", "classify", "quantize", "info")
 """The commands that are programs of their own as well, such as mixnet-download."""
 
 MANUALS = {
+    "new": "docs/own-model.md",
     "download": "docs/download.md",
     "convert": "docs/convert.md",
     "check": "docs/check.md",

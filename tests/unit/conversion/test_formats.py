@@ -28,7 +28,7 @@ NODE = b"\x0a\x10\x0a\x05image\x12\x07Identity"
         (b'# a graph\nnode {\n  name: "image"\n', "graph", "as text", "--input_model"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12", None, "Git LFS", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>", None, "a web page", "a source that answers with the file"),
-        (b'<?xml version="1.0"?>\n<net name="net" version="11">', None, "an OpenVINO IR", "framework: dldt"),
+        (b'<?xml version="1.0"?>\n<net name="net" version="11">', "ir", "an OpenVINO IR", "framework: dldt"),
         (b'name: "AlexNet"\nlayer {', None, "a Caffe model", "ONNX"),
         (b"\x1f\x8b\x08\0", None, "a compressed archive", "unpack_archive"),
         (b"a" * 257 + b"ustar\0" + b"0" * 300, None, "a tar archive", "unpack_archive"),
@@ -45,6 +45,9 @@ def test_a_format_is_known_by_its_bytes(data: bytes, kind: str | None, name: str
     assert found.kind == kind
     assert name in found.name
     assert advice in found.advice
+    if kind is None:
+        assert "--" not in found.advice_without_descriptor
+        assert "framework:" not in found.advice_without_descriptor
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import MixnetToolsError, NextStep
 
 _FIELD = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
-_COMMANDS = {"list_models": ("info", "--print_all")}
+_COMMANDS = {"list_models": ("info", "--print_all"), "evaluate": ("check",)}
 """The command and its options for each function of the Python API that is not called like its command."""
 
 
@@ -27,7 +27,7 @@ def message(error: MixnetToolsError, args: argparse.Namespace) -> str:
 def hint(error: MixnetToolsError, args: argparse.Namespace) -> str | None:
     """What to try next, or None."""
     if isinstance(error.hint, NextStep):
-        return _command(error.hint, args)
+        return next_command(error.hint, args)
     return None if error.hint is None else with_options(error.hint, args.parser)
 
 
@@ -56,7 +56,7 @@ def with_options(text: str, parser: Parser) -> str:
     return _FIELD.sub(written, text)
 
 
-def _command(step: NextStep, args: argparse.Namespace) -> str:
+def next_command(step: NextStep, args: argparse.Namespace) -> str:
     """``step`` as a command: ``mixnet download ...`` where the user typed ``mixnet``, else ``mixnet-download ...``."""
     from mixnet_tools.cli.main import command_module  # which imports this module
 

@@ -89,6 +89,10 @@ class SourceModel(ABC):
         self.check_files()
         return self.plan
 
+    def own_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a plan can call the inputs and the outputs; empty where the source does not declare any."""
+        return (), ()
+
     def notes(self) -> tuple[str, ...]:
         """What users should know about how the source was read."""
         return ()

@@ -21,8 +21,8 @@ _OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
 """The name of a value that only checkpoints of TensorFlow 2 have."""
 
 _KERAS = (
-    "export it as a SavedModel with the Keras that wrote it, and name the folder in --saved_model_dir: "
-    "python -c \"import keras; keras.saving.load_model('{name}', compile=False).export('saved_model')\""
+    "export it as a SavedModel with the Keras that wrote it, in Python, and name the folder in --saved_model_dir: "
+    "keras.saving.load_model('{name}', compile=False).export('saved_model')"
 )
 _TORCH = (
     "export it to ONNX with the model's own Python code, and set framework: onnx: "
@@ -33,13 +33,22 @@ _UNPACK = "have the descriptor unpack it: postprocessing, $type: unpack_archive,
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files: the ``kind`` of source that reads it (None: none does), its ``name`` for a message with an
-    article, and ``advice``, which says what to type.
+    """A format of files: the ``kind`` of source that reads it (``ir``: it needs none; None: none does), its ``name``
+    for a message with an article, and ``advice``, which says what to type.
     """
 
     kind: str | None
     name: str
     advice: str
+
+    @property
+    def advice_without_descriptor(self) -> str:
+        """``advice`` for somebody who has only the file: it names no key and no argument of a descriptor."""
+        if self.advice == _UNPACK:
+            return "unpack it, and give the model's own file or folder"
+        text = self.advice.replace("and name the folder in --saved_model_dir", "and give that folder")
+        text = re.sub(r"name its meta graph: --input_meta_graph=\S+ if it has none, ", "", text)
+        return text.replace(", and set framework: onnx:", ", and give that file:")
 
 
 def recognize(path: Path) -> Format | None:
@@ -138,7 +147,7 @@ _FORMATS: tuple[tuple[Callable[[bytes, bytes], bool], Format], ...] = (
     (lambda head, _: re.match(rb"\s*<(?:!doctype\s+html|html)", head, re.IGNORECASE) is not None, Format(
         None, "a web page, not a model", "give the descriptor a source that answers with the file itself")),
     (lambda head, _: b"<net " in head and re.match(rb"\s*<\?xml|\s*<net ", head) is not None, Format(
-        None, "an OpenVINO IR already", "set framework: dldt, without model_optimizer_args: it needs no conversion")),
+        "ir", "an OpenVINO IR already", "set framework: dldt, without model_optimizer_args: it needs no conversion")),
     (lambda head, _: re.match(rb"\s*(?:name:\s*\"|layer\s*\{|layers\s*\{)", head) is not None, Format(
         None, "a Caffe model", "convert it to ONNX first: OpenVINO reads no Caffe since 2024.0")),
     (_starts(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd"), Format(

@@ -83,6 +83,10 @@ class OnnxSource(SourceModel):
         """See :meth:`SourceModel.node_names`."""
         return names_in(self.plan.source.path)
 
+    def own_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """See :meth:`SourceModel.own_names`."""
+        return ((), ()) if self._ends is None else (tuple(self._ends.inputs), tuple(self._ends.outputs))
+
     def constants(self) -> Iterator[tuple[str, Array]]:
         """See :meth:`SourceModel.constants`."""
         if self._parsed is not None:

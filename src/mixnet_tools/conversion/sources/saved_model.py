@@ -82,6 +82,10 @@ class SavedModelSource(SourceModel):
         """See :meth:`SourceModel.node_names`."""
         return names_in(self.plan.source.path / GRAPH_FILE)
 
+    def own_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """See :meth:`SourceModel.own_names`."""
+        return tuple(self._ends.inputs), tuple(self._ends.outputs)
+
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()

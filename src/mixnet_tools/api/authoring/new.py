@@ -1,0 +1,229 @@
+"""Describes a model file that has no descriptor yet, so that it can be downloaded, converted and measured."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
+from mixnet_tools.api.authoring.accuracy_text import AccuracyText, accuracy_text
+from mixnet_tools.api.authoring.model_text import FileText, ModelText, model_text
+from mixnet_tools.api.authoring.place import GROUP, copy_and_hash, place_of, refuse_existing, write_all
+from mixnet_tools.api.authoring.presets import DEFAULT_CROP, Values
+from mixnet_tools.api.authoring.values import NewModel, NewModelOptions
+from mixnet_tools.api.authoring.yaml_text import MARK
+from mixnet_tools.api.models import PathLike
+from mixnet_tools.conversion.arguments import plan_conversion
+from mixnet_tools.conversion.survey.locate import IR, ModelFileHere, locate
+from mixnet_tools.conversion.survey.survey import Survey, Wishes, survey
+from mixnet_tools.descriptors.imagenet import imagenet_classes
+from mixnet_tools.descriptors.labels import LABELS_FILE, MAX_BYTES, read_classes
+from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE, load_descriptor
+from mixnet_tools.downloading.transport.unknown_file import fetch_unknown
+from mixnet_tools.errors import ConversionError, DescriptorError, FreezeError, UsageError
+from mixnet_tools.files import bounded
+from mixnet_tools.files.location import Location
+from mixnet_tools.progress import Progress
+
+DEFAULT_ZOO = "my_zoo"
+IMAGENET = "imagenet"
+"""The labels that stand for ImageNet's own names of classes."""
+
+
+def new_model(
+    name: str,
+    source: PathLike,
+    *,
+    models_dir: PathLike = DEFAULT_ZOO,
+    options: NewModelOptions | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> NewModel:
+    """Write ``<models_dir>/public/<name>/model.yml`` for the model ``source``, and accuracy-check.yml for a classifier.
+
+    ``source`` is a file or folder that can be converted (or an OpenVINO IR), or the http(s) address of a file, which is
+    fetched and hashed. What the file does not say is assumed, and has a comment. The model is converted once, so what
+    is written can be converted as it stands. ``force`` replaces what is there, ``dry_run`` writes nothing.
+
+    Raises :class:`UsageError` for a bad name or option, :class:`ConversionError` and its kinds where the model cannot
+    be converted, :class:`UnsafeModelError` where it would do more than compute, :class:`DownloadError` where ``source``
+    cannot be fetched, :class:`DescriptorError` where labels do not fit, :class:`OutputError` where something is there
+    already or cannot be written. Then nothing was written.
+    """
+    options, progress = options or NewModelOptions(), progress or Progress()
+    options.mean_and_std()  # wrong options are told before any work
+    folder = place_of(name, Path(models_dir))
+    refuse_existing({folder / MODEL_FILE: None}, force=force)
+    with contextlib.ExitStack() as stack:
+        location = Location.parse(source)
+        path = None if location.is_remote else location.path
+        if path is None:
+            if options.copy:
+                raise UsageError("`copy`: the model has an address, which is its source")
+            if "@" in urlsplit(location.url).netloc:
+                raise UsageError(
+                    f"{location}: an address with a password has no place in a descriptor",
+                    hint="leave it out: the downloader reads .netrc",
+                )
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mixnet-tools-")))
+            with progress.stage(f"fetching {location}"):
+                path = fetch_unknown(location, scratch)
+        return _describe(name, path, location, folder, options, force, dry_run, progress)
+
+
+def _describe(
+    name: str,
+    path: Path,
+    location: Location,
+    folder: Path,
+    options: NewModelOptions,
+    force: bool,
+    dry_run: bool,
+    progress: Progress,
+) -> NewModel:
+    try:
+        found = locate(path)
+    except OSError as error:
+        raise FreezeError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
+    if location.is_remote and len(found.files) > 1:
+        raise ConversionError(
+            f"{location}: this model has {len(found.files)} files, and an address has one",
+            hint="download them all, and give the file or folder",
+        )
+    mean, std = options.mean_and_std()
+    with progress.stage(f"looking at {path.name}, and converting it once"):
+        seen = survey(name, found, _wishes(options, mean, std))
+    labels = _labels(options, seen)
+    with progress.stage("hashing its files"):
+        files = _files(name, seen, location, options)
+    text = model_text(
+        ModelText(
+            name,
+            seen,
+            [one for one, _ in files],
+            options.license,
+            options.description,
+            options.signature,
+            options.tags,
+            options.values_known,
+            only_here=not location.is_remote,
+        )
+    )
+    accuracy = _accuracy(name, seen, options, mean, std)
+    contents: dict[Path, bytes | Path] = {folder / MODEL_FILE: text.encode()}
+    if accuracy is not None:
+        contents[folder / ACCURACY_FILE] = accuracy.encode()
+    if labels is not None:
+        contents[folder / LABELS_FILE] = labels
+    if options.copy:
+        contents |= {folder / one.name: here.path for one, here in files}
+    _check(name, contents, folder, seen)
+    refuse_existing(contents, force=force)
+    if not dry_run:
+        write_all(contents)
+    decisions = tuple(_decisions(text + (accuracy or "")))
+    written = tuple(contents)
+    return NewModel(name, found.kind, folder, written, text, accuracy, seen.classes, decisions, not dry_run)
+
+
+def _wishes(options: NewModelOptions, mean: Values | None, std: Values | None) -> Wishes:
+    return Wishes(
+        size=options.size,
+        layout=options.layout,
+        inputs=options.inputs,
+        outputs=options.outputs,
+        signature=options.signature,
+        tags=options.tags,
+        rgb=options.channels != "BGR",
+        mean=mean,
+        std=std,
+    )
+
+
+def _files(
+    name: str, seen: Survey, location: Location, options: NewModelOptions
+) -> list[tuple[FileText, ModelFileHere]]:
+    """Each file of the model as the descriptor has it, and where it is now."""
+    found = []
+    for here in seen.found.files:
+        named = f"{seen.precision}/{name}{here.path.suffix}" if seen.found.kind == IR else here.name
+        try:
+            size, digest = copy_and_hash(here.path)
+            source = location.url if location.is_remote else here.path.resolve().as_uri()
+        except OSError as error:
+            raise FreezeError(f"{here.path}: cannot be read: {error.strerror or error}") from error
+        text = FileText(named, size, digest, named if options.copy else source, options.copy)
+        found.append((text, here))
+    return found
+
+
+def _accuracy(name: str, seen: Survey, options: NewModelOptions, mean: Values | None, std: Values | None) -> str | None:
+    if not seen.is_classifier:
+        return None
+    crop_pct = DEFAULT_CROP if options.crop_pct is None else options.crop_pct
+    if seen.inputs[0].settled.channels == 1:
+        mean, std = (values and (sum(values) / 3,) * 3 for values in (mean, std))
+    preset = options.checked_preset()
+    is_rgb = options.channels == "RGB" or (options.channels is None and not seen.says_bgr)
+    return accuracy_text(AccuracyText(name, seen, preset, options.preset, crop_pct, mean, std, is_rgb))
+
+
+def _labels(options: NewModelOptions, seen: Survey) -> bytes | None:
+    """The contents of labels.txt. Raises :class:`DescriptorError` where they are not those of the model."""
+    if options.labels is None:
+        return None
+    if options.labels == IMAGENET:
+        lines = [f"{one.wordnet_id} {', '.join(one.words)}\n" for one in imagenet_classes()]
+        lines = ["background\n", *lines] if seen.classes == len(lines) + 1 else lines
+        count, data, place = len(lines), "".join(lines).encode(), "ImageNet's labels"
+    else:
+        path = Path(options.labels)
+        count, place = len(read_classes(path)), str(path)
+        try:
+            data = bounded.read_bytes(path, MAX_BYTES)
+        except OSError as error:
+            raise DescriptorError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if seen.classes is not None and count != seen.classes:
+        raise DescriptorError(f"{place}: {count} labels, but the model has {seen.classes} classes")
+    return data
+
+
+def _check(name: str, contents: Mapping[Path, bytes | Path], folder: Path, seen: Survey) -> None:
+    """Read what is to be written as every stage will. Raises what they raise."""
+    with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
+        place = Path(scratch) / GROUP / name
+        place.mkdir(parents=True)
+        for path, data in contents.items():
+            if isinstance(data, bytes):
+                (place / path.relative_to(folder)).write_bytes(data)
+        try:
+            descriptor = load_descriptor(place / MODEL_FILE, PurePosixPath(GROUP) / name)
+            if seen.found.kind != IR:
+                plan_conversion(descriptor, Path(scratch))
+            if (place / ACCURACY_FILE).is_file():
+                load_accuracy_config(place / ACCURACY_FILE)
+        except (DescriptorError, ConversionError) as error:
+            text = str(error).replace(str(place), str(folder))
+            raise ConversionError(
+                f"no descriptor can say what this model needs: {text}", hint="`inputs` and `outputs` choose other names"
+            ) from error
+
+
+def _decisions(text: str) -> list[str]:
+    """The comments at which a person must decide, each in one line."""
+    found: list[str] = []
+    is_open = False
+    for line in text.splitlines():
+        words = line.strip()
+        if words.startswith(f"# {MARK}"):
+            found.append(words.removeprefix(f"# {MARK}").strip())
+            is_open = True
+        elif is_open and words.startswith("# "):
+            found[-1] += f" {words[2:]}"
+        else:
+            is_open = False
+    return list(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""What can be found out about a model file that nothing describes yet: its kind, files, inputs, outputs, classes."""

@@ -1,0 +1,164 @@
+"""Finds the model that a path means: which kind of source it is, and which files belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixnet_tools.conversion.plan import ConversionPlan, Source
+from mixnet_tools.conversion.sources.formats import Format, checkpoint_without_graph, recognize
+from mixnet_tools.conversion.sources.kinds import KINDS, open_source
+from mixnet_tools.descriptors.file_entries import safe_relative_path
+from mixnet_tools.errors import ConversionError, FreezeError, listed
+
+IR = "ir"
+"""The kind of an OpenVINO IR, which needs no conversion. The others are those of the sources."""
+
+_META = ".meta"
+_MOST_ENTRIES = 1000
+
+
+@dataclass(frozen=True)
+class ModelFileHere:
+    """A file of a model: its ``name`` below the model's folder, with ``/`` between folders, and where it is now."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model on this machine.
+
+    ``kind`` is :data:`IR` or a key of :data:`~mixnet_tools.conversion.sources.kinds.KINDS`. ``path`` is the file or
+    folder that a plan names as its source, ``name`` what it is called below the model's folder.
+    """
+
+    kind: str
+    path: Path
+    name: str
+    files: tuple[ModelFileHere, ...]
+
+    @property
+    def framework(self) -> str:
+        """The descriptor's framework."""
+        return "dldt" if self.kind == IR else KINDS[self.kind].framework
+
+
+def locate(path: Path) -> FoundModel:
+    """The model at ``path``: a file, a SavedModel's folder, or a folder that holds one model.
+
+    Raises :class:`FreezeError` where there is none, there are several, or a file of it is missing, and
+    :class:`ConversionError` for a format that is not converted, with what to do instead as the hint.
+    """
+    if path.is_dir():
+        kind, place = _in_folder(path)
+    elif path.is_file():
+        kind, place = _of_file(path)
+    elif path.exists():
+        raise FreezeError(f"{path}: expected a regular file or a folder")
+    else:
+        raise FreezeError(f"{path}: no such file or folder")
+    if kind == IR:
+        weights = place.with_suffix(".bin")
+        return FoundModel(IR, place, place.name, (_here(place.name, place), _here(weights.name, weights)))
+    source = open_source(ConversionPlan("model", Source(kind, place), (), ()))
+    missing = next((file for file in source.files() if not file.is_file()), None)
+    if missing is not None:
+        raise FreezeError(f"{missing}: no such file, and {path} needs it")
+    own = place.resolve().name
+    name = own if _is_safe(own) else f"model{place.suffix}"
+    below = place if place.is_dir() else place.parent
+    prefix = f"{name}/" if place.is_dir() else ""
+    files = []
+    for file in source.files():
+        relative = file.relative_to(below).as_posix()
+        files.append(_here(prefix + (name if relative == own and not prefix else relative), file))
+    return FoundModel(kind, place, name, tuple(files))
+
+
+def _here(name: str, path: Path) -> ModelFileHere:
+    if not path.is_file():
+        raise FreezeError(f"{path}: no such file")
+    if not _is_safe(name):
+        raise FreezeError(f"{path}: a name that no descriptor can have", hint="rename the file")
+    return ModelFileHere(name, path)
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        return bool(safe_relative_path(name)) and "$" not in name
+    except ValueError:
+        return False
+
+
+def _of_file(path: Path) -> tuple[str, Path]:
+    """The kind of the model that the file ``path`` belongs to, and the path that stands for it."""
+    twin = path.with_suffix(".xml")
+    if path.suffix == ".bin" and twin.is_file():
+        path = twin
+    if path.suffix == ".index" and path.with_suffix(_META).is_file():
+        path = path.with_suffix(_META)
+    elif path.name == "saved_model.pb":
+        return _in_folder(path.parent)
+    found = recognize(path)
+    if path.suffix == ".index":
+        found = checkpoint_without_graph(path.with_suffix(_META)) or found
+    kind = _kind(found, path)
+    if kind is not None:
+        return kind, path
+    if found is None:
+        raise ConversionError(
+            f"{path}: no format of model files that is known",
+            hint="give an ONNX file, a frozen graph, a SavedModel's folder, a meta graph (.meta) or an IR (.xml)",
+        )
+    raise _not_converted(path, found)
+
+
+def _kind(found: Format | None, path: Path) -> str | None:
+    """The kind of source that ``path`` is as a file of its own, which was recognized as ``found``; None: it is none.
+
+    Nothing marks a meta graph but its name.
+    """
+    if path.suffix == _META and (found is None or found.kind == "graph"):
+        return "meta_graph"
+    if found is None or (found.kind == IR and path.suffix != ".xml"):
+        return None
+    if found.kind == "graph":
+        return "frozen_graph"
+    return found.kind if found.kind in (IR, "onnx") else None
+
+
+def _not_converted(path: Path, found: Format) -> ConversionError:
+    return ConversionError(
+        f"{path}: {found.name}, which cannot be converted as it is", hint=found.advice_without_descriptor
+    )
+
+
+def _in_folder(folder: Path) -> tuple[str, Path]:
+    found = recognize(folder)
+    if found is not None and found.kind == "saved_model":
+        return "saved_model", folder
+    if found is not None:
+        raise _not_converted(folder, found)
+    models = list(_models_below(folder))
+    if len(models) == 1:
+        return models[0]
+    if models:
+        names = listed(path.name for _, path in models)
+        raise FreezeError(f"{folder}: holds {len(models)} models: {names}", hint="say which of them")
+    raise FreezeError(
+        f"{folder}: no model in this folder", hint="give the model's own file, or the folder with saved_model.pb"
+    )
+
+
+def _models_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each model that lies directly in ``folder``."""
+    for number, entry in enumerate(sorted(folder.iterdir())):
+        if number == _MOST_ENTRIES:
+            raise FreezeError(f"{folder}: holds more than {_MOST_ENTRIES} files", hint="say which one is the model")
+        if entry.is_dir() and (entry / "saved_model.pb").is_file():
+            yield "saved_model", entry
+        elif entry.is_file() and (kind := _kind(recognize(entry), entry)):
+            yield kind, entry

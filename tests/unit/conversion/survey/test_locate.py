@@ -1,0 +1,82 @@
+"""Which model a path means, and which files belong to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mixnet_tools.conversion.survey.locate import locate
+from mixnet_tools.errors import ConversionError, FreezeError
+
+ONNX = b"\x08\x08\x12\x07pytorch\x1a\x03"
+GRAPH = b"\x0a\x10\x0a\x05image\x12\x07Identity"
+SAVED_MODEL = b"\x08\x01\x12\x80\x01\x0a\x05"
+IR = b'<?xml version="1.0"?>\n<net name="net" version="11">'
+CHECKPOINT = {
+    "net.ckpt.meta": b"\x0a\x02",
+    "net.ckpt.index": b"",
+    "net.ckpt.data-00000-of-00001": b"",
+    "checkpoint": b"",
+}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, contents in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(contents)
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "kind", "names"),
+    [
+        ({"a.bin": ONNX}, "a.bin", "onnx", ["a.bin"]),
+        ({"a.onnx": GRAPH}, "a.onnx", "frozen_graph", ["a.onnx"]),
+        ({"s/saved_model.pb": SAVED_MODEL}, "s", "saved_model", ["s/saved_model.pb"]),
+        ({"s/saved_model.pb": SAVED_MODEL, "s/note.txt": b""}, "s/saved_model.pb", "saved_model", ["s/saved_model.pb"]),
+        ({"s/saved_model.pb": SAVED_MODEL}, ".", "saved_model", ["s/saved_model.pb"]),
+        (CHECKPOINT, ".", "meta_graph", ["net.ckpt.meta", "net.ckpt.data-00000-of-00001", "net.ckpt.index"]),
+        (
+            CHECKPOINT,
+            "net.ckpt.index",
+            "meta_graph",
+            ["net.ckpt.meta", "net.ckpt.data-00000-of-00001", "net.ckpt.index"],
+        ),
+        ({"a.xml": IR, "a.bin": b"\0" * 9}, "a.bin", "ir", ["a.xml", "a.bin"]),
+        ({"a.xml": IR, "a.bin": b"\0" * 9, "readme": b"text"}, ".", "ir", ["a.xml", "a.bin"]),
+        ({"odd: name.onnx": ONNX}, "odd: name.onnx", "onnx", ["model.onnx"]),
+    ],
+)
+def test_a_model_is_found_with_its_files(
+    files: dict[str, bytes], given: str, kind: str, names: list[str], tmp_path: Path
+) -> None:
+    write(tmp_path, files)
+    found = locate(tmp_path / given)
+    assert (found.kind, [file.name for file in found.files]) == (kind, names)
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "words"),
+    [
+        ({"a.xml": IR}, "a.xml", "a.bin: no such file"),
+        ({"a.onnx": ONNX, "b.pb": GRAPH}, ".", "holds 2 models: a.onnx, b.pb"),
+        ({"readme": b"text"}, ".", "no model in this folder"),
+        ({"net.ckpt.meta": b"\x0a"}, "net.ckpt.meta", "net.ckpt.data-00000-of-00001: no such file"),
+        ({"net.index": b"..._CHECKPOINTABLE_OBJECT_GRAPH..."}, "net.index", "TensorFlow 2 without its graph"),
+        ({"net.ir": IR}, "net.ir", "an OpenVINO IR already"),
+        ({"saved_model.pb": GRAPH}, "saved_model.pb", "a folder whose saved_model.pb is a TensorFlow graph"),
+    ],
+)
+def test_what_is_none_is_refused(files: dict[str, bytes], given: str, words: str, tmp_path: Path) -> None:
+    write(tmp_path, files)
+    with pytest.raises((FreezeError, ConversionError), match=words):
+        locate(tmp_path / given)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.onnx")
+    with pytest.raises(FreezeError, match="expected a regular file"):
+        locate(tmp_path / "net.onnx")
+    with pytest.raises(FreezeError, match="no model in this folder"):
+        locate(tmp_path)
