@@ -99,9 +99,9 @@ class FrozenGraph:
 class CalibrationSet:
     """A quantization calibration set: images as a model takes them, to quantize it with.
 
-    ``images`` is [N, height, width, 3] with the channels in the order of the model. Their ``names`` are some of the
-    ``total`` images of ``source``. ``profile`` and ``preprocessing`` say how they were prepared. ``fingerprint`` is the
-    SHA-256 of all pixels, in order.
+    ``images`` is [N, height, width, channels] with the channels in the order of the model. Their ``names`` are some of
+    the ``total`` images of ``source``. ``profile`` and ``preprocessing`` say how they were prepared. ``fingerprint`` is
+    the SHA-256 of all pixels, in order.
     """
 
     images: npt.NDArray[np.generic]

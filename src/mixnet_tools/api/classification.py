@@ -116,8 +116,8 @@ def classify(
     ``launcher`` says whether the original answers beside them: ``("tf", "openvino")``. ``profile`` says how images are
     prepared.
 
-    With ``ir`` instead of ``name``, any classifier in an .xml file answers: one image input with 3 channels, one output
-    [1, classes]. ``labels`` is a file with the names of the classes (default: those of the model, or in the IR).
+    With ``ir`` instead of ``name``, any classifier in an .xml file answers: one image input with 3 channels or 1, one
+    output [1, classes]. ``labels`` is a file with the names of the classes (default: those of the model, or in the IR).
     ``preprocessing`` is a :class:`Preprocessing` or the path of an accuracy-check.yml (default: what the IR says; else
     the usual steps, of which a note of the result tells).
 

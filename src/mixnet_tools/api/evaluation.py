@@ -146,7 +146,7 @@ def evaluate_ir(
 ) -> Evaluation:
     """Measure top-1 and top-5 of any classifier: the IR ``xml``, with its .bin beside it. No zoo is needed.
 
-    The IR has one image input of fixed size with 3 channels (layout NHWC or NCHW) and one output [N, classes].
+    The IR has one image input of fixed size with 3 channels or 1 (layout NHWC or NCHW) and one output [N, classes].
     ``images`` are labelled images in any form that mixnet-check takes, a path or a URL, and ``annotations`` their
     labels, where these are not beside them. ``preprocessing`` is a :class:`Preprocessing`, or the path of an
     accuracy-check.yml; references in that file give :attr:`Evaluation.verdict` something to judge by. For the other

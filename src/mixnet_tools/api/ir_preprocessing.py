@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from mixnet_tools.accuracy.launchers.openvino import read_info
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing
+from mixnet_tools.accuracy.preprocessing.preprocessing import Channels, Preprocessing, ThreeValues
 from mixnet_tools.api.models import PathLike
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.labels import find_labels, read_labels
 from mixnet_tools.errors import MixnetToolsError, UsageError
+from mixnet_tools.ir.image_input import GREY
 from mixnet_tools.ir.inspect import describe
 from mixnet_tools.values import IRModel
 
@@ -95,7 +95,7 @@ def _steps_of(said: dict[str, str], ir: IRModel) -> tuple[Preprocessing, str]:
     usual = Preprocessing((width, height), channels="BGR")
     kind = wanted.get("resize_type")
     reverse = wanted.get("reverse_input_channels", "").lower() in ("yes", "true", "1")
-    channels: Literal["RGB", "BGR"] = "RGB" if reverse else "BGR"
+    channels: Channels = "GRAY" if info.channels == GREY else "RGB" if reverse else "BGR"
     if kind == "crop" and width == height:
         usual = replace(usual, shorter_side=width, interpolation="BILINEAR")
     elif kind is None and width == height:
@@ -103,10 +103,12 @@ def _steps_of(said: dict[str, str], ir: IRModel) -> tuple[Preprocessing, str]:
     steps = replace(
         usual,
         channels=channels,
-        mean=_values(wanted.get("mean_values")),
-        std=_values(wanted.get("scale_values")),
+        mean=_values(wanted.get("mean_values"), info.channels),
+        std=_values(wanted.get("scale_values"), info.channels),
     )
-    text = f"{channels}, values 0 to 255" + (" with the mean and scale in it" if steps.mean or steps.std else "")
+    text = f"{'grey' if channels == 'GRAY' else channels}, values 0 to 255" + (
+        " with the mean and scale in it" if steps.mean or steps.std else ""
+    )
     if kind is not None:
         return steps, f"images are prepared as the IR says for Model API ({kind}, {text})"
     return steps, (
@@ -115,16 +117,17 @@ def _steps_of(said: dict[str, str], ir: IRModel) -> tuple[Preprocessing, str]:
     )
 
 
-def _values(text: str | None) -> tuple[float, float, float] | None:
-    """Three values with blanks between them (one stands for all), or None."""
+def _values(text: str | None, channels: int) -> ThreeValues | None:
+    """A value for each of ``channels`` with blanks between them (one stands for all), or None."""
     if not text or text.strip().lower() in ("none", "[]"):
         return None
     try:
         found = [float(part) for part in text.replace(",", " ").strip("[]() ").split()]
     except ValueError:
         found = []
-    if len(found) == 1:
-        found *= 3
-    if len(found) != 3:
-        raise UsageError(f"the IR's model_info has values that are not three numbers: {text!r}", hint="`preprocessing`")
-    return found[0], found[1], found[2]
+    if len(found) not in (1, channels):
+        raise UsageError(
+            f"the IR's model_info has values that are not one number for each of its channels, {channels}: {text!r}",
+            hint="`preprocessing`",
+        )
+    return found[0] if len(found) == 1 else (found[0], found[1], found[2])

@@ -15,7 +15,7 @@ from mixnet_tools.accuracy.launchers.onnx import OnnxRunner
 from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.plan import ConversionPlan
 from mixnet_tools.conversion.source_check import checking

@@ -23,7 +23,7 @@ from mixnet_tools.api.models import PathLike, find_model
 from mixnet_tools.descriptors.model_yml import PRECISIONS, ModelDescriptor
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
-from mixnet_tools.ir.image_input import classes_of
+from mixnet_tools.ir.image_input import ImageInput, classes_of
 from mixnet_tools.ir.locate import INT8_PRECISION, existing_irs, irs_of, require_irs
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
@@ -147,8 +147,8 @@ def quantize_model(
         progress.note(f"{descriptor.name}: {images}: {remark}")
     chosen = choose(found.images, options.settings.subset_size, options.settings.seed, str(images))
 
-    def calibrate(height: int, width: int) -> CalibrationSet:
-        return calibration_set(config, chosen, (images, len(found.images)), (height, width), options.profile, progress)
+    def calibrate(image: ImageInput) -> CalibrationSet:
+        return calibration_set(config, chosen, (images, len(found.images)), image, options.profile, progress)
 
     comparer = None
     dataset = None

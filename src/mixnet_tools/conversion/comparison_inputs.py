@@ -22,26 +22,28 @@ IMAGES = 8
 SEED = 20190722  # the day MixNet was published
 
 
-def natural_images(count: int, height: int, width: int, seed: int = SEED) -> npt.NDArray[np.float32]:
-    """``count`` images with the statistics of photographs: float32 [count, height, width, 3], RGB, 0..255, integers.
+def natural_images(
+    count: int, height: int, width: int, seed: int = SEED, channels: int = CHANNELS
+) -> npt.NDArray[np.float32]:
+    """``count`` images with the statistics of photographs: float32 [count, height, width, channels], 0..255, integers.
 
-    Colour noise whose amplitude falls with spatial frequency (1/f, Field 1987), of varied brightness and contrast,
-    crossed by a few flat shapes with sharp edges.
+    RGB, or grey with one channel: noise whose amplitude falls with spatial frequency (1/f, Field 1987), of varied
+    brightness and contrast, crossed by a few flat shapes with sharp edges.
     """
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
     amplitude = 1.0 / np.maximum(frequency, 1.0 / max(height, width))
     rows, columns = np.mgrid[0:height, 0:width]
-    images = np.empty((count, height, width, CHANNELS), np.float32)
+    images = np.empty((count, height, width, channels), np.float32)
     for image in images:
-        for channel in range(CHANNELS):
+        for channel in range(channels):
             noise = np.fft.irfft2(amplitude * np.exp(2j * np.pi * rng.random(amplitude.shape)), (height, width))
             image[..., channel] = rng.uniform(60, 190) + rng.uniform(20, 60) * noise / noise.std()
         for _ in range(3):
             center_row, center_column = rng.uniform(0, height), rng.uniform(0, width)
             radii = rng.uniform(0.05, 0.3, 2) * (height, width)
             inside = ((rows - center_row) / radii[0]) ** 2 + ((columns - center_column) / radii[1]) ** 2 < 1
-            image[inside] = rng.uniform(0, 255, CHANNELS)
+            image[inside] = rng.uniform(0, 255, channels)
     return np.rint(np.clip(images, 0, 255)).astype(np.float32)
 
 
@@ -86,7 +88,7 @@ def make_feeds(ports: Sequence[Port], count: int = IMAGES) -> list[dict[str, Arr
         shape = (count, *port.shape)
         if _is_image(port):
             sizes = dict(zip(port.plan.layout or "", port.shape, strict=True)) if port.plan else {}
-            images = natural_images(count * sizes.get("N", 1), sizes["H"], sizes["W"])
+            images = natural_images(count * sizes.get("N", 1), sizes["H"], sizes["W"], channels=sizes["C"])
             images = images[..., ::-1] if port.plan and port.plan.reverse else images  # the IR takes BGR
             axes = ["NHWC".index(axis) for axis in (port.plan.layout if port.plan else "") or ""]
             column: Array = images.reshape(shape) if len(axes) == 3 else images.transpose(axes).reshape(shape)
@@ -122,5 +124,5 @@ def _is_image(port: Port) -> bool:
     return (
         bool(layout)
         and sorted(layout or "") in (sorted("HWC"), sorted("NHWC"))
-        and (port.shape[(layout or "").index("C")] == CHANNELS)
+        and (port.shape[(layout or "").index("C")] in (CHANNELS, 1))
     )

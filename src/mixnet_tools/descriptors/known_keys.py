@@ -1,7 +1,8 @@
-"""The keys that a kind of file may have, to offer the nearest one for a key that is unknown."""
+"""The keys and the types of mappings that a kind of file may have, to offer the nearest one for an unknown one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from pydantic import BaseModel
@@ -11,6 +12,23 @@ def nearest_key(key: str, model: type[BaseModel]) -> str | None:
     """The key that ``model``, or a model nested in it, knows and that is most like ``key``; None: none is like it."""
     near = get_close_matches(key, _field_names(model), n=1)
     return near[0] if near else None
+
+
+def require_known_type(value: object, types: Sequence[str], what: str) -> None:
+    """Raise ValueError where ``value`` is no mapping whose key ``type`` is one of ``types``; ``what`` names it.
+
+    >>> require_known_type({"type": "crop"}, ["crop", "resize"], "step")
+    >>> require_known_type({"type": "resise"}, ["crop", "resize"], "step")
+    Traceback (most recent call last):
+    ValueError: unknown step 'resise'; did you mean 'resize'?
+    """
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind is None:
+        raise ValueError(f"expected a {what}: a mapping with the key type")
+    if kind not in types:
+        near = get_close_matches(str(kind), types, n=1)
+        offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(types)}"
+        raise ValueError(f"unknown {what} {kind!r}; {offer}")
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

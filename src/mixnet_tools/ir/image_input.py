@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +17,8 @@ from mixnet_tools.ir.read import read_ir
 if TYPE_CHECKING:
     import openvino
 
-CHANNELS = 3
-"""Number of channels of a colour image."""
+COLOUR, GREY = 3, 1
+"""Numbers of channels of an image."""
 
 OPEN = -1
 """Value of a size that the IR leaves open."""
@@ -28,43 +29,58 @@ class ImageInput:
     """The one input of an image model.
 
     ``height`` and ``width`` are in pixels. ``batch`` is the number of images of one inference, or :data:`OPEN`.
+    ``channels`` is :data:`COLOUR` or :data:`GREY`.
     """
 
     layout: Literal["NHWC", "NCHW"]
     batch: int
     height: int
     width: int
+    channels: int = COLOUR
 
     def arrange(self, images: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """``images`` [N, height, width, 3] with the axes in the order that the model takes, without gaps in memory."""
+        """``images`` [N, height, width, channels] with the axes as the model takes them, without gaps in memory."""
         return np.ascontiguousarray(images.transpose(0, 3, 1, 2) if self.layout == "NCHW" else images)
 
     def shape(self, batch: int) -> list[int]:
         """The shape of the input for ``batch`` images."""
-        sizes = {"N": batch, "C": CHANNELS, "H": self.height, "W": self.width}
+        sizes = {"N": batch, "C": self.channels, "H": self.height, "W": self.width}
         return [sizes[axis] for axis in self.layout]
+
+
+def guess_layout(sizes: Sequence[int]) -> Literal["NHWC", "NCHW"]:
+    """The layout of an image input with these four ``sizes``: channels are where there are three or, failing that, one.
+
+    NHWC where both the second and the fourth size are such a number.
+
+    >>> guess_layout([1, 3, 4, 6]), guess_layout([1, 1, 28, 28]), guess_layout([1, 1, 28, 3])
+    ('NCHW', 'NCHW', 'NHWC')
+    """
+    number = COLOUR if COLOUR in (sizes[1], sizes[3]) else GREY
+    return "NCHW" if sizes[1] == number != sizes[3] else "NHWC"
 
 
 def read_image_input(model: openvino.Model, xml: Path) -> ImageInput:
     """Read the image input of ``model``, which is the IR at ``xml``.
 
-    Where the IR names no layout, it is NCHW if the second size is 3 and the fourth is not, else NHWC. Raises
-    :class:`IRError` unless there is one input, of four dimensions, with 3 channels and a fixed height and width.
+    Where the IR names no layout, :func:`guess_layout` does. Raises :class:`IRError` unless there is one input, of four
+    dimensions, with 3 channels or 1 and a fixed height and width.
     """
     if len(model.inputs) != 1:
         raise IRError(f"{xml}: expected one image input, got {len(model.inputs)} inputs")
     sizes = sizes_of(model.input(0)) or []
     layout = layout_of(model.input(0).get_node())
     if not layout:
-        layout = "NCHW" if len(sizes) == 4 and sizes[1] == CHANNELS and sizes[3] != CHANNELS else "NHWC"
+        layout = guess_layout(sizes) if len(sizes) == 4 else "NHWC"
     by_axis = dict(zip(layout, sizes, strict=False))
-    fixed = len(sizes) == 4 and by_axis.get("C") == CHANNELS and min(by_axis.get("H", 0), by_axis.get("W", 0)) > 0
-    if layout not in ("NHWC", "NCHW") or not fixed:
+    channels = by_axis.get("C")
+    fixed = len(sizes) == 4 and min(by_axis.get("H", 0), by_axis.get("W", 0)) > 0
+    if layout not in ("NHWC", "NCHW") or not fixed or channels not in (COLOUR, GREY):
         raise IRError(
-            f"{xml}: expected an image input of fixed size with {CHANNELS} channels, layout NHWC or NCHW, "
+            f"{xml}: expected an image input of fixed size with {COLOUR} channels or {GREY}, layout NHWC or NCHW, "
             f"got {layout} {model.input(0).get_partial_shape()}"
         )
-    return ImageInput("NHWC" if layout == "NHWC" else "NCHW", by_axis["N"], by_axis["H"], by_axis["W"])
+    return ImageInput("NHWC" if layout == "NHWC" else "NCHW", by_axis["N"], by_axis["H"], by_axis["W"], channels)
 
 
 def set_batch(model: openvino.Model, image: ImageInput, batch: int, xml: Path) -> None:

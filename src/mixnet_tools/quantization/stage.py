@@ -18,6 +18,7 @@ from mixnet_tools.errors import UsageError
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.machine import has_vnni
 from mixnet_tools.ir.digests import QUANTIZATION_REPORT, Integrity, check
+from mixnet_tools.ir.image_input import ImageInput
 from mixnet_tools.ir.read import read_ir
 from mixnet_tools.ir.save import Publication, publish, require_place, staged
 from mixnet_tools.progress import Progress
@@ -32,8 +33,8 @@ from mixnet_tools.quantization.source import layers, read_source
 from mixnet_tools.quantization.throughput import Throughput, compare_throughput
 from mixnet_tools.values import CalibrationSet, Comparison, IRModel
 
-Calibrate = Callable[[int, int], CalibrationSet]
-"""(height, width) -> the quantization calibration set, with images of that size in pixels."""
+Calibrate = Callable[[ImageInput], CalibrationSet]
+"""A model's image input -> the quantization calibration set, with images of its size and channels."""
 
 
 class Measure(Protocol):
@@ -97,7 +98,7 @@ def quantize_ir(
         with times.of("measure"):
             measure.prepare()
     with times.of("images"):
-        calibration = calibrate(source.image.height, source.image.width)
+        calibration = calibrate(source.image)
     to_try: Iterable[QuantizationSettings] = [request.settings]
     if request.max_drop is not None:
         to_try = variants(request.settings, request.fixed, known, vnni=has_vnni())

@@ -17,6 +17,7 @@ from mixnet_tools.accuracy.datasets.forms import parquet
 from mixnet_tools.accuracy.datasets.forms.base import Wanted
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.preprocessing.decode import decode
+from mixnet_tools.accuracy.preprocessing.grey import Library
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.fuzz.containers import packed, record_changes, records, tar_changes
@@ -57,10 +58,12 @@ def _images() -> tuple[Files, ...]:
 
 def _decode(place: Place) -> None:
     (path,) = place.given.iterdir()
-    found = decode(path)
-    if found.image.mode != "RGB":
-        raise Finding("decoded to something else than RGB", found.image.mode)
-    found.image.tobytes()
+    libraries: tuple[Library | None, ...] = (None, "opencv", "pillow")
+    for library in libraries:
+        found = decode(path, grey_reader=library)
+        if found.image.mode != ("L" if library else "RGB"):
+            raise Finding("decoded to other channels", found.image.mode)
+        found.image.tobytes()
 
 
 def _example(data: bytes, label: int, name: str) -> bytes:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import apply, make_plan
+from mixnet_tools.accuracy.preprocessing.pipeline import apply
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.file_entries import RegexReplace
 from mixnet_tools.descriptors.labels import read_labels
@@ -61,19 +62,22 @@ def _accuracy() -> list[Files]:
         files = {"accuracy-check.yml": (_ROOT / name / "accuracy-check.yml").read_bytes()}
         profiles = _ROOT / name / "profiles.yml"
         seeds.append(files | ({"profiles.yml": profiles.read_bytes()} if profiles.is_file() else {}))
+    grey = seeds[0]["accuracy-check.yml"].replace(b"bgr_to_rgb", b"bgr_to_gray\n            cast_to_float: false")
+    seeds.append({"accuracy-check.yml": grey})
     return seeds
 
 
 def _prepare(place: Place) -> None:
     config = load_accuracy_config(place.given / "accuracy-check.yml")
-    picture = Image.new("RGB", (31, 17), (10, 200, 30))
+    colours = Image.new("RGB", (31, 17), (10, 200, 30))
     refusals: list[MixnetToolsError] = []
     for launcher in ("openvino", "tf", "onnx"):
         for profile in PROFILES:
             try:
                 plan = make_plan(config.measurement(launcher, profile))
-                if apply(picture, plan.operations).ndim != 3:
-                    raise Finding("preprocessing gave no image")
+                picture = colours.convert("L") if plan.operations.grey_reader else colours
+                if apply(picture, plan.operations).shape[2] != (1 if plan.order == "GRAY" else 3):
+                    raise Finding("preprocessing gave other channels than it said")
             except MixnetToolsError as error:
                 refusals.append(error)
     if len(refusals) == 3 * len(PROFILES):

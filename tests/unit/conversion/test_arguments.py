@@ -118,6 +118,18 @@ def test_reversal_is_for_images_only(tmp_path: Path) -> None:
     assert [entry.reverse for entry in planned.inputs] == [False, True]
 
 
+def test_a_grey_image_has_no_order_of_channels_and_one_mean(tmp_path: Path) -> None:
+    grey = [{"name": "image", "shape": [1, 8, 8, 1], "layout": "NHWC"}]
+    (planned,) = plan(tmp_path, input_info=grey, model_optimizer_args=[FROZEN, "--mean_values=[127.5]"]).inputs
+    assert planned.mean == (127.5,)
+    for argument, words in (
+        ("--reverse_input_channels", r"needs an image input \(shape, layout, 3 channels\); got image.*8, 8, 1"),
+        ("--mean_values=[1,2,3]", "3 values for 'image', which has 1 channels"),
+    ):
+        with pytest.raises(UnsupportedOption, match=words):
+            plan(tmp_path, input_info=grey, model_optimizer_args=[FROZEN, argument])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

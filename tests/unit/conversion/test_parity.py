@@ -78,6 +78,18 @@ def test_images_are_deterministic_in_range_and_coloured() -> None:
     assert not np.array_equal(images[0], images[1])
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW", "HWC"])
+def test_a_grey_input_gets_grey_images(layout: str) -> None:
+    shape = tuple({"N": 1, "H": 8, "W": 6, "C": 1}[axis] for axis in layout)
+    port = Port("x", shape, np.dtype(np.float32), InputPlan(parse_cut("x"), shape, layout, mean=(10.0,), scale=(2.0,)))
+    (feed,) = make_feeds([port], 1)
+    assert feed["x"].shape == shape
+    assert len(np.unique(feed["x"])) > 8
+    assert 0 <= feed["x"].min() < feed["x"].max() <= 255
+    np.testing.assert_array_equal(feed["x"], np.rint(feed["x"]))
+    np.testing.assert_allclose(as_original(feed["x"], port), (feed["x"] - 10) / 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_both_sides_see_the_same_picture(layout: str) -> None:
     plain, port = image_port(layout), image_port(layout, reverse=True, mean=MEAN, scale=SCALE)

@@ -40,6 +40,13 @@ def model_of(shape: list[int], layout: str = "", outputs: int = 1) -> openvino.M
         ([1, 3, 6, 3], "", ImageInput("NHWC", 1, 3, 6)),
         ([4, 4, 6, 3], "NHWC", ImageInput("NHWC", 4, 4, 6)),
         ([OPEN, 4, 6, 3], "NHWC", ImageInput("NHWC", OPEN, 4, 6)),
+        ([1, 4, 6, 1], "NHWC", ImageInput("NHWC", 1, 4, 6, 1)),
+        ([1, 1, 4, 6], "NCHW", ImageInput("NCHW", 1, 4, 6, 1)),
+        ([1, 1, 4, 6], "", ImageInput("NCHW", 1, 4, 6, 1)),
+        ([1, 4, 6, 1], "", ImageInput("NHWC", 1, 4, 6, 1)),
+        ([1, 3, 4, 1], "", ImageInput("NCHW", 1, 4, 1)),
+        ([1, 1, 4, 3], "", ImageInput("NHWC", 1, 1, 4)),
+        ([1, 1, 4, 1], "", ImageInput("NHWC", 1, 1, 4, 1)),
     ],
 )
 def test_the_layout_is_named_or_told_by_the_sizes(shape: list[int], layout: str, expected: ImageInput) -> None:
@@ -55,7 +62,8 @@ def test_the_layout_is_named_or_told_by_the_sizes(shape: list[int], layout: str,
 @pytest.mark.parametrize(
     ("shape", "layout"),
     [
-        ([1, 4, 6, 1], "NHWC"),
+        ([1, 4, 6, 2], "NHWC"),
+        ([1, 4, 6, 2], ""),
         ([1, OPEN, 6, 3], "NHWC"),
         ([1, 3, 4, 6], "NCWH"),
         ([1, 3, 4, 6], "NHWC"),
@@ -63,7 +71,7 @@ def test_the_layout_is_named_or_told_by_the_sizes(shape: list[int], layout: str,
     ],
 )
 def test_other_inputs_are_refused_with_what_was_found(shape: list[int], layout: str) -> None:
-    with pytest.raises(IRError, match=r"net\.xml: expected an image input of fixed size with 3 channels.*, got N"):
+    with pytest.raises(IRError, match=r"net\.xml: expected an image input of fixed size with 3 channels or 1.*, got N"):
         read_image_input(model_of(shape, layout), XML)
 
 
@@ -83,6 +91,7 @@ def test_images_are_arranged_as_the_model_takes_them() -> None:
     arranged = ImageInput("NCHW", 1, 4, 6).arrange(images)
     assert arranged.flags.c_contiguous
     assert (arranged == images.transpose(0, 3, 1, 2)).all()
+    assert ImageInput("NCHW", 1, 4, 6, 1).arrange(images[..., :1]).shape == (2, 1, 4, 6)
 
 
 def test_the_classes_of_an_answer(tmp_path: Path) -> None:

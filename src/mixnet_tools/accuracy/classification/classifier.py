@@ -19,7 +19,8 @@ from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest, mo
 from mixnet_tools.accuracy.launchers.base import Array, Runner, require_finite
 from mixnet_tools.accuracy.metrics.topk import TOP, top_classes
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
-from mixnet_tools.accuracy.preprocessing.pipeline import Pixels, Plan, kept_box, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import Pixels, kept_box, ordered
+from mixnet_tools.accuracy.preprocessing.plan import Plan
 from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
 from mixnet_tools.descriptors.labels import names_of_classes
 from mixnet_tools.errors import UsageError

@@ -19,7 +19,8 @@ from mixnet_tools.accuracy.datasets.image import LabelledImage
 from mixnet_tools.accuracy.datasets.image_bytes import open_image
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels
+from mixnet_tools.accuracy.preprocessing.pipeline import Pixels
+from mixnet_tools.accuracy.preprocessing.plan import Operations
 from mixnet_tools.accuracy.preprocessing.prepare import Prepared, prepare
 from mixnet_tools.threads import DaemonThreads, in_order
 
@@ -43,8 +44,8 @@ class PreparedImage:
 class Batch:
     """Up to :data:`BATCH` images.
 
-    ``good`` are those without a problem. ``arrays`` [N, height, width, 3] in RGB hold these, in order, preprocessed in
-    each distinct way.
+    ``good`` are those without a problem. ``arrays`` [N, height, width, channels], RGB or grey, hold these, in order,
+    preprocessed in each distinct way.
     """
 
     images: tuple[PreparedImage, ...]

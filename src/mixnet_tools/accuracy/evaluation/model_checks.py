@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mixnet_tools.accuracy.datasets.dataset import ImageDataset
 from mixnet_tools.accuracy.evaluation.model_under_test import ModelUnderTest
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations
+from mixnet_tools.accuracy.preprocessing.plan import Operations
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 
 

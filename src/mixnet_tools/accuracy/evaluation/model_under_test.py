@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, Measurement
-from mixnet_tools.accuracy.preprocessing.pipeline import Plan, make_plan
+from mixnet_tools.accuracy.preprocessing.plan import Plan, make_plan
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ def model_under_test(info: RunnerInfo, config: AccuracyConfig, profile: str) -> 
     """Give the model ``info`` the preprocessing that ``config`` and ``profile`` ask for.
 
     Raises what :meth:`AccuracyConfig.measurement` and
-    :func:`mixnet_tools.accuracy.preprocessing.pipeline.make_plan` raise.
+    :func:`mixnet_tools.accuracy.preprocessing.plan.make_plan` raise.
     """
     measurement = config.measurement(info.launcher, profile)
-    return ModelUnderTest(info, measurement, make_plan(measurement))
+    return ModelUnderTest(info, measurement, make_plan(measurement, info.channels))
 
 
 def named_apart(infos: Sequence[RunnerInfo]) -> tuple[RunnerInfo, ...]:

@@ -24,9 +24,11 @@ from mixnet_tools.accuracy.evaluation.batch_loader import batches
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import ordered
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
+from mixnet_tools.ir.image_input import ImageInput
 from mixnet_tools.progress import Progress
 from mixnet_tools.threads import processors
 from mixnet_tools.values import CalibrationSet
@@ -113,17 +115,17 @@ def calibration_set(
     config: AccuracyConfig,
     images: Sequence[LabelledImage],
     dataset: tuple[Location, int],
-    size: tuple[int, int],
+    image: ImageInput,
     profile: str,
     progress: Progress | None = None,
 ) -> CalibrationSet:
-    """Prepare ``images`` for an IR with an input of ``size``, (height, width) in pixels.
+    """Prepare ``images`` for an IR with the input ``image``.
 
     ``dataset`` is the place they come from, and how many images that has. Raises :class:`DatasetError` where an image
-    cannot be decoded, :class:`EvaluationError` where the result of the preprocessing has another size.
+    cannot be decoded, :class:`EvaluationError` where the result of the preprocessing does not fit the input.
     """
-    plan = make_plan(config.measurement("openvino", profile))
-    info = RunnerInfo("openvino", None, "CPU", *size, 0, ())
+    plan = make_plan(config.measurement("openvino", profile), image.channels)
+    info = RunnerInfo("openvino", None, "CPU", image.height, image.width, 0, ())
     arrays = []
     with (
         (progress or Progress()).counting("calibration images", len(images), "image") as counter,

@@ -66,11 +66,12 @@ class RunnerInfo(Labelled):
     """What a launcher runs, and how.
 
     ``launcher`` is one of :data:`mixnet_tools.accuracy.LAUNCHERS`. ``precision`` is that of the IR, None for an
-    original. ``height`` and ``width`` are the size in pixels of the images that the model takes. ``classes`` is the
-    length of its answer. ``remarks`` say what is special about the model on this machine. ``packages`` are names and
-    versions of the software that computes, ``inference_precision`` what it computes floats in (``f32``, ``bf16``,
-    ``f16``; ``dynamic`` where a device decides layer by layer). ``integrity`` says whether an IR is the one that a
-    report beside it tells of, and ``warning`` says so in words, where it is another one.
+    original. ``height`` and ``width`` are the size in pixels of the images that the model takes, ``channels`` their
+    channels: 3, or 1 where they are grey. ``classes`` is the length of its answer. ``remarks`` say what is special
+    about the model on this machine. ``packages`` are names and versions of the software that computes,
+    ``inference_precision`` what it computes floats in (``f32``, ``bf16``, ``f16``; ``dynamic`` where a device decides
+    layer by layer). ``integrity`` says whether an IR is the one that a report beside it tells of, and ``warning`` says
+    so in words, where it is another one.
     """
 
     launcher: str
@@ -89,6 +90,7 @@ class RunnerInfo(Labelled):
     """What OpenVINO computes floats in on this device where nobody says otherwise; None where that is not known."""
     integrity: Integrity | None = None
     warning: str | None = None
+    channels: int = 3
 
 
 class Runner(Protocol):
@@ -101,7 +103,8 @@ class Runner(Protocol):
     def run(self, batch: npt.NDArray[np.generic]) -> Array:
         """Compute the logits, float32 [N, classes], of ``batch``.
 
-        ``batch`` is uint8 or float32 [N, height, width, 3], with the values and the channel order that the model takes.
+        ``batch`` is uint8 or float32 [N, height, width, channels], with the values and the channel order that the model
+        takes.
         """
 
     def start(self, batch: npt.NDArray[np.generic]) -> Callable[[], Array]:

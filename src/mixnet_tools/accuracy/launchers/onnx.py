@@ -13,7 +13,7 @@ from mixnet_tools.accuracy.launchers.base import Array, Digest, RunnerInfo, Sync
 from mixnet_tools.errors import EvaluationError, MixnetToolsError, first_line
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.inference.onnx import OnnxModel
-from mixnet_tools.ir.image_input import CHANNELS, ImageInput
+from mixnet_tools.ir.image_input import COLOUR, GREY, ImageInput, guess_layout
 from mixnet_tools.reference.onnx_file import read
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class OnnxRunner(Synchronous):
         """Load ``path`` for ``threads`` processors (default: all).
 
         ``size`` is the height and width of its images, in pixels, where the file leaves them open. Raises
-        :class:`EvaluationError` unless it has one image input of known size with 3 channels and one output,
+        :class:`EvaluationError` unless it has one image input of known size with 3 channels or 1 and one output,
         :class:`MissingDependency` where ONNX Runtime is not installed.
         """
         if not path.is_file():
@@ -45,9 +45,10 @@ class OnnxRunner(Synchronous):
             ) from error
         height, width = self._image.height, self._image.width
         digests, packages = (Digest(path.name, digest_of(path)),), (("onnxruntime", self._model.version),)
-        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, digests, packages=packages)
+        channels = self._image.channels
+        self._info = RunnerInfo("onnx", None, "CPU", height, width, 0, digests, packages=packages, channels=channels)
         # The file may leave the length of its answer open: a grey image tells it.
-        probe = self.run(np.full((1, height, width, CHANNELS), 128, dtype=np.float32))
+        probe = self.run(np.full((1, height, width, channels), 128, dtype=np.float32))
         self._info = replace(self._info, classes=int(probe[0].size))
 
     @property
@@ -70,12 +71,14 @@ def _image_input(graph: onnx.GraphProto, path: Path, size: tuple[int, int] | Non
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
-    if len(inputs) != 1 or len(graph.output) != 1 or len(sizes) != 4 or CHANNELS not in (sizes[1], sizes[3]):
+    one_to_one = len(inputs) == len(graph.output) == 1
+    if not one_to_one or len(sizes) != 4 or {COLOUR, GREY}.isdisjoint((sizes[1], sizes[3])):
         raise EvaluationError(
-            f"{path}: expected a classifier with one image input of {CHANNELS} channels and one output, got "
+            f"{path}: expected a classifier with one image input of {COLOUR} channels or {GREY} and one output, got "
             f"{len(inputs)} inputs (the first {sizes}) and {len(graph.output)} outputs"
         )
-    channels_first = sizes[1] == CHANNELS
+    # Two possible places of the channels: ONNX models have them first.
+    channels_first = sizes[1] == COLOUR or guess_layout(sizes) == "NCHW" or sizes[1] == sizes[3]
     height, width = sizes[2:] if channels_first else sizes[1:3]
     if height < 1 or width < 1:
         if size is None:
@@ -83,4 +86,5 @@ def _image_input(graph: onnx.GraphProto, path: Path, size: tuple[int, int] | Non
                 f"{path}: expected an image input of fixed size, got {sizes}", hint="give its shape in input_info"
             )
         height, width = (own if own > 0 else given for own, given in zip((height, width), size, strict=True))
-    return ImageInput("NCHW" if channels_first else "NHWC", sizes[0], height, width)
+    channels = sizes[1] if channels_first else sizes[3]
+    return ImageInput("NCHW" if channels_first else "NHWC", sizes[0], height, width, channels)

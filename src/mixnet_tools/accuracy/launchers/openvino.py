@@ -214,6 +214,7 @@ def _read(core: openvino.Core, ir: IRModel, device: str) -> tuple[openvino.Model
         remarks=(remark,) if remark else (),
         integrity=integrity,
         warning=warning,
+        channels=image.channels,
     )
     return model, image, info
 

@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.preprocessing.profiles import ProfileReference, load_profile_references, with_profile_steps
-from mixnet_tools.accuracy.preprocessing.steps import ChannelSwap, Geometry, Normalization, Step, step_problems
+from mixnet_tools.accuracy.preprocessing.readers import OpenCvReader, Reader, Reads, reads_of
+from mixnet_tools.accuracy.preprocessing.steps import AnyStep, Step, step_problems
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.strict_yaml import KeyPath, StrictModel, format_key
 from mixnet_tools.errors import DescriptorError, UsageError
@@ -35,7 +36,7 @@ class LauncherInput(StrictModel):
 
 
 def _named(value: object) -> object:
-    """The name of an adapter or reader that is written as a mapping with nothing else: ``{type: classification}``."""
+    """The name of an adapter that is written as a mapping with nothing else: ``{type: classification}``."""
     return value["type"] if isinstance(value, dict) and set(value) == {"type"} else value
 
 
@@ -94,12 +95,8 @@ class DatasetEntry(StrictModel):
     """OMZ: its meta data. Not used."""
     data_source: str | None = None
     """OMZ: the folder with the images. Not used."""
-    reader: Annotated[
-        Literal["opencv_imread", "pillow_imread"], BeforeValidator(_named, json_schema_input_type=_NameOrMapping)
-    ] = "opencv_imread"
-    """Which library's reading of images is followed: ``opencv_imread`` gives BGR and turns images as their EXIF data
-    asks, ``pillow_imread`` gives RGB and turns none.
-    """
+    reader: Reader = OpenCvReader(type="opencv_imread")
+    """Which library's reading of images is followed, as a name or as a mapping with its options (below)."""
     preprocessing: tuple[Step, ...] = Field(default=(), strict=False)
     """The steps between the reader and the model, in this order. Each has the key ``type`` (below)."""
     metrics: tuple[Metric, ...] = Field(strict=False)
@@ -124,6 +121,10 @@ class AccuracyYml(StrictModel):
     """The ways to measure the model: one for the original, and one for the IRs, as a rule."""
 
 
+NO_FILE = Path("Preprocessing")
+"""What stands for the file in messages where a program gives the steps itself."""
+
+
 @dataclass(frozen=True)
 class ReferenceSet:
     """What OMZ's name of a data set tells: its number of images, and the model's class for label 0."""
@@ -144,21 +145,22 @@ class Measurement:
     """How one launcher is measured.
 
     ``where`` names file and key of the data set. ``reader_order`` is the channel order of the image that OMZ's reader
-    gives to the first step, ``orient`` says whether that reader turns the image as its EXIF data asks, and ``fast_dct``
-    whether it decodes JPEG files as TensorFlow does. A label of the data set plus ``label_offset`` is the model's
-    class. References are fractions between 0 and 1.
+    gives to the first step, where it gives three channels, as ``reads`` says. ``orient`` says whether that reader turns
+    the image as its EXIF data asks, and ``fast_dct`` whether it decodes JPEG files as TensorFlow does. A label of the
+    data set plus ``label_offset`` is the model's class. References are fractions between 0 and 1.
     """
 
     where: str
     dataset_name: str
     reader_order: Literal["BGR", "RGB"]
     orient: bool
-    steps: tuple[ChannelSwap | Geometry | Normalization, ...]
+    steps: tuple[AnyStep, ...]
     label_offset: int
     reference_images: int | None
     reference_top1: float | None
     reference_top5: float | None
     fast_dct: bool = False
+    reads: Reads = "colour"
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _launchers(entry: ModelEntry) -> tuple[str, ...]:
 def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
     references = {metric.top_k: metric.reference for metric in dataset.metrics}
     known = REFERENCE_SETS.get(dataset.name)
-    opencv = dataset.reader == "opencv_imread"
+    opencv = isinstance(dataset.reader, OpenCvReader)
     return Measurement(
         where=where,
         dataset_name=dataset.name,
@@ -237,6 +239,7 @@ def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
         reference_images=known.images if known else None,
         reference_top1=references.get(1),
         reference_top5=references.get(5),
+        reads=reads_of(dataset.reader),
     )
 
 

@@ -1,4 +1,4 @@
-"""Decode an image file to 8-bit RGB, as OpenCV's ``imread`` does, also where it is grey, palette, 16-bit or CMYK.
+"""Decode an image file to 8-bit RGB or grey, as OpenCV's ``imread`` does, also where it is palette, 16-bit or CMYK.
 
 The names of what is unusual about an image come with its pixels, so that a report can count unusual images.
 """
@@ -18,12 +18,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from mixnet_tools.accuracy.preprocessing.grey import Library, read_as_grey
 from mixnet_tools.errors import DatasetError
 
+GREY = "grey"
+"""The note on an image without colours."""
+
 _UNUSUAL_MODES = {
-    "1": "grey",
-    "L": "grey",
-    "LA": "grey",
+    "1": GREY,
+    "L": GREY,
+    "LA": GREY,
     "P": "palette",
     "PA": "palette",
     "RGBA": "transparency",
@@ -61,7 +65,7 @@ _one_large_image = threading.Lock()
 
 @dataclass(frozen=True)
 class Decoded:
-    """An 8-bit RGB ``image``, and what is unusual about its file (``CMYK``, ``grey``, ``PNG named .JPEG``).
+    """An 8-bit ``image``, RGB or L, and what is unusual about its file (``CMYK``, ``grey``, ``PNG named .JPEG``).
 
     ``orientation`` is what its EXIF data says, 1 to 8: from 5 on, turning the image swaps width and height.
     """
@@ -72,13 +76,19 @@ class Decoded:
 
 
 def decode(
-    source: Path | io.BytesIO, *, orient: bool = True, name: str | None = None, fast_dct: bool = False
+    source: Path | io.BytesIO,
+    *,
+    orient: bool = True,
+    name: str | None = None,
+    fast_dct: bool = False,
+    grey_reader: Library | None = None,
 ) -> Decoded:
     """The image at ``source``, called ``name`` in messages (default: its path), as 8-bit RGB.
 
     As in OpenCV's imread, grey levels are repeated, transparency is dropped, the upper 8 of 16 bits are kept, and CMYK
-    is converted. ``orient`` turns the image as its EXIF data asks. JPEG files are decoded with libjpeg's exact inverse
-    DCT; with ``fast_dct`` with its fast one, which TensorFlow takes unless told otherwise: up to 15 levels apart.
+    is converted. With ``grey_reader`` the image has mode L, and the grey levels that this library reads (:mod:`.grey`).
+    ``orient`` turns the image as its EXIF data asks. JPEG files are decoded with libjpeg's exact inverse DCT; with
+    ``fast_dct`` with its fast one, which TensorFlow takes unless told otherwise: up to 15 levels apart.
 
     Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
     """
@@ -89,21 +99,30 @@ def decode(
             if pixels > MAX_PIXELS:
                 raise ValueError(f"it has {pixels:,} pixels, and at most {MAX_PIXELS:,} are read")
             with _one_large_image if pixels >= _LARGE else contextlib.nullcontext():
-                rgb = _jpeg(source, fast_dct) if image.format == "JPEG" and image.mode in ("RGB", "L") else None
-                if rgb is None:
-                    image.load()
+                jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+                luma = jpeg and grey_reader == "opencv"
                 image_notes = _image_notes(image, where)
+                found = _jpeg(source, fast_dct, luma) if jpeg and image.format == "JPEG" else None
+                if found is None:
+                    if luma:
+                        image.draft("L", image.size)
+                    image.load()
                 # Before the conversion, which may drop the EXIF data.
                 orientation = _orientation(image, needed=orient)
-                rgb = _to_rgb(image) if rgb is None else rgb
-                turned = rgb.transpose(_TURNS[orientation]) if orient and orientation in _TURNS else rgb
+                if found is None:
+                    found = image.copy() if luma and image.mode == "L" else _to_rgb(image)
+                if grey_reader and found.mode != "L":
+                    found = read_as_grey(found, grey_reader, image.format)
+                turned = found.transpose(_TURNS[orientation]) if orient and orientation in _TURNS else found
                 return Decoded(turned, image_notes, orientation)
     except Exception as error:  # on broken files, decoders raise errors of any kind
         raise DatasetError(f"{where}: cannot be decoded as an image: {_reason(error)}") from error
 
 
-def _jpeg(source: Path | io.BytesIO, fast_dct: bool) -> Image.Image | None:
+def _jpeg(source: Path | io.BytesIO, fast_dct: bool, luma: bool) -> Image.Image | None:
     """The pixels of a JPEG file by libjpeg-turbo without Pillow, which takes half as long again for the same pixels.
+
+    RGB, or with ``luma`` the grey levels that such a file has in it.
 
     None where it warns of anything: Pillow then decides what can be read.
     """
@@ -111,7 +130,9 @@ def _jpeg(source: Path | io.BytesIO, fast_dct: bool) -> Image.Image | None:
 
     data = source.read_bytes() if isinstance(source, Path) else source.getvalue()
     try:
-        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=fast_dct, fastupsample=False))
+        kind = "GRAY" if luma else "RGB"
+        pixels = simplejpeg.decode_jpeg(data, kind, fastdct=fast_dct, fastupsample=False)
+        return Image.fromarray(pixels[..., 0] if luma else pixels)
     except ValueError:
         return None
 

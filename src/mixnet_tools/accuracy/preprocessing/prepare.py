@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mixnet_tools.accuracy.preprocessing import decode as decoding
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations, Pixels, apply
+from mixnet_tools.accuracy.preprocessing.pipeline import Pixels, apply
+from mixnet_tools.accuracy.preprocessing.plan import Operations
 from mixnet_tools.errors import DatasetError, EvaluationError
 
 
@@ -34,9 +35,10 @@ class TakesImages(Protocol):
 class Prepared:
     """An image, preprocessed in each distinct way, or the ``problem`` with it.
 
-    ``arrays`` are [height, width, 3] in RGB. ``size`` is the (width, height) in pixels of the decoded image, as the
-    first of the ways turns it; None where it cannot be decoded. ``image_notes`` say what is unusual about it, and
-    ``orientation`` is that of its EXIF data (see :class:`~.decode.Decoded`).
+    ``arrays`` are [height, width, channels], RGB or grey. ``size`` is the (width, height) in pixels of the decoded
+    image, as the first of the ways turns it; None where it cannot be decoded. ``image_notes`` say what is unusual about
+    it (grey is not, where models take grey), and ``orientation`` is that of its EXIF data (see
+    :class:`~.decode.Decoded`).
     """
 
     arrays: Mapping[Operations, Pixels]
@@ -59,16 +61,21 @@ def prepare(
     arrays: dict[Operations, Pixels] = {}
     image_notes: tuple[str, ...] = ()
     decode_seconds = resize_seconds = 0.0
-    decoded: dict[tuple[bool, bool], decoding.Decoded] = {}
+    decoded: dict[tuple[object, ...], decoding.Decoded] = {}
     size: tuple[int, int] | None = None
     orientation = 1
+    takes_grey = all(operations.grey for operations in models)
     try:
         for operations in models:
             started = time.perf_counter()
-            way = operations.orient, operations.fast_dct
+            way = operations.orient, operations.fast_dct, operations.grey_reader
             if way not in decoded:
                 found = decoding.decode(
-                    open_source(), orient=operations.orient, name=name, fast_dct=operations.fast_dct
+                    open_source(),
+                    orient=operations.orient,
+                    name=name,
+                    fast_dct=operations.fast_dct,
+                    grey_reader=operations.grey_reader,
                 )
                 decoded[way], image_notes = found, found.image_notes
                 size, orientation = size or found.image.size, found.orientation
@@ -76,6 +83,8 @@ def prepare(
             arrays[operations] = apply(decoded[way].image, operations)
             decode_seconds += middle - started
             resize_seconds += time.perf_counter() - middle
+        if takes_grey:
+            image_notes = tuple(note for note in image_notes if note != decoding.GREY)
     except DatasetError as error:
         return Prepared({}, None, image_notes, error, decode_seconds, resize_seconds)
     except EvaluationError as error:

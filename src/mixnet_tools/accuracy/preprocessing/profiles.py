@@ -1,8 +1,9 @@
 """Preprocessing profiles: other ways in which the same weights have been measured, and their references.
 
-A profile replaces the crop and resize steps of accuracy-check.yml. Channel order and normalization belong to the model,
-and stay. Figures of two profiles cannot be compared, so each profile has its own references: those of ``omz`` stand in
-accuracy-check.yml, those of the others in ``profiles.yml`` beside it.
+A profile replaces the crop and resize steps of accuracy-check.yml. Channel order, grey and normalization belong to the
+model, and stay: an image becomes grey before it is scaled, and keeps 8 bits. Figures of two profiles cannot be
+compared, so each profile has its own references: those of ``omz`` stand in accuracy-check.yml, those of the others in
+``profiles.yml`` beside it.
 
 ``timm`` scales the shorter side to ``int(size / 0.875)`` and takes the central square, with Pillow's bicubic filter
 (torchvision's Resize and CenterCrop, as timm evaluates; crop_pct 0.875). ``tpu-bicubic`` and ``tpu-bilinear`` are the
@@ -21,13 +22,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mixnet_tools.accuracy.preprocessing.steps import (
+    AnyStep,
     ChannelSwap,
     Crop,
-    Geometry,
+    Grayscale,
     LegacyResize,
     Normalization,
     Resize,
     SquareCrop,
+    WrittenStep,
 )
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.strict_yaml import StrictModel
@@ -67,7 +70,7 @@ class ProfileSteps:
     ``fast_dct`` whether JPEG files are decoded as TensorFlow does.
     """
 
-    steps: tuple[ChannelSwap | Geometry | Normalization, ...]
+    steps: tuple[AnyStep, ...]
     orient: bool
     fast_dct: bool = False
 
@@ -97,9 +100,7 @@ def profile_steps(profile: str, size: int) -> ProfileSteps:
     return ProfileSteps((SquareCrop(size=size), legacy), orient=False, fast_dct=True)
 
 
-def with_profile_steps(
-    steps: tuple[ChannelSwap | Crop | Resize | Normalization, ...], profile: str, where: str
-) -> ProfileSteps:
+def with_profile_steps(steps: tuple[WrittenStep, ...], profile: str, where: str) -> ProfileSteps:
     """``steps`` with the geometric steps of ``profile`` instead of their own.
 
     ``where`` names the steps in messages. Raises :class:`EvaluationError` where they do not end in a square of a known
@@ -112,12 +113,17 @@ def with_profile_steps(
             hint="only `profile=omz` takes these steps as they are",
         )
     chosen = profile_steps(profile, sized[-1][0])
-    swaps = tuple(step for step in steps if isinstance(step, ChannelSwap))
+    steps = tuple(map(_in_8_bits, steps))
+    swaps = tuple(step for step in steps if isinstance(step, (ChannelSwap, Grayscale)))
     values = tuple(step for step in steps if isinstance(step, Normalization))
     if not values:
         return replace(chosen, steps=(*swaps, *chosen.steps))
     # A normalization counts channels in their order at that step: swaps before it stay before it.
     split = steps.index(values[0])
-    before = tuple(step for step in steps[:split] if isinstance(step, ChannelSwap))
-    after = tuple(step for step in steps[split:] if isinstance(step, (ChannelSwap, Normalization)))
+    before = tuple(step for step in steps[:split] if isinstance(step, (ChannelSwap, Grayscale)))
+    after = tuple(step for step in steps[split:] if isinstance(step, (ChannelSwap, Grayscale, Normalization)))
     return replace(chosen, steps=(*before, *chosen.steps, *after))
+
+
+def _in_8_bits(step: WrittenStep) -> WrittenStep:
+    return step.model_copy(update={"cast_to_float": False}) if isinstance(step, Grayscale) else step

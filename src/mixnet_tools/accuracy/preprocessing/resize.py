@@ -1,4 +1,4 @@
-"""Scale arrays [height, width, 3] as OpenCV and TensorFlow do.
+"""Scale arrays [height, width, channels] as OpenCV and TensorFlow do.
 
 ``tf.image.resize`` (TensorFlow 2) without antialias: the centre of output pixel i lies at ``(i + 0.5) * scale - 0.5``
 of the input. Bilinear weights clamp at the border. Bicubic weights are Keys' kernel with a = -0.5 (R. G. Keys, IEEE
@@ -17,11 +17,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from mixnet_tools.errors import MissingDependency
 
 Floats = npt.NDArray[np.float32]
 
+PILLOW_INTERPOLATIONS = {
+    "NEAREST": Image.Resampling.NEAREST,
+    "LINEAR": Image.Resampling.BILINEAR,
+    "BILINEAR": Image.Resampling.BILINEAR,
+    "CUBIC": Image.Resampling.BICUBIC,
+    "BICUBIC": Image.Resampling.BICUBIC,
+    "BOX": Image.Resampling.BOX,
+    "HAMMING": Image.Resampling.HAMMING,
+    "LANCZOS": Image.Resampling.LANCZOS,
+    "ANTIALIAS": Image.Resampling.LANCZOS,
+}
 OPENCV_INTERPOLATIONS = {
     "NEAREST": "INTER_NEAREST",
     "LINEAR": "INTER_LINEAR",
@@ -41,7 +53,7 @@ def require_opencv() -> ModuleType:
         import cv2
     except ImportError as error:
         raise MissingDependency(
-            f"this model's preprocessing scales with OpenCV, which is not installed ({error})",
+            f"this model's preprocessing needs OpenCV, which is not installed ({error})",
             hint="pip install 'mixnet-tools[opencv]'",
         ) from error
     cv2.setNumThreads(1)  # images are prepared in several threads already
@@ -50,12 +62,13 @@ def require_opencv() -> ModuleType:
 
 
 def opencv_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> npt.NDArray[Any]:
-    """``cv2.resize`` of uint8 or float pixels, to the same type. For ``interpolation`` see
+    """``cv2.resize`` of uint8 or float pixels [height, width, channels], to the same type. For ``interpolation`` see
     :data:`OPENCV_INTERPOLATIONS`.
     """
     cv2 = require_opencv()
     flag = getattr(cv2, OPENCV_INTERPOLATIONS[interpolation])
-    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag))
+    scaled = np.asarray(cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag))
+    return scaled.reshape(height, width, -1)  # OpenCV leaves out the axis of a single channel
 
 
 def tensorflow_resize(pixels: npt.NDArray[Any], width: int, height: int, interpolation: str) -> Floats:

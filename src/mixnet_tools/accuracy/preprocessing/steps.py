@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from mixnet_tools.accuracy.preprocessing.aspect_ratio import Rule
+from mixnet_tools.descriptors.known_keys import require_known_type
 from mixnet_tools.descriptors.strict_yaml import StrictModel
 
 Side = Annotated[int, Field(ge=1, le=1 << 14)]
@@ -22,7 +22,10 @@ PRECOMPUTED = {"imagenet": (104.00698793, 116.66876762, 122.67891434), "cifar10"
 
 
 def _channel_values(value: object) -> object:
-    """Three numbers, of what OMZ writes: one number for all channels, a list, or the string ``(r,g,b)``."""
+    """Three numbers, of what OMZ writes: one number for all channels, a list, or the string ``(r,g,b)``.
+
+    One number stands here three times. On a grey image it counts once (:func:`~.pipeline.make_plan`).
+    """
     if isinstance(value, str) and value in PRECOMPUTED:
         value = list(PRECOMPUTED[value])
     if isinstance(value, str):
@@ -40,7 +43,7 @@ def _channel_values(value: object) -> object:
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 ChannelValues = Annotated[
-    tuple[Finite, Finite, Finite],
+    tuple[Finite, ...],
     BeforeValidator(_channel_values, json_schema_input_type=float | str | tuple[float, float, float]),
 ]
 
@@ -50,6 +53,18 @@ class ChannelSwap(StrictModel):
 
     type: Literal["bgr_to_rgb", "rgb_to_bgr"]
     """``bgr_to_rgb`` or ``rgb_to_bgr``."""
+
+
+class Grayscale(StrictModel):
+    """Make one channel of three, which are in the order that the name says.
+
+    The result is float32 unless ``cast_to_float`` is false: as in accuracy_check, OpenCV then scales without rounding.
+    """
+
+    type: Literal["bgr_to_gray", "rgb_to_gray"]
+    """The order of the channels at this step: ``bgr_to_gray`` or ``rgb_to_gray``."""
+    cast_to_float: bool = True
+    """Whether the grey levels become float32. Steps of Pillow need ``false``."""
 
 
 class _Sized(StrictModel):
@@ -111,6 +126,11 @@ class Resize(_Sized):
             return self.resize_realization
         return "pillow" if self.use_pillow else "tf" if self.use_tensorflow else "opencv"
 
+    @property
+    def method(self) -> str:
+        """The interpolation, in capitals; every library has BILINEAR where none is named."""
+        return (self.interpolation or "BILINEAR").upper()
+
 
 class Normalization(StrictModel):
     """Subtract ``mean``, then divide by ``std``: a value for each channel, in their order at this step."""
@@ -143,30 +163,40 @@ class LegacyResize(StrictModel):
 Geometry = Crop | Resize | SquareCrop | LegacyResize
 """Steps that change an image's size."""
 
-Operation = Geometry | Normalization
+
+class GreyConversion(StrictModel):
+    """A :class:`Grayscale` of an image that is RGB: ``reverse`` its channels first. Only plans have this step.
+
+    The order matters even where the weights are the right ones: OpenCV rounds a sum of floats by it.
+    """
+
+    weights: Literal["bgr_to_gray", "rgb_to_gray"]
+    reverse: bool
+    cast_to_float: bool
+
+
+Operation = Geometry | Normalization | GreyConversion
 """Steps that are carried out on an image. A swap is none of them: it reorders the finished array."""
 
-_STEP_TYPES = ("bgr_to_rgb", "rgb_to_bgr", "crop", "resize", "normalization")
+AnyStep = ChannelSwap | Grayscale | Geometry | Normalization
+"""Every step that a measurement may have."""
+
+WrittenStep = ChannelSwap | Grayscale | Crop | Resize | Normalization
+"""A step as accuracy-check.yml has it."""
+
+_STEP_TYPES = ("bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray", "crop", "resize", "normalization")
 
 
 def _known_step(value: object) -> object:
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind is None:
-        raise ValueError("expected a step: a mapping with the key type")
-    if kind not in _STEP_TYPES:
-        near = get_close_matches(str(kind), _STEP_TYPES, n=1)
-        offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_STEP_TYPES)}"
-        raise ValueError(f"unknown preprocessing step {kind!r}; {offer}")
+    require_known_type(value, _STEP_TYPES, "preprocessing step")
     return value
 
 
-Step = Annotated[
-    Annotated[ChannelSwap | Crop | Resize | Normalization, Field(discriminator="type")], BeforeValidator(_known_step)
-]
+Step = Annotated[Annotated[WrittenStep, Field(discriminator="type")], BeforeValidator(_known_step)]
 """A step that accuracy-check.yml may have."""
 
 
-def step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str]:
+def step_problems(step: WrittenStep) -> list[str]:
     """What is wrong with the keys of a step taken together; [] where nothing is."""
     if (
         isinstance(step, Crop)
@@ -188,10 +218,21 @@ def step_problems(step: ChannelSwap | Crop | Resize | Normalization) -> list[str
     return []
 
 
+def needs_8_bits(step: AnyStep) -> bool:
+    """Whether Pillow carries ``step`` out, which takes no floats with several channels."""
+    return (isinstance(step, Resize) and step.library == "pillow") or (isinstance(step, Crop) and step.use_pillow)
+
+
 def describe(step: Operation) -> str:
     """``step`` in a few words, as reports and messages show it."""
     if isinstance(step, Normalization):
+        if len(step.mean or step.std or ()) == 1:
+            parts = (("mean", step.mean), ("std", step.std))
+            return f"normalization ({', '.join(f'{name} {values[0]:g}' for name, values in parts if values)})"
         return f"normalization (mean {step.mean}, std {step.std}, as RGB)"
+    if isinstance(step, GreyConversion):
+        swapped = ", red and blue exchanged" if (step.weights == "bgr_to_gray") != step.reverse else ""
+        return f"conversion to grey (OpenCV's weights{swapped}{', as floats' if step.cast_to_float else ''})"
     if isinstance(step, SquareCrop):
         return f"square crop of {step.size}/{step.size + 32} of the shorter side"
     if isinstance(step, LegacyResize):
@@ -205,4 +246,4 @@ def describe(step: Operation) -> str:
     ratio += f", factor {step.factor}{' with its boundary' if step.include_boundary else ''}" if step.factor else ""
     size = size if step.scale is None else f"{step.scale} of its size"
     name = {"pillow": "Pillow", "opencv": "OpenCV", "tf": "TensorFlow"}[step.library]
-    return f"resize to {size} ({name} {(step.interpolation or 'BILINEAR').upper()}{ratio})"
+    return f"resize to {size} ({name} {step.method}{ratio})"

@@ -17,7 +17,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.cli.common.hints import with_options
@@ -108,9 +108,9 @@ def _add_computing(parser: Parser) -> None:
     )
     other = parser.add_argument_group("how images are prepared for an --ir, where it does not say it itself")
     other.add_argument("--preprocessing", type=Path, metavar="FILE", help="an accuracy-check.yml with the steps")
-    other.add_argument("--channels", choices=("RGB", "BGR"), help="their order in the model")
-    other.add_argument("--mean", type=_three, metavar="R,G,B", help="subtracted, on the scale 0 to 255")
-    other.add_argument("--std", type=_three, metavar="R,G,B", help="divided by, on the scale 0 to 255")
+    other.add_argument("--channels", choices=("RGB", "BGR", "GRAY"), help="what the model takes; GRAY: one channel")
+    other.add_argument("--mean", type=_values, metavar="R,G,B", help="subtracted, on the scale 0 to 255; or one number")
+    other.add_argument("--std", type=_values, metavar="R,G,B", help="divided by, on the scale 0 to 255; or one number")
 
 
 def _add_output(parser: Parser) -> None:
@@ -138,7 +138,7 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise UsageError(
             "--profile is for a model of the zoo", hint="--preprocessing FILE says how images are prepared"
         )
-    if args.preprocessing and (args.channels or args.mean or args.std):
+    if args.preprocessing and _given_steps(args):
         raise UsageError("--preprocessing with --channels, --mean or --std", hint="the file says these as well")
     if args.images.count(STDIN) > 1:
         raise UsageError("standard input (-) can be read once only")
@@ -226,15 +226,21 @@ def _descriptor(args: argparse.Namespace) -> ModelDescriptor:
 
 
 def _steps(args: argparse.Namespace) -> Preprocessing | Path | None:
-    if not (args.channels or args.mean or args.std):
+    given = _given_steps(args)
+    if not given:
         path: Path | None = args.preprocessing
         return path
     from mixnet_tools.api.ir_preprocessing import said_steps
     from mixnet_tools.ir.locate import ir_at
 
     steps = said_steps(ir_at(args.ir))
-    given = {name: getattr(args, name) for name in ("channels", "mean", "std")}
-    return replace(steps, **{name: value for name, value in given.items() if value is not None})
+    return replace(steps, **given)
+
+
+def _given_steps(args: argparse.Namespace) -> dict[str, Any]:
+    """The options that change single steps, by the names of the fields of a :class:`Preprocessing`."""
+    values = ((name, getattr(args, name)) for name in ("channels", "mean", "std"))
+    return {name: value for name, value in values if value is not None}
 
 
 def _show(
@@ -269,9 +275,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _three(text: str) -> tuple[float, float, float]:
+def _values(text: str) -> float | tuple[float, float, float]:
     try:
-        red, green, blue = (float(part) for part in text.split(","))
+        values = [float(part) for part in text.split(",")]
+        if len(values) == 1:
+            return values[0]
+        red, green, blue = values
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected three numbers with commas between them, got {text!r}") from None
+        message = f"expected a number, or three with commas between them, got {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
     return red, green, blue

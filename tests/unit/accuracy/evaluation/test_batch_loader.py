@@ -13,7 +13,7 @@ from mixnet_tools.accuracy.evaluation.batch_loader import AHEAD, BATCH, batches
 from mixnet_tools.accuracy.evaluation.timing import Clock
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing import decode as decoding
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations
+from mixnet_tools.accuracy.preprocessing.plan import Operations
 from tests.support.forms import open_at
 from tests.support.images import plain, save
 

@@ -23,11 +23,13 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy
 from mixnet_tools.descriptors.labels import ClassLabel
 from mixnet_tools.errors import DatasetError, EvaluationError
 from mixnet_tools.files.location import Location
+from mixnet_tools.ir.image_input import ImageInput
 from tests.support.colour_model import SIDE, accuracy_data, write_ir
 from tests.support.forms import open_at
 from tests.support.images import plain, save, write_class_folders, write_flat_set
 
 LABELS = [0, 1, 2, 3, 4, 5, 0, 1]
+INPUT = ImageInput("NHWC", 1, SIDE, SIDE)
 
 
 def pictures(count: int) -> tuple[LabelledImage, ...]:
@@ -99,13 +101,13 @@ def test_pixels_are_prepared_as_the_ir_takes_them(tmp_path: Path, config_path: P
     save(tmp_path / "images" / "red.png", plain((200, 100, 50), 40, 40))
     images = calibration_images(Location(tmp_path / "images")).images
     config = load_accuracy_config(config_path)
-    found = calibration_set(config, images, (Location(tmp_path / "images"), 1), (SIDE, SIDE), "omz")
+    found = calibration_set(config, images, (Location(tmp_path / "images"), 1), INPUT, "omz")
     assert found.images.shape == (1, SIDE, SIDE, 3)
     assert found.images[0, 0, 0].tolist() == [50, 100, 200], "the IR takes BGR"
     assert found.preprocessing[-1] == "channel order BGR"
     assert found.names == ("red.png",)
     with pytest.raises(EvaluationError, match="16x16 pixels after preprocessing"):
-        calibration_set(config, images, (Location(tmp_path), 1), (8, 8), "omz")
+        calibration_set(config, images, (Location(tmp_path), 1), ImageInput("NHWC", 1, 8, 8), "omz")
 
 
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, config_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, config_path: P
     (tmp_path / "images" / "bad.jpg").write_bytes(b"no image")
     images = calibration_images(Location(tmp_path / "images")).images
     with pytest.raises(DatasetError, match=r"bad\.jpg"):
-        calibration_set(load_accuracy_config(config_path), images, (Location(tmp_path), 1), (SIDE, SIDE), "omz")
+        calibration_set(load_accuracy_config(config_path), images, (Location(tmp_path), 1), INPUT, "omz")
 
 
 def test_a_broken_model_is_compared_image_by_image(tmp_path: Path, config_path: Path) -> None:

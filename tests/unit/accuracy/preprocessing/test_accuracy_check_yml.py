@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.accuracy.preprocessing.steps import Crop, Normalization, Resize
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.errors import DescriptorError
@@ -120,9 +120,13 @@ CROP = "models[0].datasets[0].preprocessing[1]"
         ("crop", {"type": "crop", "central_fraktion": 0.5}, f"{CROP}.central_fraktion (line 11): unknown key"),
         ("crop", {"type": "crop", "central_fraktion": 0.5}, "did you mean 'central_fraction'?"),
         ("crop", {"type": "cropp", "size": 3}, f"{CROP} (line 10): unknown preprocessing step 'cropp'; did you mean"),
-        ("crop", {"type": "tiling"}, "known: bgr_to_rgb, rgb_to_bgr, crop, resize, normalization"),
-        ("crop", {"size": 3}, f"{CROP} (line 10): expected a step: a mapping with the key type"),
-        ("crop", "crop", "expected a step"),
+        (
+            "crop",
+            {"type": "tiling"},
+            "known: bgr_to_rgb, rgb_to_bgr, bgr_to_gray, rgb_to_gray, crop, resize, normalization",
+        ),
+        ("crop", {"size": 3}, f"{CROP} (line 10): expected a preprocessing step: a mapping with the key type"),
+        ("crop", "crop", "expected a preprocessing step"),
         ("crop", {"type": "crop"}, "a crop needs one of central_fraction, max_square, and size"),
         ("crop", {"type": "crop", "size": 8, "central_fraction": 0.5}, "a crop needs one of"),
         ("crop", {"type": "crop", "dst_width": 8}, "a crop needs one of"),

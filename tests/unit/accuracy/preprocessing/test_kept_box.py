@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations, apply, kept_box
+from mixnet_tools.accuracy.preprocessing.pipeline import apply, kept_box
+from mixnet_tools.accuracy.preprocessing.plan import Operations
 from mixnet_tools.accuracy.preprocessing.steps import Crop, Normalization, Operation, Resize, SquareCrop
 
 STEPS: dict[str, tuple[Operation, ...]] = {

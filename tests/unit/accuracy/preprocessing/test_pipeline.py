@@ -15,7 +15,8 @@ from PIL import Image
 
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import Measurement
 from mixnet_tools.accuracy.preprocessing.decode import decode
-from mixnet_tools.accuracy.preprocessing.pipeline import Operations, apply, make_plan, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import apply, ordered
+from mixnet_tools.accuracy.preprocessing.plan import Operations, make_plan
 from mixnet_tools.accuracy.preprocessing.steps import ChannelSwap, Crop, Normalization, Resize
 from mixnet_tools.errors import DatasetError, EvaluationError
 from tests.support.images import Pixels, pattern, plain, save

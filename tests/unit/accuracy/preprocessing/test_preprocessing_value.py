@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from mixnet_tools import Preprocessing
-from mixnet_tools.accuracy.preprocessing.pipeline import apply, make_plan, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import apply, ordered
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.errors import UsageError
 from tests.support.images import pattern
 
@@ -53,7 +54,7 @@ def test_values_are_in_the_order_of_the_channels() -> None:
         ({"size": 0}, "dst_width: Input should be greater than or equal to 1, got 0"),
         ({"size": 32, "crop": 1.5}, "central_fraction: Input should be less than or equal to 1, got 1.5"),
         ({"size": 32, "crop": 0.5, "shorter_side": 40}, "only one of `crop` and `shorter_side`"),
-        ({"size": 32, "channels": "rgb"}, "expected channels 'RGB' or 'BGR', got 'rgb'"),
+        ({"size": 32, "channels": "rgb"}, "expected channels 'RGB', 'BGR' or 'GRAY', got 'rgb'"),
         ({"size": 32, "std": 0}, "std must not be 0"),
         ({"size": 32, "mean": (1.0, 2.0)}, "expected a number or three numbers"),
     ],

@@ -14,7 +14,8 @@ from PIL import Image
 from mixnet_tools.accuracy.launchers.base import RunnerInfo
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.accuracy.preprocessing.decode import decode
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan, ordered
+from mixnet_tools.accuracy.preprocessing.pipeline import ordered
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.accuracy.preprocessing.prepare import prepare
 from mixnet_tools.accuracy.preprocessing.resize import legacy_resize, tensorflow_resize
 from mixnet_tools.descriptors import zoo
