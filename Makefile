@@ -11,8 +11,10 @@ FUZZ_FINDINGS ?= fuzz-findings
 
 # make test-real: where the packages with real models and photos are kept.
 REAL_PACKAGES ?= .real-packages
+# make sbom: of which environment.
+SBOM_PYTHON ?= $(BIN)/python
 
-.PHONY: help demo test test-real fuzz lint format docs captures bench clean
+.PHONY: help demo test test-real fuzz lint format docs captures dist sbom bench clean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
@@ -25,6 +27,8 @@ help:
 	@echo "make format  format the code by ruff"
 	@echo "make docs    write the list of modules in docs/architecture.md, and build the documentation site into site/"
 	@echo "make captures  write what commands print into README.md and docs/"
+	@echo "make dist    build the source package and the wheel into dist/, and check them"
+	@echo "make sbom    write a bill of materials of an environment, SBOM_PYTHON, to build/sbom.cdx.json"
 	@echo "make bench   side-by-side timings against what one would run instead"
 	@echo "make clean   remove everything that make made"
 
@@ -32,6 +36,7 @@ $(VENV)/ready-demo: EXTRAS := int8,report
 $(VENV)/ready-test: EXTRAS := test
 $(VENV)/ready-lint: EXTRAS := lint
 $(VENV)/ready-docs: EXTRAS := docs
+$(VENV)/ready-dist: EXTRAS := dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
@@ -71,6 +76,16 @@ docs: $(VENV)/ready-docs
 
 captures: $(VENV)/ready-test
 	$(BIN)/python -m scripts.captures
+
+# The wheel is built from the source package, so that one is known to be whole.
+dist: $(VENV)/ready-dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+sbom: $(VENV)/ready-dist
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.cdx.json $(SBOM_PYTHON)
 
 bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.download
