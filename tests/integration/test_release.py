@@ -21,7 +21,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
 def names_in_wheel(source: Path, target: Path) -> set[str]:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, source]
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = target.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
