@@ -23,16 +23,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # MkDocs runs this file by its pa
 
 from mixnet_tools import _HOMES as PUBLIC_NAMES  # noqa: E402
 from mixnet_tools.cli.common.parser import Parser  # noqa: E402
-from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_parser  # noqa: E402
+from mixnet_tools.cli.main import COMMANDS, MANUALS, PROGRAMS, SUBCOMMANDS, command_parser  # noqa: E402
 from scripts import site_json  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
-
-WITH_SCRIPTS = ("download", "convert", "check", "classify", "quantize", "info")
-"""Commands that have a program of their own: mixnet-download."""
 
 OUTSIDE = {
     "CHANGELOG.md": "reference/changelog.md",
@@ -136,7 +133,7 @@ def _title(document: Path) -> str:
 def commands() -> Iterator[tuple[str, str]]:
     """Every command, as its module is called, and what people type for it."""
     for command in COMMANDS:
-        prog = f"mixnet-{command}" if command in WITH_SCRIPTS else f"mixnet {command}"
+        prog = f"mixnet-{command}" if command in PROGRAMS else f"mixnet {command}"
         yield command, prog
         for (outer, inner), module in SUBCOMMANDS.items():
             if outer == command:
@@ -146,12 +143,6 @@ def commands() -> Iterator[tuple[str, str]]:
 def command_page(prog: str) -> str:
     """The page of a command."""
     return f"reference/commands/{prog.replace(' ', '-')}.md"
-
-
-def manual(prog: str) -> str | None:
-    """The page of docs/ that explains the command, where there is one."""
-    name = prog.replace("-", " ", 1).split()[1] + ".md"
-    return name if (ROOT / "docs" / name).exists() else None
 
 
 def command_index() -> str:
@@ -196,11 +187,10 @@ def command_reference(command: str, prog: str) -> str:
     """The page of a command: what its parser says."""
     os.environ["COLUMNS"] = "80"  # argparse folds the usage to it
     parser = command_parser(command, prog)
-    explained = manual(prog)
+    explained = Path(MANUALS[command.partition(".")[0]])
     usage = parser.format_usage().removeprefix("usage: ").rstrip().replace("\n" + " " * len("usage: "), "\n")
     lines = [f"# {prog}", "", *_paragraphs(parser.description or "")]
-    if explained:
-        lines += [f"The manual: [{_title(ROOT / 'docs' / explained)}](../../{explained}).", ""]
+    lines += [f"The manual: [{_title(ROOT / explained)}](../../{explained.name}).", ""]
     lines += ["## Usage", "", "```text", usage, "```", ""]
     groups = sorted(parser._action_groups, key=lambda group: group is parser._optionals)  # help and version: last
     for group in groups:
@@ -208,10 +198,10 @@ def command_reference(command: str, prog: str) -> str:
         if actions:
             title = (group.title or "").capitalize()
             lines += [f"## {title}", "", *([_inline(group.description), ""] if group.description else [])]
-            lines += ["| option | meaning |", "|---|---|"]
+            lines += ["| argument | meaning |" if group is parser._positionals else "| option | meaning |", "|---|---|"]
             lines += [f"| {_spelling(action)} | {_meaning(parser, action)} |" for action in actions]
             lines.append("")
-    return "\n".join([*lines, *_paragraphs(parser.epilog or "")])
+    return "\n".join(lines)
 
 
 def _spelling(action: argparse.Action) -> str:
@@ -235,7 +225,9 @@ def _paragraphs(text: str) -> list[str]:
     lines: list[str] = []
     for paragraph in text.strip().split("\n\n"):
         rows = paragraph.splitlines()
-        if all(row.startswith(" ") for row in rows):
+        if rows[0] == "examples:":
+            lines += ["```sh", *(row.strip() for row in rows[1:]), "```", ""]
+        elif all(row.startswith(" ") for row in rows):
             lines += ["```text", *(row.strip() for row in rows), "```", ""]
         elif any(row.startswith(" ") for row in rows):
             lines += ["```text", *rows, "```", ""]
