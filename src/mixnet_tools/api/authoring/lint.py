@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
-from mixnet_tools.accuracy.preprocessing.pipeline import make_plan
+from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.accuracy.preprocessing.profiles import PROFILES_FILE
 from mixnet_tools.api.authoring.model_text import LICENSE
 from mixnet_tools.api.models import PathLike
