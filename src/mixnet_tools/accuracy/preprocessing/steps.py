@@ -24,7 +24,7 @@ PRECOMPUTED = {"imagenet": (104.00698793, 116.66876762, 122.67891434), "cifar10"
 def _channel_values(value: object) -> object:
     """Three numbers, of what OMZ writes: one number for all channels, a list, or the string ``(r,g,b)``.
 
-    One number stands here three times. On a grey image it counts once (:func:`~.pipeline.make_plan`).
+    One number stands here three times. On a grey image it counts once (:func:`~.plan.make_plan`).
     """
     if isinstance(value, str) and value in PRECOMPUTED:
         value = list(PRECOMPUTED[value])
