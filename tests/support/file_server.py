@@ -14,10 +14,14 @@ from tests.support.serving import LoopbackServer
 class FileServer:
     """Serves ``folder`` while the block lasts. ``ranges`` False: parts of files are asked for in vain.
 
-    The first answers for a path that ends with an entry of ``failing`` are 503, as many as that says.
+    The first answers for a path that ends with an entry of ``failing`` are 503, as many as that says. Those for a path
+    that ends with ``refused`` are 403.
     """
 
-    def __init__(self, folder: Path, *, ranges: bool = True, failing: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, ranges: bool = True, failing: dict[str, int] | None = None, refused: str | None = None
+    ) -> None:
+        self.refused = refused
         self.requests: list[tuple[str, str, str | None]] = []
         """(method, path, Range header) of each request."""
         self.ranges, self.failing = ranges, dict(failing or {})
@@ -57,6 +61,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         files, wanted = self.server.files, self.headers.get("Range")
         files.requests.append(("GET", self.path, wanted))
+        if files.refused and self.path.endswith(files.refused):
+            self.send_error(403)
+            return
         for name, left in files.failing.items():
             if left and self.path.endswith(name):
                 files.failing[name] -= 1

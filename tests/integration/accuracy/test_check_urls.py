@@ -132,6 +132,23 @@ def test_what_is_not_there_or_does_not_fit_is_named(place: Path, server: FileSer
         forms.open_at("http://127.0.0.1:1")
 
 
+def test_a_list_of_labels_has_a_budget(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "LIST_BYTES", 100)
+    with pytest.raises(DatasetError, match=r"/flat/val\.txt: is larger than 100 bytes"):
+        forms.open_at(f"{server.url}/flat")
+
+
+def test_a_list_that_is_refused_is_missing_where_it_need_not_be_there(place: Path) -> None:
+    with FileServer(place, refused="/classnames.txt") as own:
+        assert contents(forms.open_at(f"{own.url}/wds")) == contents(forms.open_at(place / "wds"))
+        assert sum(path.endswith("classnames.txt") for _, path, _ in own.requests) == 2, "here and above, once"
+    with (
+        FileServer(place, refused="/val.txt") as own,
+        pytest.raises(DatasetError, match=r"val\.txt: cannot be read: 403"),
+    ):
+        forms.open_at(f"{own.url}/flat")
+
+
 def test_what_serves_a_url_must_be_known_and_installed() -> None:
     with pytest.raises(UsageError, match="nosuch"):
         forms.open_at("nosuch://bucket/x")

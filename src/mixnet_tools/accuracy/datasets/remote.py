@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from mixnet_tools.accuracy.datasets.image import Span
 from mixnet_tools.errors import DatasetError, MissingDependency, UsageError, first_line
+from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 from mixnet_tools.files.shown import redact_within
 
@@ -34,8 +35,11 @@ LONGEST = 300
 """Seconds after which a read over HTTP fails, even if bytes still come."""
 
 _NOT_FOUND = 404
-_NOT_FOR_US = (401, 403, _NOT_FOUND, 410)
-"""What servers answer to whoever asks for a file that is not there, or not for everybody."""
+_REFUSED = (401, 403, 410)
+"""What servers answer to whoever asks for a file that is not for everybody."""
+
+LIST_BYTES = 256 << 20
+"""The largest list of labels that is read. The training images of ImageNet have 50 MB."""
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -46,13 +50,17 @@ class _NotThere(DatasetError):
     """The server answers, and has no such file."""
 
 
+class _Refused(DatasetError):
+    """The server answers, and does not give the file to us."""
+
+
 def has_file(location: Location) -> bool:
     """Whether there is a (small) file at the URL. Raises :class:`DatasetError` where the server does not answer.
 
     The file is read: fsspec's ``isfile`` takes a server that is down for one that has no such file.
     """
     try:
-        read(location)
+        read_within(location, LIST_BYTES)
     except _NotThere:
         return False
     return True
@@ -81,36 +89,38 @@ def read(location: Location, span: Span | None = None) -> bytes:
     return data
 
 
-def read_optional(location: Location, most: int) -> bytes | None:
-    """The bytes of a file at the URL that need not be there: None where the server has none, or keeps it to itself.
+def read_within(location: Location, most: int) -> bytes:
+    """The bytes of a file on this machine or at a URL, which is to be read whole.
 
-    Raises :class:`DatasetError` where the server does not answer, and where the file has more than ``most`` bytes.
+    Raises OSError where a file on this machine cannot be read or has more than ``most`` bytes, and
+    :class:`DatasetError` where so does one at a URL.
     """
+    if not location.is_remote:
+        return bounded.read_bytes(location.path, most)
+    # Without blocks, fsspec reads from HTTP as bytes come: an endless answer is seen in time. With a size, it does not
+    # ask for one.
+    options = {"block_size": 0, "size": most} if location.scheme in ("http", "https") else {}
 
-    def ask(system: AbstractFileSystem, place: str) -> bytes | None:
-        # Without blocks, fsspec reads from HTTP as bytes come: an endless answer is seen in time.
-        options = {"block_size": 0} if location.scheme in ("http", "https") else {}
-        try:
-            with system.open(place, "rb", **options) as stream:
-                parts, left = [], most + 1
-                while left and (part := stream.read(min(left, BLOCK))):
-                    parts.append(part)
-                    left -= len(part)
-                return b"".join(parts)
-        except PermissionError:
-            return None
-        except FileNotFoundError as error:
-            if _status(error) in _NOT_FOR_US:
-                return None
-            raise
+    def ask(system: AbstractFileSystem, place: str) -> bytes:
+        with system.open(place, "rb", **options) as stream:
+            parts, left = [], most + 1
+            while left and (part := stream.read(min(left, BLOCK))):
+                parts.append(part)
+                left -= len(part)
+        return b"".join(parts)
 
-    try:
-        data = _ask(location, ask)
-    except _NotThere:
-        return None
-    if data is not None and len(data) > most:
+    data = _ask(location, ask)
+    if len(data) > most:
         raise DatasetError(f"{location}: is larger than {most:,} bytes, which no such file is")
     return data
+
+
+def read_optional(location: Location, most: int) -> bytes | None:
+    """:func:`read_within` of a URL. None where the server has no such file, or keeps it to itself."""
+    try:
+        return read_within(location, most)
+    except (_NotThere, _Refused):
+        return None
 
 
 def open_stream(location: Location, block: int | None = None) -> IO[bytes]:
@@ -207,28 +217,24 @@ def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
     for left in reversed(range(TRIES)):
         try:
             return ask(system, place)
-        except FileNotFoundError as error:
-            # Asked for a file's size, fsspec says so for whatever went wrong.
-            if _status(error) == _NOT_FOUND:
-                raise _NotThere(f"{location}: no such file") from error
-            if not left:
-                raise DatasetError(f"{location}: cannot be read: {reason(error.__cause__ or error)}") from error
-        except PermissionError as error:
-            raise DatasetError(f"{location}: cannot be read: {reason(error)}") from error
         except Exception as error:  # each kind of server has its own
-            if not left:
-                raise DatasetError(f"{location}: cannot be read: {reason(error)}") from error
+            # Asked for a file's size, fsspec says of whatever went wrong that the file is not there.
+            failure = (error.__cause__ or error) if isinstance(error, FileNotFoundError) else error
+            status = getattr(failure, "status", None)
+            if isinstance(error, FileNotFoundError) and status in (None, _NOT_FOUND) and not _is_down(error):
+                raise _NotThere(f"{location}: no such file") from error
+            refused = isinstance(failure, PermissionError) or status in _REFUSED
+            if refused or not left:
+                kind = _Refused if refused else DatasetError
+                raise kind(f"{location}: cannot be read: {reason(failure)}") from error
         time.sleep(pause)
         pause *= 2
     raise AssertionError("unreachable")
 
 
-def _status(error: FileNotFoundError) -> int | None:
-    """What a server answered where fsspec says that a file is not there; None where it did not answer."""
-    cause = error.__cause__
-    if cause is None:
-        return _NOT_FOUND
-    return None if isinstance(cause, OSError) else int(getattr(cause, "status", _NOT_FOUND))
+def _is_down(error: FileNotFoundError) -> bool:
+    """Whether no server answered that the file is not there."""
+    return isinstance(error.__cause__, OSError)
 
 
 def reason(error: BaseException) -> str:

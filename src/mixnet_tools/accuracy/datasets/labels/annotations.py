@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from mixnet_tools.accuracy.datasets.remote import read
+from mixnet_tools.accuracy.datasets.remote import LIST_BYTES, read_within
 from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 
 ANNOTATION_FILE = "val.txt"
@@ -21,9 +20,6 @@ BOXED_FILE = "{}_annotations.txt"
 """The same of Tiny ImageNet's, by the split."""
 BESIDE_BOXED = "images"
 """The folder beside it in which its images lie."""
-
-MAX_BYTES = 256 << 20
-"""The largest file that is read. The training images of ImageNet have 50 MB."""
 
 _SPELLED_OTHERWISE = re.compile(r"(?:^|/)\.?/|/\.?$|^$")
 _BOXED = 6
@@ -40,8 +36,7 @@ def annotation_lines(file: Location) -> Iterator[tuple[int, str, str]]:
     Raises :class:`DatasetError` where ``file`` cannot be read.
     """
     try:
-        data = read(file) if file.is_remote else bounded.read_bytes(file.path, MAX_BYTES)
-        lines = data.decode("utf-8-sig").splitlines()
+        lines = read_within(file, LIST_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(f"{file}: cannot read the annotations: {reason}") from error

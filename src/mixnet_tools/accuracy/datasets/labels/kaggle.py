@@ -6,16 +6,13 @@ import csv
 import io
 
 from mixnet_tools.accuracy.datasets.folder import Folder
-from mixnet_tools.accuracy.datasets.remote import read
+from mixnet_tools.accuracy.datasets.remote import LIST_BYTES, read_within
 from mixnet_tools.descriptors.imagenet import WORDNET_ID
 from mixnet_tools.errors import DatasetError
-from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 
 SOLUTION = "LOC_val_solution.csv"
 _HEADER = ["ImageId", "PredictionString"]
-_MAX_BYTES = 256 << 20
-"""The largest file that is read. That of the training images has 35 MB."""
 _FAR = 5
 """Folders above the images in which the file is looked for: it lies beside ILSVRC/, they in ILSVRC/Data/CLS-LOC/val."""
 
@@ -40,8 +37,7 @@ def solution_labels(file: Location) -> dict[str, str]:
     Raises :class:`DatasetError` that names the line where the file is no such list.
     """
     try:
-        data = read(file) if file.is_remote else bounded.read_bytes(file.path, _MAX_BYTES)
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+        rows = list(csv.reader(io.StringIO(read_within(file, LIST_BYTES).decode("utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not rows or rows[0] != _HEADER:
