@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import pytest
 import yaml
 
+from tests.support.commands import run_ok
+from tests.support.documents import blocks
+from tests.support.images import write_flat_set
+from tests.support.own_models import write_onnx
+
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/ci.md"
 SCRIPT = ROOT / "ci/check_accuracy.sh"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/check-accuracy.yml").read_text())
@@ -49,49 +54,69 @@ def run_check(runner: Path, repository: Path, **inputs: str) -> subprocess.Compl
     )  # fmt: skip
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository of somebody else with a model and a baseline of its own."""
-    folder = tmp_path / "repository"
-    shutil.copytree(NANO, folder / "my zoo/public/my-model")
-    return folder
+def yaml_blocks() -> list[Any]:
+    return [yaml.safe_load(block.text) for block in blocks(PAGE) if block.language == "yaml"]
 
 
-def test_a_model_of_ones_own_is_green_with_its_baseline_and_red_when_it_got_worse(
-    repository: Path, tmp_path: Path
-) -> None:
-    arguments = {
-        "model": "my-model", "models_dir": "my zoo", "precisions": "FP16",
-        "check_args": "--launcher openvino --num_images 200 --no_speed",
-    }  # fmt: skip
-    made = run_check(
-        tmp_path / "runner",
-        repository,
-        **{**arguments, "baseline": "good.json", "check_args": f"{arguments['check_args']} --update_baseline"},
-    )
-    assert made.returncode == 0, made.stderr
-    green = run_check(tmp_path / "runner", repository, **arguments, baseline="good.json")
+def test_what_ci_md_says_leads_from_an_empty_repository_to_a_green_and_a_red_run(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    write_onnx(repository / "net.onnx", ["batch", 3, "height", "width"])
+    (repository / "labels.txt").write_text("red\ngreen\nblue\nyellow\ncyan\nmagenta\n")
+    write_flat_set(repository / "images", [*range(6)] * 4)
+    for block in blocks(PAGE):
+        if block.language == "sh":
+            assert block.reason == "tests/integration/test_ci_action.py"
+            for program, *words in block.commands():
+                typed = words if program == "mixnet" else [program.removeprefix("mixnet-"), *words]
+                run_ok(*typed, cwd=repository)
+    shutil.rmtree(repository / "out")  # is not committed
+    job = next(one for one in yaml_blocks() if isinstance(one, dict) and "jobs" in one)["jobs"]["accuracy"]
+    inputs = {name.replace("-", "_"): value for name, value in job["steps"][-1]["with"].items()}
+
+    green = run_check(tmp_path / "runner", repository, **inputs)
     assert green.returncode == 0, green.stderr
     results = tmp_path / "runner/accuracy"
     assert json.loads((results / "accuracy.json").read_text())["schema"]
     assert (results / "accuracy.html").stat().st_size > 10_000
     assert ElementTree.parse(results / "accuracy.xml").find(".//failure") is None
     assert "my-model" in (tmp_path / "runner/summary.md").read_text()
-    assert (tmp_path / "runner/output").read_text().splitlines()[-2:] == [
-        "exit-code=0",
-        f"json={results / 'accuracy.json'}",
-    ]
+    said = (tmp_path / "runner/output").read_text().splitlines()
+    assert said == ["exit-code=0", f"json={results / 'accuracy.json'}"]
 
-    descriptor = repository / "my zoo/public/my-model/model.yml"  # as somebody who forgets it would write it
-    descriptor.write_text(descriptor.read_text().replace("  - --reverse_input_channels\n", ""))
-    red = run_check(tmp_path / "runner", repository, **arguments, baseline="good.json")
+    descriptor = repository / "zoo/public/my-model/model.yml"
+    forgotten = re.sub(r".*--reverse_input_channels\n", "", descriptor.read_text())
+    assert forgotten != descriptor.read_text()
+    descriptor.write_text(forgotten)
+    red = run_check(tmp_path / "runner", repository, **inputs)
     assert red.returncode == 3, red.stderr
     assert ElementTree.parse(results / "accuracy.xml").find(".//failure") is not None
-    assert "exit-code=3" in (tmp_path / "runner/output").read_text().splitlines()
+    assert (tmp_path / "runner/output").read_text().splitlines()[-2] == "exit-code=3"
 
 
-def test_what_is_missing_is_one_error_and_its_exit_code(repository: Path, tmp_path: Path) -> None:
-    wrong = run_check(tmp_path / "runner", repository, model="my-modle", models_dir="my zoo")
+def test_other_ci_systems_set_variables_that_the_script_has() -> None:
+    (gitlab,) = (one["accuracy"] for one in yaml_blocks() if isinstance(one, dict) and "accuracy" in one)
+    (jenkins,) = (block.text for block in blocks(PAGE) if block.language == "groovy")
+    set_by_jenkins = set(re.findall(r"^ +([A-Z_]+) = '", jenkins, re.MULTILINE))
+    assert gitlab["variables"].keys() - {"CACHE_DIR"} == set_by_jenkins
+    assert all(f"#   {name} " in SCRIPT.read_text() for name in gitlab["variables"])
+    assert all("sh mixnet_tools/ci/check_accuracy.sh" in text for text in (gitlab["script"][-1], jenkins))
+
+
+def test_the_inputs_that_ci_md_names_are_those_of_the_action_and_the_workflow() -> None:
+    table = re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert table == list(ACTION["inputs"])
+    (called,) = (
+        one["jobs"]["accuracy"] for one in yaml_blocks() if "uses" in str(one) and "tools-repository" in str(one)
+    )
+    inputs = WORKFLOW[True]["workflow_call"]["inputs"]
+    assert set(called["with"]) <= set(inputs)
+    assert {name for name, entry in inputs.items() if entry.get("required")} <= set(called["with"])
+
+
+def test_what_is_missing_is_one_error_and_its_exit_code(tmp_path: Path) -> None:
+    shutil.copytree(NANO, tmp_path / "my zoo/public/my-model")
+    wrong = run_check(tmp_path / "runner", tmp_path, model="my-modle", models_dir="my zoo")
     assert wrong.returncode == 1
     assert "did you mean 'my-model'" in wrong.stderr
     assert "exit-code=1" in (tmp_path / "runner/output").read_text()
