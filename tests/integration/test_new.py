@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +21,10 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.colour_model import CLASSES, SIDE, weights
 from tests.support.commands import Outcome, run, run_failing, run_ok
 from tests.support.documents import ROOT, blocks
-from tests.support.http_server import FaultyServer
+from tests.support.http_server import Answer, FaultyServer
 from tests.support.images import write_flat_set
 from tests.support.own_models import write_frozen_graph, write_onnx, write_saved_model
+from tests.support.waiting import wait_for
 
 PAGE = ROOT / "docs/own-model.md"
 LABELS = "red\ngreen\nblue\nyellow\ncyan\nmagenta\n"
@@ -91,14 +96,13 @@ def test_a_file_becomes_a_model_that_is_downloaded_converted_and_measured_withou
     assert run_ok("info", "--lint", "my_zoo", cwd=tmp_path).out == "1 model, no problem\n"
 
 
-def test_a_checkpoint_is_cut_where_the_zoo_cuts_it(nano_dir: Path, nano: ModelDescriptor, tmp_path: Path) -> None:
-    folder = nano_dir / "public/mixnet-nano/mixnet-nano"
-    outcome = describe(tmp_path, folder, "--preset", "tf", "--labels", nano.directory / "labels.txt")
+def test_an_archive_with_a_checkpoint_is_described_as_the_zoo_does(nano: ModelDescriptor, tmp_path: Path) -> None:
+    archive = nano.directory / "mixnet-nano.tar.gz"
+    outcome = describe(tmp_path, archive, "--preset", "tf", "--labels", nano.directory / "labels.txt")
     found = mixnet_tools.find_model("own", tmp_path / "my_zoo")
-    assert found.input_info == nano.input_info
-    assert nano.model_optimizer_args is not None
-    assert found.model_optimizer_args is not None
-    assert found.model_optimizer_args[1:] == nano.model_optimizer_args[1:]
+    for key in ("input_info", "model_optimizer_args", "postprocessing", "framework", "task_type"):
+        assert getattr(found, key) == getattr(nano, key)
+    assert [file.checksum for file in found.files] == [file.checksum for file in nano.files]
     original, *converted = follow(outcome, nano.directory / "validation", tmp_path)
     assert original == pytest.approx(91.83, abs=0.005)
     assert converted == [original, original]
@@ -166,11 +170,13 @@ def test_what_is_assumed_is_said_in_the_file_and_on_the_terminal(tmp_path: Path)
     assert "license: not named" in text
 
 
-def test_grey_images_and_other_inputs_are_described_too(tmp_path: Path) -> None:
-    describe(tmp_path, write_onnx(tmp_path / "grey.onnx", [1, 1, 28, 28]), "--preset", "torch")
+def test_grey_images_and_other_inputs_are_described_too(images: Path, tmp_path: Path) -> None:
+    outcome = describe(tmp_path, write_onnx(tmp_path / "grey.onnx", [1, 1, 28, 28]), "--preset", "torch")
     data = descriptor(tmp_path)
     assert "--reverse_input_channels" not in str(data)
     assert data["task_type"] == "classification"
+    original, *converted = follow(outcome, images, tmp_path)
+    assert converted == [original, original]
     outcome = describe(tmp_path, write_onnx(tmp_path / "text.onnx", ["n", 3, "words"]), "--force")
     data = descriptor(tmp_path)
     assert data["input_info"] == [{"name": "data", "shape": [1, 3, 1]}]
@@ -250,6 +256,22 @@ def test_a_wrong_option_is_one_error_and_leaves_nothing(
     assert words in error
     assert "secret" not in error
     assert not (tmp_path / "my_zoo").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_nothing(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    with FaultyServer() as server:
+        address = server.put("/net.onnx", b"x" * 50_000, Answer(stall_at=30_000))
+        arguments = [sys.executable, "-m", "mixnet_tools.cli.main", "new", "own", "--source", address]
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: any(path.stat().st_size for path in scratch.rglob("net.onnx")), "the first bytes")
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error.count("\n")) == (code, 1)
+    assert [path for path in tmp_path.rglob("*") if path != scratch] == []
 
 
 def test_a_model_that_would_do_more_than_compute_is_refused(tmp_path: Path) -> None:

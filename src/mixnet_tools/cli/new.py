@@ -1,8 +1,8 @@
 """Describe a model of your own: write model.yml and accuracy-check.yml for a file that has none.
 
-The file is an ONNX model, a frozen graph, a SavedModel's folder, a meta graph with its checkpoint, or an OpenVINO IR.
-It is known by its content, and converted once, so what is written converts. What the file does not say is assumed, and
-has a comment in the files that begins with DECIDE.
+The file is an ONNX model, a frozen graph, a SavedModel's folder, a meta graph with its checkpoint, an archive with one
+of these, or an OpenVINO IR. It is known by its content, and converted once, so what is written converts. What the file
+does not say is assumed, and has a comment in the files that begins with DECIDE.
 
 examples:
   mixnet new my-net net.onnx --preset torch --labels labels.txt
@@ -59,6 +59,7 @@ def add_arguments(parser: Parser) -> None:
     ends = parser.add_argument_group("what of the file")
     ends.add_argument("--input", action="append", default=[], metavar="NAME", help="an input (repeatable)")
     ends.add_argument("--output", action="append", default=[], metavar="NAME", help="an output (repeatable)")
+    ends.add_argument("--inside", metavar="PATH", help="the model in an archive that holds several")
     ends.add_argument("--signature", metavar="NAME", help="the signature of a SavedModel")
     ends.add_argument("--tags", type=_words, metavar="T[,T]", help="the tags of a SavedModel's graph")
     about = parser.add_argument_group("about the model")
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         outputs=tuple(args.output),
         signature=args.signature,
         tags=args.tags,
+        inside=args.inside,
         labels=args.labels,
         license=args.license,
         description=args.description,

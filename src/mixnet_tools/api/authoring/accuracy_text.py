@@ -62,7 +62,11 @@ def accuracy_text(text: AccuracyText) -> str:
 def _entry(text: AccuracyText, framework: str, *, swaps: bool, normalizes: bool) -> list[str]:
     image = text.survey.inputs[0].settled
     height, width = image.sides
-    steps: list[dict[str, object]] = [{"type": "bgr_to_rgb"}] if swaps and image.channels == 3 else []
+    steps: list[dict[str, object]] = []
+    if image.channels == 1:
+        steps.append({"type": "bgr_to_gray", "cast_to_float": False})  # Pillow scales 8 bits only
+    elif swaps:
+        steps.append({"type": "bgr_to_rgb"})
     steps += geometry_steps(text.preset, height, width, text.crop_pct)
     values = {"mean": _plain(text.mean), "std": _plain(text.std)}
     found = {name: value for name, value in values.items() if value is not None}

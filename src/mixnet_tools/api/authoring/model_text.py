@@ -33,8 +33,8 @@ class FileText:
 class ModelText:
     """What model.yml is written from. ``license`` and ``description`` are None where the caller did not say them.
 
-    ``unpack`` is the archive among ``files``, and its format. ``values_known`` says that the caller said how pixel
-    values are prepared. ``only_here`` says that the sources are files of this machine.
+    ``archive`` is the format of the one among ``files`` that is unpacked; None: they are the model. ``values_known``
+    says that the caller said how pixel values are prepared, ``only_here`` that the sources are files of this machine.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ModelText:
     description: str | None = None
     signature: str | None = None
     tags: tuple[str, ...] | None = None
+    archive: str | None = None
     values_known: bool = False
     only_here: bool = False
 
@@ -60,6 +61,9 @@ def model_text(model: ModelText) -> str:
     lines.append(f"description: {scalar(model.description or f'{model.name}, from {survey.found.path.name}.')}")
     lines += _task(survey)
     lines += _files(model)
+    if model.archive is not None:
+        lines += ["postprocessing:", "  - $type: unpack_archive", f"    format: {model.archive}"]
+        lines.append(f"    file: {scalar(model.files[0].name)}")
     lines += _inputs(survey)
     if survey.found.kind != IR:
         lines += _arguments(model)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -17,13 +18,15 @@ from mixnet_tools.api.authoring.values import NewModel, NewModelOptions
 from mixnet_tools.api.authoring.yaml_text import MARK
 from mixnet_tools.api.models import PathLike
 from mixnet_tools.conversion.arguments import plan_conversion
-from mixnet_tools.conversion.survey.locate import IR, ModelFileHere, locate
+from mixnet_tools.conversion.sources.formats import archive_format
+from mixnet_tools.conversion.survey.locate import IR, FoundModel, ModelFileHere, is_plain_name, locate, locate_below
 from mixnet_tools.conversion.survey.survey import Survey, Wishes, survey
 from mixnet_tools.descriptors.imagenet import imagenet_classes
 from mixnet_tools.descriptors.labels import LABELS_FILE, MAX_BYTES, read_classes
 from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE, load_descriptor
+from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.transport.unknown_file import fetch_unknown
-from mixnet_tools.errors import ConversionError, DescriptorError, FreezeError, UsageError
+from mixnet_tools.errors import ArchiveError, ConversionError, DescriptorError, FreezeError, UsageError
 from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
@@ -45,14 +48,15 @@ def new_model(
 ) -> NewModel:
     """Write ``<models_dir>/public/<name>/model.yml`` for the model ``source``, and accuracy-check.yml for a classifier.
 
-    ``source`` is a file or folder that can be converted (or an OpenVINO IR), or the http(s) address of a file, which is
-    fetched and hashed. What the file does not say is assumed, and has a comment. The model is converted once, so what
-    is written can be converted as it stands. ``force`` replaces what is there, ``dry_run`` writes nothing.
+    ``source`` is a file or folder that can be converted, an archive with one, or an OpenVINO IR; or the http(s) address
+    of a file, which is fetched and hashed. What the file does not say is assumed, and has a comment. The model is
+    converted once, so what is written can be converted as it stands. ``force`` replaces what is there, ``dry_run``
+    writes nothing.
 
     Raises :class:`UsageError` for a bad name or option, :class:`ConversionError` and its kinds where the model cannot
     be converted, :class:`UnsafeModelError` where it would do more than compute, :class:`DownloadError` where ``source``
-    cannot be fetched, :class:`DescriptorError` where labels do not fit, :class:`OutputError` where something is there
-    already or cannot be written. Then nothing was written.
+    cannot be fetched, :class:`ArchiveError` for a broken archive, :class:`DescriptorError` where labels do not fit,
+    :class:`OutputError` where something is there already or cannot be written. Then nothing was written.
     """
     options, progress = options or NewModelOptions(), progress or Progress()
     options.mean_and_std()  # wrong options are told before any work
@@ -61,6 +65,7 @@ def new_model(
     with contextlib.ExitStack() as stack:
         location = Location.parse(source)
         path = None if location.is_remote else location.path
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mixnet-tools-")))
         if path is None:
             if options.copy:
                 raise UsageError("`copy`: the model has an address, which is its source")
@@ -69,10 +74,46 @@ def new_model(
                     f"{location}: an address with a password has no place in a descriptor",
                     hint="leave it out: the downloader reads .netrc",
                 )
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mixnet-tools-")))
             with progress.stage(f"fetching {location}"):
                 path = fetch_unknown(location, scratch)
-        return _describe(name, path, location, folder, options, force, dry_run, progress)
+        return _describe(name, path, location, folder, options, scratch, force, dry_run, progress)
+
+
+@dataclass(frozen=True)
+class _Delivered:
+    """A model as it is delivered: the ``files`` of the descriptor, one of which may be an ``archive`` (its format)."""
+
+    found: FoundModel
+    files: tuple[ModelFileHere, ...]
+    archive: str | None = None
+
+
+def _delivered(path: Path, location: Location, options: NewModelOptions, scratch: Path) -> _Delivered:
+    """Find the model at ``path``, or in the archive that it is; that is unpacked into ``scratch``."""
+    try:
+        archive = archive_format(path) if path.is_file() else None
+        if archive is None:
+            if options.inside is not None:
+                raise UsageError(f"`inside` is for archives, and {path} is none")
+            found = locate(path)
+            delivered = _Delivered(found, found.files)
+        else:
+            folder = scratch / "unpacked"
+            folder.mkdir()
+            try:
+                unpack(path, archive, folder)
+            except ArchiveError as error:
+                raise ArchiveError(str(error), hint="fetch it again, or give the model's own file") from error
+            name = path.name if is_plain_name(path.name) else "model.archive"
+            delivered = _Delivered(locate_below(folder, options.inside), (ModelFileHere(name, path),), archive)
+    except OSError as error:
+        raise FreezeError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
+    if location.is_remote and len(delivered.files) > 1:
+        raise ConversionError(
+            f"{location}: this model has {len(delivered.files)} files, and an address has one",
+            hint="give the address of an archive, or fetch them all and give the folder",
+        )
+    return delivered
 
 
 def _describe(
@@ -81,25 +122,19 @@ def _describe(
     location: Location,
     folder: Path,
     options: NewModelOptions,
+    scratch: Path,
     force: bool,
     dry_run: bool,
     progress: Progress,
 ) -> NewModel:
-    try:
-        found = locate(path)
-    except OSError as error:
-        raise FreezeError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
-    if location.is_remote and len(found.files) > 1:
-        raise ConversionError(
-            f"{location}: this model has {len(found.files)} files, and an address has one",
-            hint="download them all, and give the file or folder",
-        )
+    delivered = _delivered(path, location, options, scratch)
+    found = delivered.found
     mean, std = options.mean_and_std()
     with progress.stage(f"looking at {path.name}, and converting it once"):
         seen = survey(name, found, _wishes(options, mean, std))
     labels = _labels(options, seen)
     with progress.stage("hashing its files"):
-        files = _files(name, seen, location, options)
+        files = _files(name, seen, delivered.files, location, options)
     text = model_text(
         ModelText(
             name,
@@ -109,6 +144,7 @@ def _describe(
             options.description,
             options.signature,
             options.tags,
+            delivered.archive,
             options.values_known,
             only_here=not location.is_remote,
         )
@@ -145,11 +181,11 @@ def _wishes(options: NewModelOptions, mean: Values | None, std: Values | None) -
 
 
 def _files(
-    name: str, seen: Survey, location: Location, options: NewModelOptions
+    name: str, seen: Survey, files: Sequence[ModelFileHere], location: Location, options: NewModelOptions
 ) -> list[tuple[FileText, ModelFileHere]]:
     """Each file of the model as the descriptor has it, and where it is now."""
     found = []
-    for here in seen.found.files:
+    for here in files:
         named = f"{seen.precision}/{name}{here.path.suffix}" if seen.found.kind == IR else here.name
         try:
             size, digest = copy_and_hash(here.path)

@@ -19,7 +19,8 @@ class NewModelOptions:
     ``std``: one number or one for each channel, in the order of the model's channels, on the scale 0 to 255; where each
     ``std`` is below 1, both are on the scale 0 to 1. ``crop_pct`` is the share of a side that is kept. ``channels`` is
     ``RGB`` or ``BGR`` (None: RGB, or what an IR says), ``layout`` ``NCHW`` or ``NHWC``. ``inputs`` and ``outputs`` name
-    tensors as a descriptor does; ``signature`` and ``tags`` choose a part of a SavedModel. ``labels`` is a file with
+    tensors as a descriptor does; ``signature`` and ``tags`` choose a part of a SavedModel, and
+    ``inside`` a model in an archive, by its path. ``labels`` is a file with
     the names of the classes, or ``imagenet``. ``license`` and ``description`` are texts. ``copy`` puts the model's
     files beside the descriptor.
     """
@@ -35,6 +36,7 @@ class NewModelOptions:
     outputs: tuple[str, ...] = ()
     signature: str | None = None
     tags: tuple[str, ...] | None = None
+    inside: str | None = None
     labels: str | Path | None = None
     license: str | None = None
     description: str | None = None

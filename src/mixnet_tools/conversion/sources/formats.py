@@ -75,6 +75,22 @@ def checkpoint_without_graph(meta: Path) -> Format | None:
     return Format(None, "a checkpoint of TensorFlow 2 without its graph", _EXPORT)
 
 
+def archive_format(path: Path) -> str | None:
+    """The format of the archive at ``path``, as a descriptor's unpack_archive calls it; None where it is no archive."""
+    found = recognize(path)
+    if found is None or found.advice != _UNPACK:
+        return None
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return next((name for start, name in _ARCHIVES if head.startswith(start)), "tar")
+
+
+_ARCHIVES = (
+    (b"PK", "zip"), (b"\x1f\x8b", "gztar"), (b"BZh", "bztar"), (b"\xfd7zXZ\0", "xztar"), (b"\x28\xb5\x2f\xfd", "zst"),
+)  # fmt: skip
+"""What archives begin with. A tar that is not compressed begins with the name of a file."""
+
+
 def _for(found: Format, path: Path) -> Format:
     return Format(found.kind, found.name, found.advice.format(name=path.name, stem=path.stem, folder=path.parent.name))
 

@@ -25,7 +25,11 @@ _TYPES = {
 }  # fmt: skip
 """OpenVINO's names of types by TensorFlow's numbers (tensorflow/core/framework/types.proto)."""
 
-_NO_ANSWER = VARIABLE_OPS | PLACEHOLDER_OPS | {"Const", "NoOp", "Assert", "ArgMax", "TopK", "TopKV2", "InTopK", "Print"}
+_NO_ANSWER = (
+    VARIABLE_OPS
+    | PLACEHOLDER_OPS
+    | {"Const", "NoOp", "Assert", "ArgMax", "TopK", "TopKV2", "InTopK", "Print", "ReadVariableOp"}
+)
 _NO_ANSWER_BEGINS = (
     "Assign",
     "Save",
@@ -94,7 +98,8 @@ def find_ends(graph: GraphDef, inputs: Sequence[str] = (), outputs: Sequence[str
 
 def _guess_outputs(graph: GraphDef, nodes: dict[str, NodeDef]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     read = {tensor(name)[0] for node in graph.node for name in node.input}
-    leaves = [node.name for node in graph.node if node.name not in read and _may_answer(node)]
+    values = {name for name, node in nodes.items() if node.op == "Identity" and _reads_variable(node, nodes)}
+    leaves = [node.name for node in graph.node if node.name not in read | values and _may_answer(node)]
     if len(leaves) == 1 and nodes[leaves[0]].op != "Squeeze":
         return (leaves[0],), ()
     inside = _ancestors(nodes, leaves) if leaves else set(nodes)
@@ -123,6 +128,11 @@ def _may_answer(node: NodeDef) -> bool:
     ):
         return False
     return node.name.partition("/")[0] not in _NOT_INFERENCE
+
+
+def _reads_variable(node: NodeDef, nodes: dict[str, NodeDef]) -> bool:
+    source = nodes.get(tensor(node.input[0])[0]) if node.input else None
+    return source is not None and source.op in VARIABLE_OPS
 
 
 def _ancestors(nodes: dict[str, NodeDef], ends: Iterable[str]) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixnet_tools.conversion.plan import ConversionPlan, Source
@@ -17,6 +18,7 @@ IR = "ir"
 
 _META = ".meta"
 _MOST_ENTRIES = 1000
+_MOST_ARCHIVED = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def locate(path: Path) -> FoundModel:
     if missing is not None:
         raise FreezeError(f"{missing}: no such file, and {path} needs it")
     own = place.resolve().name
-    name = own if _is_safe(own) else f"model{place.suffix}"
+    name = own if is_plain_name(own) else f"model{place.suffix}"
     below = place if place.is_dir() else place.parent
     prefix = f"{name}/" if place.is_dir() else ""
     files = []
@@ -78,15 +80,59 @@ def locate(path: Path) -> FoundModel:
     return FoundModel(kind, place, name, tuple(files))
 
 
+def locate_below(folder: Path, inside: str | None = None) -> FoundModel:
+    """The one model anywhere below ``folder``, or the one at the relative path ``inside``.
+
+    Its ``name`` is its path below ``folder``. Raises what :func:`locate` raises.
+    """
+    if inside is not None:
+        place = folder / inside
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise FreezeError(f"{inside}: expected a path inside the archive")
+        found = locate(place)
+    else:
+        models = list(_models_anywhere(folder))
+        if len(models) != 1:
+            names = listed(path.relative_to(folder).as_posix() for _, path in models)
+            text = f"{len(models)} models: {names}" if models else "no model"
+            raise FreezeError(f"the archive holds {text}", hint="say which of them: `inside`" if models else None)
+        found = locate(models[0][1])
+    name = found.path.relative_to(folder).as_posix()
+    if found.kind == IR or not is_plain_name(name):
+        raise ConversionError(
+            f"{name}: cannot be described inside an archive", hint="unpack it, and give the model's own file or folder"
+        )
+    return replace(found, name=name)
+
+
+def _models_anywhere(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each model below ``folder``. A folder that is a model has no further ones in it. Links are not followed."""
+    seen = 0
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        if "saved_model.pb" in files:
+            folders.clear()
+            yield "saved_model", here
+            continue
+        for name in sorted(files):
+            seen += 1
+            if seen > _MOST_ARCHIVED:
+                raise FreezeError(f"the archive holds more than {_MOST_ARCHIVED} files", hint="say which: `inside`")
+            path = here / name
+            if path.is_file() and not path.is_symlink() and (kind := _kind(recognize(path), path)):
+                yield kind, path
+
+
 def _here(name: str, path: Path) -> ModelFileHere:
     if not path.is_file():
         raise FreezeError(f"{path}: no such file")
-    if not _is_safe(name):
+    if not is_plain_name(name):
         raise FreezeError(f"{path}: a name that no descriptor can have", hint="rename the file")
     return ModelFileHere(name, path)
 
 
-def _is_safe(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
+    """Whether ``name`` is a relative path that a descriptor may have for a file."""
     try:
         return bool(safe_relative_path(name)) and "$" not in name
     except ValueError:

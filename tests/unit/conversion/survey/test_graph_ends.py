@@ -65,6 +65,8 @@ def test_of_several_ends_the_one_with_the_name_of_an_answer_is_chosen_and_said()
         ("regularizer", "L2Loss", ["image"]),
         ("accuracy", "ScalarSummary", ["image"]),
         ("gradients/x", "Mul", ["image"]),
+        ("average", "VariableV2", []),
+        ("average/read", "Identity", ["average"]),
     )
     ends = find_ends(made)
     assert ends.outputs == ("net/logits",)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.conversion.survey.locate import locate
+from mixnet_tools.conversion.survey.locate import locate, locate_below
 from mixnet_tools.errors import ConversionError, FreezeError
 
 ONNX = b"\x08\x08\x12\x07pytorch\x1a\x03"
@@ -72,6 +72,22 @@ def test_what_is_none_is_refused(files: dict[str, bytes], given: str, words: str
     write(tmp_path, files)
     with pytest.raises((FreezeError, ConversionError), match=words):
         locate(tmp_path / given)
+
+
+def test_one_model_is_found_anywhere_in_what_an_archive_held(tmp_path: Path) -> None:
+    write(tmp_path, {"package/data/net.onnx": ONNX, "package/setup.py": b"text", "package/empty": b""})
+    found = locate_below(tmp_path)
+    assert (found.kind, found.name) == ("onnx", "package/data/net.onnx")
+    write(tmp_path, {"other/saved_model.pb": SAVED_MODEL, "other/inner/net.onnx": ONNX})
+    with pytest.raises(FreezeError, match="holds 2 models"):
+        locate_below(tmp_path)
+    assert locate_below(tmp_path, "other").name == "other"
+    with pytest.raises(FreezeError, match="expected a path inside"):
+        locate_below(tmp_path, "../net.onnx")
+    (tmp_path / "package/data/net.onnx").unlink()
+    write(tmp_path, {"package/a.xml": IR, "package/a.bin": b"\0" * 9})
+    with pytest.raises(ConversionError, match="cannot be described inside an archive"):
+        locate_below(tmp_path, "package/a.xml")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
