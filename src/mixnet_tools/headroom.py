@@ -8,10 +8,10 @@ is an error.
 from __future__ import annotations
 
 import mmap
-import os
 import threading
 
 from mixnet_tools.errors import ResourceError
+from mixnet_tools.threads import processors
 
 _BASE = 320 << 20
 """Bytes of address space that OpenVINO takes for itself and a small model. Measured: 300 MB with two processors."""
@@ -31,8 +31,7 @@ def require(task: str, model_bytes: int = 0) -> None:
     Takes microseconds. It finds limits of the process, of its user and of the machine; not those of a control group,
     which kill a process that exceeds them. Raises :class:`ResourceError`.
     """
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads += _SPARE_THREADS
+    threads = processors() + _SPARE_THREADS
     needed = _BASE + threads * _FOR_EACH_THREAD + _COPIES * model_bytes
     try:
         with mmap.mmap(-1, needed):

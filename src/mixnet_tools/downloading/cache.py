@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -186,10 +185,12 @@ def share_or_copy(source: Path, target: Path) -> None:
     """
     with source.open("rb") as original, target.open("xb") as copy:
         try:
+            import fcntl
+
             fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
             return
-        except OSError:
-            pass  # another file system, or one that cannot share blocks
+        except (ImportError, OSError):
+            pass  # another system, another file system, or one that cannot share blocks
         try:
             shutil.copyfileobj(original, copy, 1 << 20)
             copy.flush()

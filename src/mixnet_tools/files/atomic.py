@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as stream:
             with contextlib.suppress(OSError):  # no file is there yet, or the file system has no permissions
-                os.fchmod(stream.fileno(), stat.S_IMODE(path.stat().st_mode))
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -6,9 +6,16 @@ A device or a pipe in the place of a file could make the reader wait for ever, o
 from __future__ import annotations
 
 import errno
+import functools
+import operator
 import os
 import stat
 from pathlib import Path
+
+
+def open_flags(*names: str) -> int:
+    """The flags of :func:`os.open` that this operating system has, of those with these ``names``, together."""
+    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names), 0)
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -16,7 +23,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
     Raises OSError where it cannot be read, is no regular file, or has more than ``most`` bytes: ``strerror`` tells.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, os.O_RDONLY | open_flags("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
     with open(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))

@@ -1,12 +1,13 @@
 """Locks a file or a folder against other processes.
 
-The lock is the operating system's (``flock``). It ends when its holder closes the file or ends itself, in whatever way.
+The lock is the operating system's (``flock``, on Windows ``msvcrt.locking``). It ends when its holder closes the file
+or ends itself, in whatever way.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ from pathlib import Path
 from mixnet_tools.errors import OutputError
 
 _POLL = 0.05
+_HELD = (errno.EACCES, errno.EDEADLK) if os.name == "nt" else ()
+"""What Windows says, beside EWOULDBLOCK, where another holder has the lock."""
+
+_FOLDER = ".mixnet_tools.lock"
+"""The file that is locked for a folder where folders cannot be opened."""
+
 _PATIENCE = 0.3
 """Seconds of waiting that nobody has to be told about."""
 
@@ -25,15 +32,26 @@ def try_lock(descriptor: int, path: Path) -> bool:
     Raises :class:`OutputError` where the file system has no locks.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        _lock(descriptor)
     except OSError as error:
+        if isinstance(error, BlockingIOError) or error.errno in _HELD:
+            return False
         raise OutputError(
             f"{path}: this file system has no file locks ({error.strerror}), without which two runs could mix",
             hint="choose a folder on another file system: `output_dir`",
         ) from error
     return True
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt  # Windows
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
@@ -46,6 +64,8 @@ def locked(
     ``on_wait`` is called once. Raises :class:`OutputError` where the
     file system has no locks, and OSError where ``path`` cannot be opened.
     """
+    if os.name == "nt" and path.is_dir():
+        path /= _FOLDER
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)
     try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import resource
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,12 +70,16 @@ def address_space(model: int) -> int:
     """
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
+    except (AttributeError, ValueError, OSError):  # AttributeError: Windows
         return _LIBRARIES + _COMPUTING + _COPIES * model
     return _LIBRARIES + min(machine, _COMPUTING + _COPIES * model)
 
 
 def _limits(memory: int) -> Iterable[str]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     yield "no file grows (RLIMIT_FSIZE)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 
 _EXHAUSTED = re.compile(
     r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
@@ -25,6 +24,10 @@ def ran_out(error: BaseException) -> bool:
 
 def limits_in_force() -> str:
     """The limits of this process on memory and threads, for a message."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return "the machine or its container has no more"
     limits = [
         f"{name} is {limit // unit}"
         for name, number, unit in (

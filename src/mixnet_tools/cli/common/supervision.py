@@ -7,7 +7,6 @@ for the end of the child, and imports nothing: it can always act. Linux only; el
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import signal
@@ -79,6 +78,8 @@ def supervised(prog: str, work: Callable[[], int]) -> int:
 
 def _die_with(parent_lives: int) -> None:
     """Let the kernel kill this process when the other end of the pipe ``parent_lives`` is closed."""
+    import fcntl  # Linux and its like only
+
     fcntl.fcntl(parent_lives, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(parent_lives, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(parent_lives, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from mixnet_tools.downloading.archives.safety import Entry, EntryChecker, EntryKind, Limits
 from mixnet_tools.downloading.archives.streams import CHUNK, BrokenStream, UnpackedStream, decoder_for
 from mixnet_tools.errors import ArchiveError
+from mixnet_tools.files.bounded import open_flags
 
 FORMATS = ("zip", "tar", "gztar", "bztar", "xztar", "zst")
 """The formats of unpack_archive, as Open Model Zoo (and shutil) name them; ``zst`` needs Python 3.14."""
@@ -115,7 +116,7 @@ class _Writer:
 
     def _make_file(self, entry: Entry, target: Path, chunks: Iterable[bytes]) -> None:
         mode = 0o777 if entry.mode & stat.S_IXUSR else 0o666  # the umask has the last word
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
         with open(os.open(target, flags, mode), "wb", buffering=0) as stream:
             written = 0
             for chunk in chunks:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.atomic import rename_durably
+from mixnet_tools.files.bounded import open_flags
 
 CHUNK = 1 << 18
 _MAX_DESCRIPTION = 1 << 20
@@ -60,7 +61,7 @@ class PartialFile:
         self._described = False
 
     def __enter__(self) -> PartialFile:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | open_flags("O_CLOEXEC", "O_BINARY")
         self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)
         return self
 
