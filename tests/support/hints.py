@@ -32,7 +32,7 @@ def assert_accepted(command: str, stderr: str) -> None:
 
 def _type(hint: str) -> None:
     """Parse ``hint`` as the command line that it begins with."""
-    words = shlex.split(hint.replace("mixnet-", "mixnet ", 1))[1:]
+    words = shlex.split(re.sub(r"^mixnet-", "mixnet ", hint))[1:]
     command, *arguments = words
     assert command in COMMANDS or command.startswith("-"), f"no command: {hint}"
     if {"--help", "--version"}.intersection(words):
