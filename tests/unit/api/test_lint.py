@@ -104,6 +104,17 @@ def test_a_side_files_problem_is_named(change: Callable[[Path], object], words: 
     assert words in text
 
 
+def test_a_grey_model_that_is_measured_in_colour_is_named(tmp_path: Path) -> None:
+    write_zoo(
+        tmp_path,
+        input_info=[{"name": "data", "shape": [1, 16, 16, 1], "layout": "NHWC"}],
+        model_optimizer_args=["--input_meta_graph=$dl_dir/net/model.ckpt.meta", "--output=logits"],
+    )
+    found = texts(tmp_path)
+    assert len(found) == 2
+    assert all("in colour, with 3 channels, but the model takes 1: grey" in text for text in found)
+
+
 def test_labels_are_counted_against_a_converted_model(tmp_path: Path) -> None:
     folder = write_zoo(tmp_path / "zoo")
     write_ir(tmp_path / "work")

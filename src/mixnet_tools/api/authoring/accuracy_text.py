@@ -54,7 +54,10 @@ def accuracy_text(text: AccuracyText) -> str:
     original = _ORIGINALS[text.survey.found.framework]
     plan = text.survey.inputs[0].plan
     lines += _entry(text, original, swaps=text.rgb, normalizes=text.survey.takes_values)
-    lines += ["", "  # The converted model takes BGR where the original takes RGB, and has mean and scale in it."]
+    has = "has mean and scale in it."
+    if text.survey.inputs[0].settled.channels != 1:
+        has = f"takes BGR where the original takes RGB, and {has}"
+    lines += ["", f"  # The converted model {has}"]
     lines += _entry(text, "openvino", swaps=text.rgb and not plan.reverse, normalizes=False)
     return "\n".join(lines) + "\n"
 

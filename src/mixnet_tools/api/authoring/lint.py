@@ -21,7 +21,7 @@ from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE, ModelD
 from mixnet_tools.downloading.sources import LocalSource, sources_of
 from mixnet_tools.errors import DescriptorError, EvaluationError, MissingDependency, MixnetToolsError, UnsupportedOption
 from mixnet_tools.files.digest import digest_of
-from mixnet_tools.ir.image_input import classes_of
+from mixnet_tools.ir.image_input import COLOUR, GREY, classes_of
 from mixnet_tools.ir.locate import existing_irs
 
 _FILES = (MODEL_FILE, ACCURACY_FILE, LABELS_FILE, PROFILES_FILE, CARD_FILE, COMPOSITE_FILE)
@@ -163,7 +163,7 @@ def _accuracy_problems(model: ModelDescriptor, config: AccuracyConfig) -> Iterat
         if launcher is None:
             continue
         try:
-            make_plan(config.measurement(launcher))
+            make_plan(config.measurement(launcher), _channels(model))
         except DescriptorError as error:
             if launcher == "openvino":  # the original need not be measured
                 yield str(error)
@@ -171,6 +171,17 @@ def _accuracy_problems(model: ModelDescriptor, config: AccuracyConfig) -> Iterat
             continue
         except EvaluationError as error:
             yield str(error)
+
+
+def _channels(model: ModelDescriptor) -> int | None:
+    """The channels of the model's one image, as far as input_info says them."""
+    if len(model.input_info) != 1:
+        return None
+    shape, layout = model.input_info[0].shape, model.input_info[0].layout
+    if shape is None or layout not in ("NHWC", "NCHW") or len(shape) != len(layout):
+        return None
+    channels = shape[layout.index("C")]
+    return channels if channels in (COLOUR, GREY) else None
 
 
 def _label_problems(model: ModelDescriptor, config: AccuracyConfig | None, ir_dir: Path | None) -> Iterator[str]:
