@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import html
 import logging
-import os
 import posixpath
 import re
 import sys
@@ -185,10 +184,12 @@ def first_line(command: str, prog: str) -> str:
 
 def command_reference(command: str, prog: str) -> str:
     """The page of a command: what its parser says."""
-    os.environ["COLUMNS"] = "80"  # argparse folds the usage to it
     parser = command_parser(command, prog)
     explained = Path(MANUALS[command.partition(".")[0]])
-    usage = parser.format_usage().removeprefix("usage: ").rstrip().replace("\n" + " " * len("usage: "), "\n")
+    formatter = parser._get_formatter()
+    formatter._width = 78  # whatever the terminal is at which the site is built
+    formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups)
+    usage = formatter.format_help().removeprefix("usage: ").rstrip().replace("\n" + " " * len("usage: "), "\n")
     lines = [f"# {prog}", "", *_paragraphs(parser.description or "")]
     lines += [f"The manual: [{_title(ROOT / explained)}](../../{explained.name}).", ""]
     lines += ["## Usage", "", "```text", usage, "```", ""]

@@ -69,12 +69,14 @@ def _bash(completions: Path, *words: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The completions of each shell in a file."""
+    """The completions of each shell in a file, printed where a terminal's width is known."""
     folder = tmp_path_factory.mktemp("completions")
     made = {}
-    for shell in SHELLS:
-        made[shell] = folder / shell
-        made[shell].write_text(run_ok("--print-completion", shell).out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        for shell in SHELLS:
+            made[shell] = folder / shell
+            made[shell].write_text(run_ok("--print-completion", shell).out)
     return made
 
 

@@ -98,7 +98,7 @@ def _without_command(arguments: list[str]) -> int:
         parser.error(f"say which command: {', '.join(COMMANDS)}")
     from mixnet_tools.cli.completion import completions
 
-    print_text(completions(shell))
+    print(completions(shell))  # for a shell: nothing is folded, however wide the terminal is
     return 0
 
 
