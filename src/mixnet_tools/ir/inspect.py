@@ -66,7 +66,7 @@ def count(xml: Path) -> IrCounts | None:
     try:
         model = read_ir(xml)
         return None if model.is_dynamic() else _counts(model)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:  # names of a damaged IR are bytes
         raise _unreadable(xml, error) from error
 
 
@@ -81,11 +81,11 @@ def describe(xml: Path) -> IrDescription:
             counts=None if model.is_dynamic() else _counts(model),
             rt_info=dict(sorted(_flat(model.get_rt_info(), ""))),
         )
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:  # names of a damaged IR are bytes
         raise _unreadable(xml, error) from error
 
 
-def _unreadable(xml: Path, error: RuntimeError) -> IRError:
+def _unreadable(xml: Path, error: Exception) -> IRError:
     return IRError(f"{xml}: cannot be read: {last_line(error)}")
 
 

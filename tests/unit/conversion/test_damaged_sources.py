@@ -11,6 +11,8 @@ import pytest
 from mixnet_tools.conversion.graphs.checkpoint import read_checkpoint
 from mixnet_tools.conversion.graphs.saver import restored_names
 from mixnet_tools.conversion.graphs.surgery import prune
+from mixnet_tools.conversion.plan import ConversionPlan, Source
+from mixnet_tools.conversion.sources.saved_model import SavedModelSource
 from mixnet_tools.errors import EvaluationError, FreezeError, NextStep
 from mixnet_tools.reference.reachable import Purpose, refuse_unsafe
 from tests.fuzz.containers import table
@@ -58,6 +60,28 @@ def test_an_index_of_no_data_files_or_of_millions_is_refused(tmp_path: Path) -> 
         read_checkpoint(checkpoint(tmp_path, {"v": entry(2, 3)}, shards=0), AGAIN)
     with pytest.raises(FreezeError, match=r"net\.data-00001-of-2147483647: cannot be read"):
         read_checkpoint(checkpoint(tmp_path, {"v": entry(2, 3)}, shards=2**31 - 1), AGAIN)
+
+
+def test_the_variables_of_a_saved_model_are_looked_at_before_openvino_reads_them(tmp_path: Path) -> None:
+    from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
+
+    meta = MetaGraphDef()
+    meta.meta_info_def.tags.append("serve")
+    meta.graph_def.node.add(name="image", op="Placeholder").attr["dtype"].type = FLOAT
+    meta.graph_def.node.add(name="out", op="Identity", input=["image"]).attr["T"].type = FLOAT
+    meta.signature_def["serving_default"].inputs["x"].name = "image:0"
+    meta.signature_def["serving_default"].outputs["y"].name = "out:0"
+    (tmp_path / "saved_model.pb").write_bytes(message_of([(1, 0, 1), (2, 2, meta.SerializeToString())]))
+    source = SavedModelSource(ConversionPlan("net", Source("saved_model", tmp_path), (), ()))
+    assert source.read().model == "net"
+    (tmp_path / "variables").mkdir()
+    for path in (prefix := checkpoint(tmp_path, {"v": entry(2, 3)})).parent.glob("net.*"):
+        path.rename(tmp_path / "variables" / path.name.replace(prefix.name, "variables"))
+    source.read()
+    index = tmp_path / "variables/variables.index"
+    index.write_bytes(index.read_bytes()[:-9])
+    with pytest.raises(FreezeError, match=r"variables\.index: not the index of a TensorFlow checkpoint"):
+        source.read()
 
 
 def test_an_average_of_another_shape_is_refused_and_one_that_is_no_number_counts_as_different(tmp_path: Path) -> None:

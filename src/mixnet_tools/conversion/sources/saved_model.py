@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixnet_tools.conversion.graphs.checkpoint import read_checkpoint
 from mixnet_tools.conversion.graphs.saved_model_file import (
     GRAPH_FILE,
     OUTPUT,
@@ -89,6 +90,8 @@ class SavedModelSource(SourceModel):
     def read(self) -> ConversionPlan:
         """See :meth:`SourceModel.read`."""
         self.check_files()
+        if self._variables.with_name("variables.index").is_file():
+            read_checkpoint(self._variables, self.fetch_again)  # OpenVINO crashes on some that are damaged
         self._job  # noqa: B018 - refuses what is unsafe
         return self.plan
 
@@ -96,6 +99,11 @@ class SavedModelSource(SourceModel):
         """See :meth:`SourceModel.reference`."""
         job, meta = self._job
         return graph_reference(process, job, meta.graph_def)
+
+    @property
+    def _variables(self) -> Path:
+        """The path that the names of the checkpoint's files begin with."""
+        return self.plan.source.path / "variables" / "variables"
 
     @cached_property
     def _saved(self) -> SavedModel:
@@ -132,7 +140,7 @@ class SavedModelSource(SourceModel):
         Raises :class:`UnsafeModelError` where any of that would do more than compute.
         """
         folder, meta, ends = self.plan.source.path, self._meta, self._ends
-        init, prefix = initializer(meta), folder / "variables" / "variables"
+        init, prefix = initializer(meta), self._variables
         restore = None
         if meta.saver_def.restore_op_name and prefix.with_name("variables.index").is_file():
             operation = meta.saver_def.restore_op_name.partition(":")[0]

@@ -147,8 +147,12 @@ def _ancestors(nodes: dict[str, NodeDef], ends: Iterable[str]) -> set[str]:
 
 
 def _entries(nodes: dict[str, NodeDef], ends: Iterable[str]) -> list[_Entry]:
-    """What feeds ``ends``: Placeholders (without a port), and outputs of iterators. In the graph's order."""
+    """What feeds ``ends``: Placeholders (without a port), and outputs of iterators. In the graph's order.
+
+    A Placeholder with a default stands in the middle of a graph: it counts only where nothing else feeds the graph.
+    """
     found: dict[_Entry, None] = {}
+    with_default: dict[_Entry, None] = {}
     seen: set[str] = set()
     queue = list(ends)
     while queue:
@@ -156,7 +160,9 @@ def _entries(nodes: dict[str, NodeDef], ends: Iterable[str]) -> list[_Entry]:
         if name in seen or name not in nodes:
             continue
         seen.add(name)
-        if nodes[name].op in PLACEHOLDER_OPS:
+        if nodes[name].op == "PlaceholderWithDefault":
+            with_default[name, None] = None
+        elif nodes[name].op in PLACEHOLDER_OPS:
             found[name, None] = None
             continue
         for text in nodes[name].input:
@@ -166,7 +172,7 @@ def _entries(nodes: dict[str, NodeDef], ends: Iterable[str]) -> list[_Entry]:
             else:
                 queue.append(node)
     order = {name: index for index, name in enumerate(nodes)}
-    return sorted(found, key=lambda entry: (order[entry[0]], entry[1] or 0))
+    return sorted(found or with_default, key=lambda entry: (order[entry[0]], entry[1] or 0))
 
 
 def _given(nodes: dict[str, NodeDef], name: str, *, old: bool) -> Port:

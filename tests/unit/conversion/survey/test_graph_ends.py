@@ -87,6 +87,14 @@ def test_scalars_get_the_value_that_inference_needs() -> None:
     assert [(one.node, one.value) for one in ends.constants] == [("is_training", "False"), ("keep_prob", "1.0")]
 
 
+def test_a_placeholder_with_a_default_counts_only_where_nothing_else_feeds_the_graph() -> None:
+    middle = ("features", "PlaceholderWithDefault", ["net"])
+    made = graph(("image", "Placeholder", []), ("net", "Relu", ["image"]), middle, ("out", "Relu", ["features"]))
+    assert [port.name for port in find_ends(made).inputs] == ["image"]
+    made = graph(("net", "Const", []), middle, ("out", "Relu", ["features"]))
+    assert [port.name for port in find_ends(made).inputs] == ["features"]
+
+
 def test_old_graphs_write_an_unknown_shape_as_a_scalars() -> None:
     made = graph(("image", "Placeholder", []), ("out", "Identity", ["image"]))
     scalar(made, "image", FLOAT)
