@@ -1,4 +1,4 @@
-"""How fast a full-size MixNet-L infers: plain, rewritten and tuned IR, INT8, ONNX Runtime, TensorFlow, old OpenVINO.
+"""How fast a full-size MixNet-L infers: plain, rewritten and tuned IR, bfloat16, INT8, other runtimes, old OpenVINO.
 
     python -m benchmarks.infer [--rounds N] [--seconds S] [--variant s|m|l] [--no_int8] [--omz PYTHON] [--plot FILE]
 
@@ -7,9 +7,10 @@ and whose runtime runs the result (in a process of its own, waiting while others
 
     python3 -m venv omz && omz/bin/pip install 'openvino-dev==2024.6.0' 'tensorflow<2.18'
 
-Batch 1, float32 (except INT8), random weights. Each is run in turn with the plain IR, and with the Model Optimizer's.
-Both are started anew several times. The tables give the medians of the ratios, pair by pair, and their quartiles.
-TensorFlow and ONNX Runtime get one image at a time, and all cores for it.
+Batch 1, random weights, float32 where the name says nothing else. bfloat16 is measured where the processor has it, INT8
+with and without depthwise layers in float, of the plain and of the rewritten graph. Each is run in turn with the plain
+IR, and with the Model Optimizer's. Both are started anew several times. The tables give the medians of the ratios, pair
+by pair, and their quartiles. TensorFlow and ONNX Runtime get one image at a time, and all cores for it.
 """
 
 from __future__ import annotations
@@ -107,13 +108,21 @@ def machine_limit() -> float:
     return size**3 * max(load.rate(8) for _ in range(20))
 
 
-def quantized(model: Any) -> Any:
-    """``model`` in INT8, calibrated on generated images: right for speed only."""
+def quantized(model: Any, *, depthwise: bool = True) -> Any:
+    """``model`` in INT8, ``depthwise`` layers as well or not; calibrated on generated images: right for speed only."""
     import nncf
 
     images = natural_images(CALIBRATION_IMAGES, *model.input(0).shape[1:3])
     data = nncf.Dataset([image[None] for image in images])
-    return nncf.quantize(model, data, subset_size=CALIBRATION_IMAGES)
+    scope = None if depthwise else nncf.IgnoredScope(types=["GroupConvolution"])
+    return nncf.quantize(model.clone(), data, subset_size=CALIBRATION_IMAGES, ignored_scope=scope)
+
+
+def in_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 Start = Callable[[], Runnable]
@@ -209,7 +218,10 @@ def main() -> None:
         models = {PLAIN: plain, "--optimize": rewritten.model, "--optimize --tune": tuned.model}
         print(largest_differences(models, frozen), end="\n\n")
         if not args.no_int8:
-            models["INT8 (nncf)"] = quantized(plain)
+            models["INT8"] = quantized(plain)
+            models["INT8 of --optimize"] = quantized(rewritten.model)
+            models["INT8, depthwise in float"] = quantized(plain, depthwise=False)
+            models["INT8 of --optimize, depthwise in float"] = quantized(rewritten.model, depthwise=False)
         old = model_optimizer(args.omz, root, folder.name) if args.omz else None
         to_onnx(plain, root / "model.onnx")
         image = natural_images(1, 224, 224)
@@ -223,6 +235,10 @@ def main() -> None:
         for hint in HINTS:
             config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
             runners: dict[str, Start] = {name: partial(LoadedModel, model, config) for name, model in models.items()}
+            if in_bfloat16():
+                reduced = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "bf16"}
+                for name in (PLAIN, "--optimize"):
+                    runners[f"{name} in bf16"] = partial(LoadedModel, models[name], reduced)
             if old:
                 runners[OLD] = partial(Process, args.omz, old, hint)
             everything = runners | others
