@@ -31,7 +31,7 @@ PREPARATION = (
     "download --name mixnet-nano",
     "convert --name mixnet-nano",
     # enable: a result that is the same on processors without VNNI
-    "quantize --name mixnet-nano --overflow_fix enable --no_verify",
+    "quantize --name mixnet-nano --no_optimize --depthwise int8 --overflow_fix enable --no_verify",
 )
 
 

@@ -28,7 +28,8 @@ from mixnet_tools.ir.locate import INT8_PRECISION, existing_irs, irs_of, require
 from mixnet_tools.progress import Progress
 from mixnet_tools.quantization.report import QuantizationReport
 from mixnet_tools.quantization.settings import QuantizationSettings
-from mixnet_tools.quantization.stage import QuantizationRequest, quantize_ir
+from mixnet_tools.quantization.stage import quantize_ir
+from mixnet_tools.quantization.trials import QuantizationRequest
 from mixnet_tools.values import CalibrationSet, IRModel
 
 

@@ -42,7 +42,14 @@ from mixnet_tools.descriptors.labels import find_labels
 from mixnet_tools.errors import MixnetToolsError, OutputError, QuantizationError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.ir.locate import INT8_PRECISION
-from mixnet_tools.quantization.settings import OverflowFix, Preset, QuantizationSettings, RangeEstimator, TargetDevice
+from mixnet_tools.quantization.settings import (
+    Depthwise,
+    OverflowFix,
+    Preset,
+    QuantizationSettings,
+    RangeEstimator,
+    TargetDevice,
+)
 
 if TYPE_CHECKING:
     from mixnet_tools.api.quantization import QuantizationOptions
@@ -202,14 +209,25 @@ def _add_settings(parser: Parser) -> None:
         choices=get_args(TargetDevice),
         help=f"the device to quantize for, as NNCF knows it (default: {DEFAULTS.target_device})",
     )
+    group.add_argument(
+        "--optimize",
+        action="store_true",
+        default=None,
+        help="quantize the rewritten graph, as of mixnet-convert --optimize (default: unless it is slower here)",
+    )
+    group.add_argument("--no_optimize", action="store_false", dest="optimize", help="quantize the graph as it is")
+    group.add_argument(
+        "--depthwise",
+        choices=get_args(Depthwise),
+        help="leave depthwise convolutions in float or not (default: auto, float unless INT8 is much faster here)",
+    )
     group.add_argument("--seed", type=_seed, metavar="N", help="choose other images (default: 0)")
 
 
 def _options(args: argparse.Namespace) -> QuantizationOptions:
     from mixnet_tools.api.quantization import QuantizationOptions
 
-    given = {field.name: getattr(args, field.name) for field in fields(QuantizationSettings)}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {one.name: value for one in fields(QuantizationSettings) if (value := getattr(args, one.name)) is not None}
     if "ignore" in given:
         given["ignore"] = tuple(part.strip() for text in given["ignore"] for part in text.split(","))
         if "" in given["ignore"]:
@@ -275,19 +293,25 @@ def _finish(
 
 
 def _print_reports(reports: Sequence[QuantizationReport]) -> None:
-    from mixnet_tools.quantization.report import HEADINGS, cells, describe
+    from mixnet_tools.quantization import report as tables
 
-    dropped_first = {"size": 3, "same top-1": 2, "top-5 %": 1}
-    columns = [Column(heading, drop=dropped_first.get(heading, 0)) for heading in HEADINGS]
-    print_table(columns, [row for report in reports for row in cells(report)])
-    print()
+    rows = [row for report in reports for row in tables.cells(report)]
+    _print_table(tables.HEADINGS, rows, dropped=("size", "same top-1", "top-5 %"))
     for report in reports:
-        *lines, verdict = describe(report).splitlines()
-        if report.passed is None:
-            lines.append(verdict)
-        print_text("\n".join(lines))
-        if report.passed is not None:
+        if tables.has_alternatives(report):
+            _print_table(tables.TRIAL_HEADINGS, tables.trial_cells(report), dropped=("graph", "in float"))
+        text, judged = tables.describe(report), report.passed is not None
+        lines, _, verdict = text.rpartition("\n") if judged else (text, "", "")
+        print_text(lines)
+        if judged:
             print_text(verdict, style="good" if report.passed else "bad")
+
+
+def _print_table(headings: Sequence[str], rows: Sequence[tuple[str, ...]], *, dropped: Sequence[str]) -> None:
+    """Print a table and an empty line. In a narrow terminal, the columns ``dropped`` go, in this order."""
+    places = {heading: place for place, heading in enumerate(reversed(dropped), 1)}
+    print_table([Column(heading, drop=places.get(heading, 0)) for heading in headings], rows)
+    print()
 
 
 def _seed(text: str) -> int:

@@ -68,6 +68,10 @@ class Speedup:
         """Whether the other model is faster beyond chance: by more than :data:`MARGIN`, and in three of four rounds."""
         return self.ratio > 1 + MARGIN and self.quartiles[0] > 1
 
+    def exceeds(self, margin: float) -> bool:
+        """Whether the other model is faster by more than ``margin`` (0.1: a tenth) in three of four rounds."""
+        return self.quartiles[0] > 1 + margin
+
     @property
     def quartiles(self) -> tuple[float, float]:
         """The lower and the upper quartile of :attr:`ratios`. A single ratio is both."""

@@ -29,7 +29,7 @@ ARITHMETIC = ("Add", "Multiply", "Subtract", "Divide")
 def constant_value(source: openvino.Output) -> Array | None:
     """The numbers of ``source`` where they are fixed, else None: a Constant, or one in FP16 that is widened to FP32.
 
-    Quantized weights do not count: they must stay as they are. Nor do types that numpy does not have (bfloat16).
+    Quantized weights do not count: see :func:`quantized_weights`. Nor do types that numpy does not have (bfloat16).
     """
     node, kind = source.get_node(), source.get_element_type().get_type_name()
     if node.get_type_name() == "Convert" and node.input_value(0).get_node().get_type_name() == "Constant":
@@ -41,6 +41,26 @@ def constant_value(source: openvino.Output) -> Array | None:
     if node.get_type_name() == "Constant" and kind in _NUMBERS:
         return np.asarray(node.data)
     return None
+
+
+def quantized_weights(source: openvino.Output) -> tuple[npt.NDArray[np.integer], Array] | None:
+    """The eight-bit numbers of ``source``, which are widened and multiplied by a scale, and that scale; else None."""
+    multiply = source.get_node()
+    if multiply.get_type_name() != "Multiply":
+        return None
+    convert, scale = multiply.input_value(0).get_node(), constant_value(multiply.input_value(1))
+    if convert.get_type_name() != "Convert" or scale is None:
+        return None
+    stored = convert.input_value(0).get_node()
+    if stored.get_type_name() != "Constant" or stored.get_element_type().get_type_name() not in ("i8", "u8"):
+        return None
+    return np.asarray(stored.data), scale
+
+
+def scaled(values: npt.NDArray[np.generic], scale: npt.NDArray[np.generic], name: str) -> openvino.Output:
+    """Make what :func:`quantized_weights` reads: ``values`` as a constant, widened and multiplied by ``scale``."""
+    widened = made("Convert", [constant(values, f"{name}/values")], {"destination_type": "f32"}, f"{name}/widened")
+    return made("Multiply", [widened, constant(scale, f"{name}/scale")], {}, name)
 
 
 def constant(value: npt.NDArray[np.generic], name: str) -> openvino.Output:
@@ -91,6 +111,9 @@ def channelwise_data(node: openvino.Node) -> int | None:
     if kind in ACTIVATIONS:
         rest = [constant_value(source) for source in node.input_values()[1:]]
         return 0 if all(value is not None and value.size == 1 for value in rest) else None
+    if kind == "FakeQuantize":
+        ranges = [constant_value(source) for source in node.input_values()[1:]]
+        return 0 if all(value is not None and _per_channel(value, node) for value in ranges) else None
     if kind in ARITHMETIC and node.get_input_size() == 2:
         for data, other in ((0, 1), (1, 0)):
             value = constant_value(node.input_value(other))
@@ -111,10 +134,10 @@ def channelwise_copy(node: openvino.Node, data: openvino.Output, begin: int, end
         value = constant_value(source)
         if index == place or value is None:
             inputs.append(data)
-        elif value.ndim == 4 and value.shape[CHANNELS] > 1:
-            inputs.append(constant(value[:, begin:end], f"{name}/constant"))
-        else:
-            inputs.append(constant(value, f"{name}/constant"))
+            continue
+        if value.ndim == 4 and value.shape[CHANNELS] > 1:
+            value = value[:, begin:end]
+        inputs.append(constant(value, f"{name}/constant{f'_{index}' if index > 1 else ''}"))
     return copied(node, inputs, name)
 
 

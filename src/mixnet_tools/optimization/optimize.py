@@ -10,7 +10,7 @@ from mixnet_tools.errors import EvaluationError, first_line, last_line
 from mixnet_tools.inference.throughput import Speedup, measure_speedup
 from mixnet_tools.optimization.kernels import is_tuned, request_kernels
 from mixnet_tools.optimization.proof import find_mismatch
-from mixnet_tools.optimization.rewrites import is_quantized, rewrite
+from mixnet_tools.optimization.rewrites import REWRITES, is_quantized, rewrite
 from mixnet_tools.optimization.tuning import SECTION, Tuned, tune
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Optimized:
         """The values that the model's rt_info gets. Those of rewriting hold no measurement, so that files are equal."""
         described = {}
         if self.rewrites:
-            described["rewrites"] = ", ".join(f"{name} {count}" for name, count in self.rewrites.items())
+            described["rewrites"] = listed(self.rewrites)
         if self.tuned and self.tuned.families:
             described["tuned_convolutions"] = str(len(self.tuned.families))
             described["tuned_on"] = self.tuned.cpu
@@ -67,7 +67,7 @@ def optimize(
     rewrites: dict[str, int] = {}
     result, notes, ratio = model, [], None
     if rewriting:
-        changed, rewrites, note = _rewritten(model)
+        changed, rewrites, note = rewritten(model)
         if rewrites:
             try:
                 speedup = measure(model, changed)
@@ -94,19 +94,25 @@ def optimize(
     return optimized
 
 
-def _rewritten(model: openvino.Model) -> tuple[openvino.Model, dict[str, int], str]:
-    """Rewrite a copy of ``model``, if it then computes the same.
+def rewritten(
+    model: openvino.Model, names: tuple[str, ...] = tuple(REWRITES)
+) -> tuple[openvino.Model, dict[str, int], str]:
+    """Rewrite a copy of ``model`` by the rewrites ``names``, if it then computes the same. Its speed is not measured.
 
     Returns the copy, how often each rewrite matched, and a note. Where nothing is rewritten, ``model`` takes the place
     of the copy.
     """
     changed = model.clone()
     try:
-        rewrites = rewrite(changed)
+        rewrites = rewrite(changed, names)
         refused = find_mismatch(model, changed) if rewrites else "no pattern matches"
     except Exception as error:  # a fault of a rewrite, or of OpenVINO, must not cost anyone a conversion
         rewrites, refused = {}, f"{type(error).__name__}: {first_line(error)}"
     if refused:
         return model, {}, f"not rewritten: {refused}"
-    listed = ", ".join(f"{name} {count}" for name, count in rewrites.items())
-    return changed, rewrites, f"rewritten ({listed})"
+    return changed, rewrites, f"rewritten ({listed(rewrites)})"
+
+
+def listed(rewrites: Mapping[str, int]) -> str:
+    """``rewrites`` as one line, for people and rt_info."""
+    return ", ".join(f"{name} {count}" for name, count in rewrites.items())

@@ -19,6 +19,12 @@ REWRITES: Mapping[str, tuple[tuple[str, ...], Callable[[openvino.Node], bool]]] 
 The function gets such an operation, and returns whether the pattern matched.
 """
 
+BEFORE_QUANTIZATION = (branches.NAME, transposes.NAME)
+"""The rewrites that are for a model that is to be quantized. They take operations away that would need quantizers."""
+
+AFTER_QUANTIZATION = (splits.NAME,)
+"""Those that are for the quantized model. Before, parts of a convolution would get corrections of their own."""
+
 
 def rewrite(model: openvino.Model, names: tuple[str, ...] = tuple(REWRITES)) -> dict[str, int]:
     """Apply the rewrites called ``names`` to ``model``, in place. Returns how often each one matched, if it did.

@@ -9,20 +9,23 @@ written once instead of twice:
 
     1x1 Convolution of part i -> [bias, activation, ...] -> part i
 
-Only the Split may read the convolution and what follows it. Behind a convolution in groups, a part becomes the first of
-these that is possible: a plain convolution, where its channels lie in one group; a smaller convolution in groups, where
-it takes equally many channels of each group; in up to two groups, a dense convolution with zeros elsewhere.
+Weights may be floats, or numbers of eight bits with a scale for each output. Only the Split may read the convolution
+and what follows it. Behind a convolution in groups, a part becomes the first of these that is possible: a plain
+convolution, where its channels lie in one group; a smaller convolution in groups, where it takes equally many channels
+of each group; in up to two groups, a dense convolution with zeros elsewhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mixnet_tools.optimization.nodes import (
     CHANNELS,
-    Array,
     channelwise_copy,
     channelwise_data,
     constant,
@@ -30,6 +33,8 @@ from mixnet_tools.optimization.nodes import (
     copied,
     is_static_image,
     made,
+    quantized_weights,
+    scaled,
     sole_reader,
 )
 
@@ -77,9 +82,9 @@ def _producer(output: openvino.Output) -> tuple[list[openvino.Node], openvino.No
     while sole_reader(output) is not None:
         node = output.get_node()
         if node.get_type_name() in ("Convolution", "GroupConvolution"):
-            weights = constant_value(node.input_value(1))
-            pointwise = weights is not None and weights.shape[-2:] == (1, 1) and is_static_image(node.input_value(0))
-            return chain, node if pointwise else None
+            weights = _Weights.read(node)
+            pointwise = weights is not None and weights.values.shape[-2:] == (1, 1)
+            return chain, node if pointwise and is_static_image(node.input_value(0)) else None
         data = channelwise_data(node)
         if data is None:
             break
@@ -88,49 +93,91 @@ def _producer(output: openvino.Output) -> tuple[list[openvino.Node], openvino.No
     return chain, None
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """Weights [groups, outputs and inputs of each, 1, 1].
+
+    ``scale`` has one number for each output [groups, outputs, 1, 1, 1]: what ``values`` of eight bits are multiplied
+    with. It is None where ``values`` are floats.
+    """
+
+    values: npt.NDArray[np.generic]
+    scale: npt.NDArray[np.generic] | None
+
+    @staticmethod
+    def read(node: openvino.Node) -> _Weights | None:
+        """Read the weights of a convolution: None where they are not constant, or quantized in another way."""
+        floats, quantized = constant_value(node.input_value(1)), quantized_weights(node.input_value(1))
+        values = quantized[0] if quantized else floats
+        if values is None:
+            return None
+        plain = node.get_type_name() == "Convolution"
+        values = values[None] if plain else values
+        if quantized is None:
+            return _Weights(values, None)
+        scale = quantized[1][None] if plain and quantized[1].ndim == 4 else quantized[1]
+        if scale.size > 1 and scale.shape not in ((*values.shape[:2], 1, 1, 1), (values.shape[0], 1, 1, 1, 1)):
+            return None
+        return _Weights(values, np.broadcast_to(scale, (*values.shape[:2], 1, 1, 1)))
+
+    def map(self, pick: Callable[[npt.NDArray[np.generic]], npt.NDArray[np.generic]]) -> _Weights:
+        """``pick`` from the values and from the scale."""
+        return _Weights(pick(self.values), None if self.scale is None else pick(self.scale))
+
+    def made(self, name: str) -> openvino.Output:
+        """Make them, in the shape that they have, as an input of a convolution."""
+        return constant(self.values, name) if self.scale is None else scaled(self.values, self.scale, name)
+
+
 class _Producer:
     """A 1x1 convolution that is to be cut into parts of its output channels."""
 
     def __init__(self, node: openvino.Node) -> None:
         self.node, self.name = node, node.get_friendly_name()
-        weights = constant_value(node.input_value(1))
+        weights = _Weights.read(node)
         assert weights is not None  # _producer looked
-        # [groups, outputs and inputs of each, 1, 1]
-        self.weights: Array = weights if node.get_type_name() == "GroupConvolution" else weights[None]
-        self.groups, self.outputs, self.inputs = self.weights.shape[:3]
+        self.weights = weights
+        self.groups, self.outputs, self.inputs = weights.values.shape[:3]
         self._split: openvino.Node | None = None
 
     def can_slice(self, begin: int, end: int) -> bool:
         """Whether the channels from ``begin`` to ``end`` can be computed alone without too much more work."""
         inside = begin // self.outputs == (end - 1) // self.outputs
-        return end > begin and (inside or self._even(begin, end) is not None or self.groups <= DENSE_GROUPS)
+        return end > begin and (inside or self._is_even(begin, end) or self.groups <= DENSE_GROUPS)
 
     def slice(self, begin: int, end: int, suffix: str) -> openvino.Output:
         """Make a convolution that computes these channels alone."""
         name = f"{self.name}/{suffix}"
         group = begin // self.outputs
-        if self.groups == 1:
-            return self._plain(self.node.input_value(0), self.weights[0, begin:end], name)
         if group == (end - 1) // self.outputs:
             first = group * self.outputs
-            return self._plain(self._group_input(group), self.weights[group, begin - first : end - first], name)
-        even = self._even(begin, end)
-        if even is not None:
-            weights = constant(even, f"{name}/weights")
-            return copied(self.node, [self.node.input_value(0), weights], name)
-        dense = np.zeros((self.groups, self.outputs, self.groups, self.inputs, 1, 1), self.weights.dtype)
-        for one in range(self.groups):
-            dense[one, :, one] = self.weights[one]
-        flat = dense.reshape(self.groups * self.outputs, self.groups * self.inputs, 1, 1)
-        return self._plain(self.node.input_value(0), flat[begin:end], name)
+            source = self.node.input_value(0) if self.groups == 1 else self._group_input(group)
+            return self._plain(source, self.weights.map(lambda array: array[group, begin - first : end - first]), name)
+        if self._is_even(begin, end):
+            even = self.weights.map(lambda array: np.stack(self._shares(array, begin, end)))
+            return copied(self.node, [self.node.input_value(0), even.made(f"{name}/weights")], name)
+        scale = self.weights.scale
+        dense = _Weights(self._dense()[begin:end], None if scale is None else scale.reshape(-1, 1, 1, 1)[begin:end])
+        return self._plain(self.node.input_value(0), dense, name)
 
-    def _even(self, begin: int, end: int) -> Array | None:
-        """The weights of the part as a convolution in as many groups. None where the groups share it unequally."""
-        shares = [
-            self.weights[one, max(begin - one * self.outputs, 0) : max(end - one * self.outputs, 0)]
+    def _shares(self, array: npt.NDArray[np.generic], begin: int, end: int) -> list[npt.NDArray[np.generic]]:
+        """What lies from ``begin`` to ``end`` in each group."""
+        return [
+            array[one, max(begin - one * self.outputs, 0) : max(end - one * self.outputs, 0)]
             for one in range(self.groups)
         ]
-        return np.stack(shares) if len({len(share) for share in shares}) == 1 else None
+
+    def _is_even(self, begin: int, end: int) -> bool:
+        """Whether the groups share the part equally, so that it can be a convolution in as many groups."""
+        return len({len(share) for share in self._shares(self.weights.values, begin, end)}) == 1
+
+    def _dense(self) -> npt.NDArray[np.generic]:
+        """The values without groups [all outputs, all inputs, 1, 1], with zeros elsewhere."""
+        values = self.weights.values
+        dense = np.zeros((self.groups, self.outputs, self.groups, self.inputs, 1, 1), values.dtype)
+        for one in range(self.groups):
+            dense[one, :, one] = values[one]
+        return dense.reshape(self.groups * self.outputs, self.groups * self.inputs, 1, 1)
 
     def _group_input(self, group: int) -> openvino.Output:
         """The channels of the input that belong to ``group``. The input is split once for all parts."""
@@ -140,6 +187,5 @@ class _Producer:
             self._split = made("Split", [source, axis], {"num_splits": self.groups}, f"{self.name}/groups").get_node()
         return self._split.output(group)
 
-    def _plain(self, source: openvino.Output, weights: Array, name: str) -> openvino.Output:
-        attributes = self.node.get_attributes()
-        return made("Convolution", [source, constant(weights, f"{name}/weights")], attributes, name)
+    def _plain(self, source: openvino.Output, weights: _Weights, name: str) -> openvino.Output:
+        return made("Convolution", [source, weights.made(f"{name}/weights")], self.node.get_attributes(), name)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mixnet_tools.quantization.source import LAYER_KINDS, weights_in_eight_bits
+from mixnet_tools.quantization.source import LAYER_KINDS, name_before, weights_in_eight_bits
 
 if TYPE_CHECKING:
     import openvino
 
-Reason = Literal["--ignore", "NNCF's pattern: squeeze and excitation", "NNCF put no quantizer here"]
+Reason = Literal[
+    "--ignore", "depthwise in float", "NNCF's pattern: squeeze and excitation", "NNCF put no quantizer here"
+]
 
 _BETWEEN = {*LAYER_KINDS, "Add", "Relu", "PRelu", "Swish", "HSwish", "Reshape", "Squeeze", "Unsqueeze", "Convert"}
 _GATES = {"Sigmoid", "HSigmoid"}
@@ -41,9 +43,12 @@ class LayerCounts:
         return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
 
 
-def examine(model: openvino.Model, ignored: Iterable[str]) -> LayerCounts:
-    """Examine the layers of the quantized ``model``. ``ignored`` are the names of those that were to stay in float."""
-    asked, quantized, found = set(ignored), 0, []
+def examine(model: openvino.Model, ignored: Iterable[str], depthwise: Iterable[str] = ()) -> LayerCounts:
+    """Examine the layers of the quantized ``model``.
+
+    ``ignored`` are the names of those that were to stay in float, ``depthwise`` of those that were as their whole kind.
+    """
+    asked, by_kind, quantized, found = set(ignored), set(depthwise), 0, []
     for operation in model.get_ordered_ops():
         narrow = weights_in_eight_bits(operation) if operation.get_type_name() in LAYER_KINDS else None
         if narrow is None:
@@ -53,8 +58,11 @@ def examine(model: openvino.Model, ignored: Iterable[str]) -> LayerCounts:
             continue
         name = operation.get_friendly_name()
         reason: Reason = "NNCF put no quantizer here"
-        if name in asked:
+        names = {name, name_before(name)}
+        if names & asked:
             reason = "--ignore"
+        elif names & by_kind:
+            reason = "depthwise in float"
         elif _is_excitation(operation):
             reason = "NNCF's pattern: squeeze and excitation"
         found.append(FloatLayer(name, operation.get_type_name(), reason))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from mixnet_tools.descriptors.labels import read_labels, short_label
 from mixnet_tools.inference.machine import this_machine
 from mixnet_tools.pages import charts, page
-from mixnet_tools.quantization.report import QuantizationReport, Row
+from mixnet_tools.quantization.report import TRIAL_HEADINGS, QuantizationReport, Row, has_alternatives, trial_cells
 
 TEMPLATE = Path(__file__).with_name("html_page.html.j2")
 CLASSES = 15
@@ -68,6 +69,11 @@ def _context(report: QuantizationReport, labels: Path | None, name: str) -> dict
         if differences
         else None,
         "largest": largest,
+        "alternatives": has_alternatives(report),
+        "trial_headings": TRIAL_HEADINGS,
+        "trials": list(
+            zip_longest(trial_cells(report), [one.settings.describe() for one in report.trials], fillvalue="-")
+        ),
         "flips": [(_class_name(one.label, labels), one) for one in flips[:CLASSES]],
         "classes": len(flips),
     }

@@ -13,7 +13,7 @@ from mixnet_tools.inference.openvino import FLOAT32_ONLY
 from mixnet_tools.ir.core import openvino_core
 from mixnet_tools.ir.image_input import read_image_input, set_batch
 from mixnet_tools.ir.read import read_ir
-from mixnet_tools.quantization.source import layers, read_source, weights_in_eight_bits
+from mixnet_tools.quantization.source import SourceModel, layers, weights_in_eight_bits
 from mixnet_tools.values import CalibrationSet, IRModel
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ class LayerDifference:
     difference: float
 
 
-def layer_differences(source: IRModel, quantized: IRModel, calibration: CalibrationSet) -> tuple[LayerDifference, ...]:
+def layer_differences(
+    source: SourceModel, quantized: IRModel, calibration: CalibrationSet
+) -> tuple[LayerDifference, ...]:
     """Compare the layers of ``quantized`` with those of ``source``, in the order of the computation.
 
     Layers that only one of them has are left out. Raises :class:`EvaluationError` where OpenVINO cannot run one.
     """
-    read = read_source(source)
-    original, image = read.model, read.image
+    original, image = source.model, source.image
     other = read_ir(quantized.xml)
     set_batch(other, read_image_input(other, quantized.xml), 1, quantized.xml)
     names = [layer.name for layer in layers(original)]

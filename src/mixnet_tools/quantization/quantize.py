@@ -15,8 +15,8 @@ from mixnet_tools.files.digest import digest_of
 from mixnet_tools.ir.image_input import set_batch
 from mixnet_tools.ir.names import settle_names
 from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
-from mixnet_tools.quantization.settings import QuantizationSettings
-from mixnet_tools.quantization.source import SourceModel, layers
+from mixnet_tools.quantization.settings import Layer, QuantizationSettings
+from mixnet_tools.quantization.source import SourceModel, finished, layers
 from mixnet_tools.values import CalibrationSet
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
     :class:`QuantizationError` where NNCF fails.
     """
     nncf = import_nncf()
-    names = ignored_names([layer.name for layer in layers(source.model)], settings.ignore)
+    known = layers(source.model)
+    names = names_in_float(known, settings)
 
     def as_input(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         return source.image.arrange(image[np.newaxis].astype(np.float32))
@@ -62,12 +63,24 @@ def quantize(source: SourceModel, calibration: CalibrationSet, settings: Quantiz
     for port, original in zip([*quantized.inputs, *quantized.outputs], [*model.inputs, *model.outputs], strict=True):
         if port.get_names() != original.get_names():
             port.set_names(original.get_names())
+    if settings.optimize:
+        quantized = finished(quantized)
     set_batch(quantized, source.image, source.image.batch, source.ir.xml)
-    known = {operation.get_friendly_name() for operation in source.model.get_ops()}
+    own = {operation.get_friendly_name() for operation in source.model.get_ops()}
     # NNCF names what it adds after a layer, with a slash (conv/fq_weights_1); what it does not name, OpenVINO numbers.
-    settle_names(quantized, lambda name: name in known or "/" in name, marker="_int8")
+    settle_names(quantized, lambda name: name in own or "/" in name, marker="_int8")
     _sign(quantized, source, calibration, settings)
     return quantized
+
+
+def names_in_float(known: Sequence[Layer], settings: QuantizationSettings) -> tuple[str, ...]:
+    """The names out of ``known`` of the layers that ``settings`` leave in float: see :func:`ignored_names`."""
+    return ignored_names([layer.name for layer in known], (*settings.ignore, *depthwise_names(known, settings)))
+
+
+def depthwise_names(known: Sequence[Layer], settings: QuantizationSettings) -> tuple[str, ...]:
+    """The names out of ``known`` of the depthwise layers that ``settings`` leave in float."""
+    return tuple(layer.name for layer in known if layer.depthwise) if settings.depthwise == "float" else ()
 
 
 def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
@@ -89,7 +102,7 @@ def ignored_names(known: Sequence[str], patterns: Sequence[str]) -> tuple[str, .
             )
         chosen |= found
     if chosen and len(chosen) == len(known):
-        raise UsageError("`ignore` leaves no layer to quantize", hint="name fewer layers")
+        raise UsageError("all layers are to stay in float", hint="name fewer in `ignore`, or give `depthwise=int8`")
     return tuple(name for name in known if name in chosen)
 
 
@@ -106,6 +119,8 @@ def _sign(
         "calibration_images": str(len(calibration.images)),
         "calibration_fingerprint": f"sha256:{calibration.fingerprint}",
         "seed": str(settings.seed),
+        "graph": "optimized" if settings.optimize else "as it is",
+        "depthwise": "float" if settings.depthwise == "float" else "int8",
         "profile": calibration.profile,
         "mixnet_tools_version": __version__,
     }

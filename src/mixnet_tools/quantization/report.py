@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mixnet_tools.ir.digests import Integrity
 from mixnet_tools.quantization.float_layers import LayerCounts
+from mixnet_tools.quantization.forms import Alternative
 from mixnet_tools.quantization.layer_differences import LayerDifference
 from mixnet_tools.quantization.search import Trial
 from mixnet_tools.quantization.settings import QuantizationSettings
@@ -61,8 +63,11 @@ class QuantizationReport:
     """One model that was quantized, to the files of ``ir``.
 
     ``rows`` are the float IRs and, last, the quantized one; the others are compared with the first. ``trials`` are all
-    variants that were tried, and ``settings`` those of the one that was taken. ``passed`` says whether it stays within
-    ``max_drop`` points of top-1, None where no drop was given. ``seconds`` has the time of each step.
+    variants that were tried. ``chosen`` is the index of the one that was taken, ``settings`` are its settings, and
+    ``why`` says in words why it was taken. ``graph_speed`` is the speed of the optimized graph beside the graph as it
+    is, both in float. ``draft`` is the speed that INT8 in depthwise layers would give a trial that has them in float.
+    They are empty and None where the settings left no choice, or speed was not measured. ``passed`` says whether the IR
+    stays within ``max_drop`` points of top-1, None where no drop was given. ``seconds`` has the time of each step.
     ``source_integrity`` says whether the IR that was quantized is the one that the report beside it tells of.
     ``layer_differences`` is empty where layers were not compared.
     """
@@ -76,6 +81,10 @@ class QuantizationReport:
     rows: tuple[Row, ...]
     layers: LayerCounts
     trials: tuple[Trial, ...]
+    chosen: int
+    why: str
+    graph_speed: tuple[Throughput, ...]
+    draft: Alternative | None
     max_drop: float | None
     passed: bool | None
     versions: dict[str, str]
@@ -107,6 +116,60 @@ def cells(report: QuantizationReport) -> list[tuple[str, ...]]:
     ]
 
 
+TRIAL_HEADINGS = (
+    "trial",
+    "graph",
+    "depthwise",
+    "in float",
+    "top-1 %",
+    "difference (95 %)",
+    "images/s (x float)",
+    "taken",
+)
+"""Of the cells that :func:`trial_cells` gives."""
+
+
+def trial_cells(report: QuantizationReport) -> list[tuple[str, ...]]:
+    """A row for each trial of ``report``, and one for the draft, if that was not tried in full."""
+    rows: list[tuple[str, ...]] = [
+        (
+            str(number),
+            _graph(trial.settings),
+            trial.settings.depthwise,
+            str(trial.in_float),
+            f"{100 * found.top1 / found.images:.2f}" if (found := trial.comparison) else "-",
+            _difference(found) if found else "-",
+            images_per_second(trial.throughput),
+            "yes" if number == report.chosen + 1 else "no",
+        )
+        for number, trial in enumerate(report.trials, 1)
+    ]
+    last = report.trials[-1].settings
+    if report.draft and last.depthwise != "int8":
+        speed = images_per_second(report.draft.throughput)
+        rows.append(("draft", _graph(last), "int8", "-", "-", "-", speed, "no"))
+    return rows
+
+
+def has_alternatives(report: QuantizationReport) -> bool:
+    """Whether there was a choice that people are to be told of."""
+    return len(report.trials) > 1 or bool(report.graph_speed) or report.draft is not None
+
+
+def images_per_second(measured: Sequence[Throughput]) -> str:
+    """Images per second in each type of the float layers, each with the ratio to the first float IR's."""
+    return ", ".join(f"{one.fps:.1f} in {one.computed_in} ({one.ratio:.2f})" for one in measured) or "-"
+
+
+def _graph(settings: QuantizationSettings) -> str:
+    return "optimized" if settings.optimize else "as it is"
+
+
+def _difference(found: Comparison) -> str:
+    low, high = found.interval
+    return f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
 def describe(report: QuantizationReport) -> str:
     """Describe in a few lines, for people, what the figures stand on and what became of the layers."""
     calibration, counts = report.calibration, report.layers
@@ -125,6 +188,8 @@ def describe(report: QuantizationReport) -> str:
         for one in row.throughput
     ]
     lines.append("  " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
+    if has_alternatives(report):
+        lines.append(f"  trial {report.chosen + 1} was taken: {report.why}")
     if report.max_drop is not None:
         lines += [f"  trial {number}: {_trial(trial)}" for number, trial in enumerate(report.trials, 1)]
         word = "passed" if report.passed else "FAILED: none of the trials did, the best was taken"
@@ -148,12 +213,11 @@ def _cells(row: Row, *, is_first: bool) -> tuple[str, ...]:
     ratio = ", ".join(f"{speed.ratio:.2f} ({speed.computed_in})" for speed in row.throughput) or "-"
     if found is None:
         return (row.precision, "-", "-", "-", "-", size, ratio)
-    low, high = found.interval
     return (
         row.precision,
         f"{100 * found.top1 / found.images:.2f}",
         f"{100 * found.top5 / found.images:.2f}",
-        "-" if is_first else f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+        "-" if is_first else _difference(found),
         "-" if is_first else f"{100 * found.same / found.images:.2f} %",
         size,
         ratio,

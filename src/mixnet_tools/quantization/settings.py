@@ -19,6 +19,7 @@ RangeEstimator = Literal[
 ]
 OverflowFix = Literal["first_layer", "enable", "disable"]
 TargetDevice = Literal["ANY", "CPU", "GPU", "NPU", "CPU_SPR"]
+Depthwise = Literal["auto", "float", "int8"]
 
 SUBSET_SIZE = 300
 
@@ -34,6 +35,10 @@ class QuantizationSettings:
     products saturate otherwise. It does not depend on the machine at hand. ``ignore`` has names or shell patterns of
     layers to leave in float. ``subset_size`` is the number of images to calibrate with, and ``seed`` chooses them.
     ``target_device`` is the device that NNCF quantizes for.
+
+    ``optimize`` quantizes the rewritten graph (True) or the graph as it is (False). ``depthwise`` is what depthwise
+    convolutions compute in. None and ``auto`` leave the choice open (see :mod:`mixnet_tools.quantization.forms`); a
+    trial has one of the others.
     """
 
     preset: Preset = "mixed"
@@ -44,6 +49,8 @@ class QuantizationSettings:
     subset_size: int = SUBSET_SIZE
     seed: int = 0
     target_device: TargetDevice = "ANY"
+    optimize: bool | None = None
+    depthwise: Depthwise = "auto"
 
     def __post_init__(self) -> None:
         """Raise :class:`UsageError` for a value that is not allowed."""
@@ -52,6 +59,7 @@ class QuantizationSettings:
             ("range_estimator", get_args(RangeEstimator)),
             ("overflow_fix", get_args(OverflowFix)),
             ("target_device", get_args(TargetDevice)),
+            ("depthwise", get_args(Depthwise)),
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"`{name}`: expected {' or '.join(known)}, got {getattr(self, name)!r}")
@@ -66,21 +74,27 @@ class QuantizationSettings:
         parts += [f"for {self.target_device}"] if self.target_device != "ANY" else []
         parts += [f"{len(self.ignore)} names ignored"] if len(self.ignore) > 2 else []
         parts += [f"without {', '.join(self.ignore)}"] if 0 < len(self.ignore) <= 2 else []
+        parts += ["optimized graph"] if self.optimize else []
+        parts += ["depthwise layers in float"] if self.depthwise == "float" else []
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or matrix product of a model, in the order of the computation."""
+    """A convolution or matrix product of a model, in the order of the computation.
+
+    ``kind`` is its type in OpenVINO. ``depthwise`` says whether it is a convolution of each channel by itself.
+    """
 
     name: str
     kind: str
+    depthwise: bool = False
 
 
 def variants(
     settings: QuantizationSettings, fixed: frozenset[str], layers: Sequence[Layer], *, vnni: bool = True
 ) -> Iterator[QuantizationSettings]:
-    """List variants of ``settings`` to try, the cheapest first: at most seven, all different.
+    """List variants of ``settings`` to try, the cheapest first: at most six, all different.
 
     The settings named in ``fixed`` were chosen by the user and stay as they are. ``layers`` are those that can be
     quantized. ``vnni`` says whether the processor at hand adds products of eight bits without saturation. Raises
@@ -89,8 +103,10 @@ def variants(
     unknown = fixed - {field.name for field in fields(QuantizationSettings)}
     if unknown:
         raise UsageError(f"`fixed`: no such setting: {', '.join(sorted(unknown))}")
+    quantized = [layer.name for layer in layers if not (layer.depthwise and settings.depthwise == "float")]
     ends = tuple(layer.name for layer in (layers[0], layers[-1])) if layers else ()
-    depthwise = tuple(layer.name for layer in layers if layer.kind == "GroupConvolution")
+    if set(quantized) <= set(ends):  # one at least is to be quantized
+        ends = ()
     ignored = (*settings.ignore, *ends)
     accurate = replace(settings, fast_bias_correction=False)
     histogram = replace(accurate, range_estimator="histogram")
@@ -101,7 +117,6 @@ def variants(
         histogram,
         replace(accurate, ignore=ignored),
         replace(histogram, ignore=ignored),
-        replace(histogram, ignore=(*ignored, *depthwise)),
     )
     chosen_by_user = {name: getattr(settings, name) for name in fixed}
     yield from dict.fromkeys(replace(step, **chosen_by_user) for step in steps)

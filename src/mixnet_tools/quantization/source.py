@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import QuantizationError
 from mixnet_tools.ir.image_input import ImageInput, read_image_input, set_batch
 from mixnet_tools.ir.inspect import NARROW_TYPES
 from mixnet_tools.ir.read import read_ir
-from mixnet_tools.optimization.tuning import remove_tuning
+from mixnet_tools.optimization.kernels import kind_of
+from mixnet_tools.optimization.optimize import listed, rewritten
+from mixnet_tools.optimization.rewrites import AFTER_QUANTIZATION, BEFORE_QUANTIZATION
+from mixnet_tools.optimization.tuning import SECTION, remove_tuning
 from mixnet_tools.quantization.settings import Layer
 from mixnet_tools.values import IRModel
 
@@ -49,13 +53,64 @@ def read_source(ir: IRModel) -> SourceModel:
     return SourceModel(ir, model, image)
 
 
+@dataclass(frozen=True)
+class RewrittenSource:
+    """A source whose graph is rewritten: in part before it is quantized, and by :func:`finished` after that.
+
+    ``to_quantize`` is rewritten in part. ``whole`` is rewritten altogether, and computes in float what the result does
+    in INT8.
+    """
+
+    to_quantize: SourceModel
+    whole: SourceModel
+
+
+def rewritten_source(source: SourceModel) -> tuple[RewrittenSource | None, str]:
+    """Rewrite the graph of ``source`` into one that computes the same: None where it stays, and a note."""
+    whole, rewrites, note = rewritten(source.model)
+    if not rewrites:
+        return None, note
+    part = _rewrite(source.model, BEFORE_QUANTIZATION)
+    return RewrittenSource(replace(source, model=part), replace(source, model=whole)), note
+
+
+def finished(model: openvino.Model) -> openvino.Model:
+    """``model``, which was quantized from ``to_quantize`` of a :class:`RewrittenSource`, rewritten altogether."""
+    return _rewrite(model, AFTER_QUANTIZATION)
+
+
+def name_before(name: str) -> str:
+    """The name of the layer in the source that the layer ``name`` of a rewritten model is, or is a part of.
+
+    >>> name_before("stem/conv/part_1"), name_before("stem/conv")
+    ('stem/conv', 'stem/conv')
+    """
+    return re.sub(r"/part_\d+$", "", name)
+
+
+def _rewrite(model: openvino.Model, names: tuple[str, ...]) -> openvino.Model:
+    """Rewrite ``model`` where it then computes the same, and write into its rt_info by which rewrites."""
+    changed, rewrites, _ = rewritten(model, names)
+    if not rewrites:
+        return model
+    place = [SECTION, "rewrites"]
+    earlier = [changed.get_rt_info(place).astype(str)] if changed.has_rt_info(place) else []
+    changed.set_rt_info(", ".join([*earlier, listed(rewrites)]), place)
+    return changed
+
+
 def layers(model: openvino.Model) -> tuple[Layer, ...]:
     """List the convolutions, and the matrix products by constant weights, in the order of the computation."""
     return tuple(
-        Layer(operation.get_friendly_name(), operation.get_type_name())
+        Layer(operation.get_friendly_name(), operation.get_type_name(), is_depthwise(operation))
         for operation in model.get_ordered_ops()
         if operation.get_type_name() in LAYER_KINDS and weights_in_eight_bits(operation) is not None
     )
+
+
+def is_depthwise(operation: openvino.Node) -> bool:
+    """Whether ``operation`` is a convolution of each channel by itself."""
+    return kind_of(operation) == "depthwise"
 
 
 def weights_in_eight_bits(operation: openvino.Node) -> bool | None:

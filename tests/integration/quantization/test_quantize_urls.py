@@ -15,7 +15,16 @@ from tests.support.commands import Outcome, run, run_failing, run_ok
 from tests.support.file_server import FileServer
 
 NAME = "mixnet-nano"
-QUICK = ("--fast_bias_correction", "--range_estimator", "minmax", "--subset_size", "8")
+QUICK = (
+    "--no_optimize",
+    "--depthwise",
+    "int8",
+    "--fast_bias_correction",
+    "--range_estimator",
+    "minmax",
+    "--subset_size",
+    "8",
+)
 SECRETS = ("alice", "s3cret")
 
 

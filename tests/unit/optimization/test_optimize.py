@@ -96,7 +96,39 @@ def test_fp16_weights_are_sliced_as_well() -> None:
     assert largest_difference(model, changed) < 1e-5
 
 
-@pytest.mark.parametrize("obstacle", ["second reader", "quantizer", "other axis"])
+def in_eight_bits(model: Any) -> None:
+    """Store the weights of the expansion as NNCF does: eight bits, widened, times a scale for each output."""
+    from openvino import opset13 as ops
+
+    (expansion,) = (node for node in model.get_ops() if kind_of(node) == "pointwise" or is_grouped(node))
+    shape = list(expansion.input_value(1).get_shape())
+    rng = np.random.default_rng(5)
+    stored = ops.constant(rng.integers(-127, 128, shape).astype(np.int8))
+    scales = rng.uniform(0.01, 0.02, (*shape[:-3], 1, 1, 1)).astype(np.float32)
+    expansion.input(1).replace_source_output(ops.multiply(ops.convert(stored, "f32"), scales).output(0))
+
+
+def is_grouped(node: Any) -> bool:
+    return node.get_type_name() == "GroupConvolution" and kind_of(node) is None
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("parts", [(6, 6), (5, 4, 3), (7, 5)])
+@pytest.mark.parametrize("obstacle", ["", "quantizer"])
+def test_weights_of_eight_bits_are_sliced_with_their_scale(parts: Any, groups: int, obstacle: str) -> None:
+    model = build(parts, groups=groups, obstacle=obstacle)
+    in_eight_bits(model)
+    changed, counts = rewritten(model, "split_elimination")
+    assert counts == {"split_elimination": 1}
+    assert largest_difference(model, changed) < 1e-5
+    made = [node.input_value(1).get_node() for node in changed.get_ops() if kind_of(node) == "pointwise"]
+    assert len(made) + sum(map(is_grouped, changed.get_ops())) == len(parts)
+    for weights in made:
+        stored = weights.input_value(0).get_node().input_value(0)
+        assert (weights.get_type_name(), stored.get_element_type().get_type_name()) == ("Multiply", "i8")
+
+
+@pytest.mark.parametrize("obstacle", ["second reader", "other axis"])
 def test_a_split_that_is_not_of_the_form_stays(obstacle: str) -> None:
     model = build(obstacle=obstacle)
     changed, counts = rewritten(model, "split_elimination")
@@ -194,7 +226,7 @@ def test_an_error_in_a_rewrite_costs_no_conversion(monkeypatch: pytest.MonkeyPat
         raise ValueError("a fault")
 
     monkeypatch.setattr(rewrites, "REWRITES", {"split_elimination": (("opset1.VariadicSplit",), failing)})
-    monkeypatch.setattr("mixnet_tools.optimization.optimize.rewrite", lambda m: rewrite(m, ("split_elimination",)))
+    monkeypatch.setattr("mixnet_tools.optimization.optimize.rewrite", lambda m, _: rewrite(m, ("split_elimination",)))
     model = build()
     assert optimize(model).notes == ("not rewritten: ValueError: a fault",)
 
@@ -363,7 +395,7 @@ def test_a_rewrite_with_a_fault_is_not_believed(monkeypatch: pytest.MonkeyPatch)
         return True
 
     monkeypatch.setattr(rewrites, "REWRITES", {"faulty": (("opset1.Concat",), faulty)})
-    monkeypatch.setattr("mixnet_tools.optimization.optimize.rewrite", lambda model: rewrite(model, ("faulty",)))
+    monkeypatch.setattr("mixnet_tools.optimization.optimize.rewrite", lambda model, _: rewrite(model, ("faulty",)))
     model = build((6, 6))
     found = optimize(model, measure=lambda base, other: FASTER)
     assert found.model is model

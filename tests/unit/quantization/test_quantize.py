@@ -21,7 +21,7 @@ from mixnet_tools.quantization.nncf_quietly import import_nncf, quiet
 from mixnet_tools.quantization.quantize import quantize
 from mixnet_tools.quantization.settings import QuantizationSettings
 from mixnet_tools.quantization.source import layers, read_source
-from mixnet_tools.quantization.throughput import compare_throughput
+from mixnet_tools.quantization.throughput import beside_the_first, measure_rates, to_time
 from mixnet_tools.values import CalibrationSet, IRModel
 
 SIDE = 16
@@ -210,9 +210,11 @@ def test_nncf_is_silent_and_its_logger_is_put_back(capfd: pytest.CaptureFixture[
 
 def test_throughput_is_a_ratio_of_the_two(tmp_path: Path) -> None:
     irs = [save(tmp_path, network(), precision) for precision in ("FP32", "FP16")]
-    found = compare_throughput(irs[0], irs[1:], rounds=2, seconds=0.01)
-    assert found[0].computed_in == "f32"
-    for one in found:
+    rates = measure_rates([to_time(ir) for ir in irs], rounds=2, seconds=0.01)
+    found = beside_the_first(rates, "FP32", ["FP16"])
+    assert len(found) == 1
+    assert found[0][0].computed_in == "f32"
+    for one in found[0]:
         assert (one.baseline, one.precision, one.rounds) == ("FP32", "FP16", 2)
         assert one.low <= one.ratio <= one.high
         assert min(one.fps, one.baseline_fps) > 0
