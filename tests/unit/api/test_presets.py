@@ -11,8 +11,10 @@ from mixnet_tools.accuracy.preprocessing.preprocessing import Preprocessing
 from mixnet_tools.accuracy.preprocessing.profiles import profile_steps
 from mixnet_tools.accuracy.preprocessing.steps import Normalization
 from mixnet_tools.api.authoring.accuracy_text import AccuracyText, accuracy_text
+from mixnet_tools.api.authoring.new import DEFAULT_ZOO
 from mixnet_tools.api.authoring.presets import DEFAULT_CROP, IMAGENET_MEAN, IMAGENET_STD, PRESETS
 from mixnet_tools.api.authoring.values import NewModelOptions
+from mixnet_tools.cli import main, new
 from mixnet_tools.conversion.plan import InputPlan, parse_cut
 from mixnet_tools.conversion.survey.locate import FoundModel
 from mixnet_tools.conversion.survey.ports import Port, settle
@@ -35,6 +37,13 @@ def written_steps(
     path = folder / "accuracy-check.yml"
     path.write_text(text)
     return load_accuracy_config(path).measurement(launcher).steps
+
+
+def test_the_command_offers_the_presets_and_the_zoo_that_python_has() -> None:
+    command = main.command_parser("new", "mixnet new")
+    args = command.parse_args(["own", "net.onnx"])
+    assert (new._DEFAULT_ZOO, args.models_dir) == (DEFAULT_ZOO, None)
+    assert sorted(new._PRESETS) == sorted(PRESETS)
 
 
 @pytest.mark.parametrize("side", [32, 224, 288])
