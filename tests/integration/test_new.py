@@ -23,7 +23,7 @@ from tests.support.commands import Outcome, run, run_failing, run_ok
 from tests.support.documents import ROOT, blocks
 from tests.support.http_server import Answer, FaultyServer
 from tests.support.images import write_flat_set
-from tests.support.own_models import write_frozen_graph, write_onnx, write_saved_model
+from tests.support.own_models import write_frozen_graph, write_graph_of_channels_first, write_onnx, write_saved_model
 from tests.support.waiting import wait_for
 
 PAGE = ROOT / "docs/own-model.md"
@@ -94,6 +94,12 @@ def test_a_file_becomes_a_model_that_is_downloaded_converted_and_measured_withou
     outcome = describe(tmp_path, write(tmp_path / name), "--labels", tmp_path / "labels", "--license", "MIT")
     assert follow(outcome, images, tmp_path) == [100.0, 100.0, 100.0]  # the original, FP32, FP16
     assert run_ok("info", "--lint", "my_zoo", cwd=tmp_path).out == "1 model, no problem\n"
+
+
+def test_an_original_that_cannot_be_measured_is_left_out(images: Path, tmp_path: Path) -> None:
+    outcome = describe(tmp_path, write_graph_of_channels_first(tmp_path / "net.pb"))
+    assert "check --name own --launcher openvino --models_dir my_zoo --source IMAGES\n" in outcome.err
+    assert follow(outcome, images, tmp_path) == [100.0, 100.0]
 
 
 def test_an_archive_with_a_checkpoint_is_described_as_the_zoo_does(nano: ModelDescriptor, tmp_path: Path) -> None:

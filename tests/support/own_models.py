@@ -53,6 +53,17 @@ def write_frozen_graph(path: Path) -> Path:
     return path
 
 
+def write_graph_of_channels_first(path: Path) -> Path:
+    """A frozen graph: NCHW, which TensorFlow's convolutions do not take on processors."""
+    tensorflow = import_tensorflow()
+    v1 = tensorflow.compat.v1
+    with tensorflow.Graph().as_default() as graph:
+        image = v1.placeholder(v1.float32, [None, 3, SIDE, SIDE], name="image")
+        v1.linalg.matmul(v1.reduce_mean(image, [2, 3]) - 127.5, weights(), name="logits")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
 def write_saved_model(folder: Path) -> Path:
     """A SavedModel with a signature, its weights in a checkpoint: NHWC, RGB, any number of images."""
     v1 = import_tensorflow().compat.v1

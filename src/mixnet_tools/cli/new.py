@@ -151,7 +151,8 @@ def _next_commands(model: NewModel, args: argparse.Namespace) -> list[str]:
         steps.append(NextStep("convert", model.name))
     commands = [next_command(step, args) for step in steps]
     if model.accuracy_check_yml is not None:
-        commands.append(f"{next_command(NextStep('evaluate', model.name), args)} --source IMAGES")
+        fields = {} if model.has_measured_original or model.kind == "ir" else {"launcher": "openvino"}
+        commands.append(f"{next_command(NextStep('evaluate', model.name, fields), args)} --source IMAGES")
     return commands
 
 

@@ -51,13 +51,16 @@ def accuracy_text(text: AccuracyText) -> str:
     lines += ["models:"]
     if text.survey.found.kind == IR:
         return "\n".join([*lines, *_entry(text, "openvino", swaps=text.rgb, normalizes=True)]) + "\n"
-    original = _ORIGINALS[text.survey.found.framework]
     plan = text.survey.inputs[0].plan
-    lines += _entry(text, original, swaps=text.rgb, normalizes=text.survey.takes_values)
+    if text.survey.has_measured_original:
+        original = _ORIGINALS[text.survey.found.framework]
+        lines += [*_entry(text, original, swaps=text.rgb, normalizes=text.survey.takes_values), ""]
+    else:
+        lines += comment("The original is not measured: TensorFlow takes NHWC on processors, and this is NCHW.", "  ")
     has = "has mean and scale in it."
     if text.survey.inputs[0].settled.channels != 1:
         has = f"takes BGR where the original takes RGB, and {has}"
-    lines += ["", f"  # The converted model {has}"]
+    lines += [f"  # The converted model {has}"]
     lines += _entry(text, "openvino", swaps=text.rgb and not plan.reverse, normalizes=False)
     return "\n".join(lines) + "\n"
 

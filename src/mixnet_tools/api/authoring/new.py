@@ -163,7 +163,18 @@ def _describe(
         write_all(contents)
     decisions = tuple(_decisions(text + (accuracy or "")))
     written = tuple(contents)
-    return NewModel(name, found.kind, folder, written, text, accuracy, seen.classes, decisions, not dry_run)
+    return NewModel(
+        name,
+        found.kind,
+        folder,
+        written,
+        text,
+        accuracy,
+        seen.classes,
+        seen.has_measured_original,
+        decisions,
+        not dry_run,
+    )
 
 
 def _wishes(options: NewModelOptions, mean: Values | None, std: Values | None) -> Wishes:

@@ -103,8 +103,9 @@ class NewModel:
 
     ``directory`` is its folder in the zoo, ``files`` what was written there (or would be: ``written`` is False after a
     dry run), ``model_yml`` and ``accuracy_check_yml`` the texts (None for a model that is no classifier). ``kind`` is
-    the kind of source (``ir`` for one that needs no conversion). ``decisions`` are the places where a person must
-    decide: the comments in the texts.
+    the kind of source (``ir`` for one that needs no conversion). ``has_measured_original`` says whether
+    accuracy-check.yml describes the original too. ``decisions`` are the places where a person must decide: the comments
+    in the texts.
     """
 
     name: str
@@ -114,5 +115,6 @@ class NewModel:
     model_yml: str
     accuracy_check_yml: str | None
     classes: int | None
+    has_measured_original: bool
     decisions: tuple[str, ...]
     written: bool

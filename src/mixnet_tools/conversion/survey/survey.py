@@ -93,6 +93,12 @@ class Survey:
         return images[0] if len(images) == 1 else None
 
     @property
+    def has_measured_original(self) -> bool:
+        """Whether the original can be measured beside the converted model: TensorFlow takes NHWC on processors."""
+        channels_first = any(entry.settled.layout == "NCHW" for entry in self.inputs)
+        return self.found.kind != IR and not (self.found.framework == "tf" and channels_first)
+
+    @property
     def is_classifier(self) -> bool:
         """Whether it takes one image and nothing else, and answers with a score for each of several classes."""
         return len(self.inputs) == 1 and self.image is not None and (self.classes or 0) > 1
