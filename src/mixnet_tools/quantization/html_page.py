@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from mixnet_tools.descriptors.labels import read_labels, short_label
+from mixnet_tools.descriptors.labels import class_name, read_labels, short_label
 from mixnet_tools.inference.machine import this_machine
 from mixnet_tools.pages import charts, page
 from mixnet_tools.quantization.report import TRIAL_HEADINGS, QuantizationReport, Row, has_alternatives, trial_cells
@@ -45,6 +45,7 @@ def _context(report: QuantizationReport, labels: Path | None, name: str) -> dict
     differences = report.layer_differences
     largest = sorted(differences, key=lambda one: -one.difference)[:LARGEST]
     flips = last.comparison.by_class if last.comparison else ()
+    names = tuple(map(short_label, read_labels(labels))) if labels else ()
     return {
         "name": name,
         "report": report,
@@ -74,7 +75,7 @@ def _context(report: QuantizationReport, labels: Path | None, name: str) -> dict
         "trials": list(
             zip_longest(trial_cells(report), [one.settings.describe() for one in report.trials], fillvalue="-")
         ),
-        "flips": [(_class_name(one.label, labels), one) for one in flips[:CLASSES]],
+        "flips": [(class_name(one.label, names), one) for one in flips[:CLASSES]],
         "classes": len(flips),
     }
 
@@ -107,8 +108,3 @@ def _layers(report: QuantizationReport, name: str) -> str:
         for (what, count), style in zip(kinds, charts.series(len(kinds)), strict=True)
     ]
     return charts.bars(name, "Layers in INT8, and in float by the reason", [("layers", parts)], "")
-
-
-def _class_name(label: int, labels: Path | None) -> str:
-    names = read_labels(labels) if labels else ()
-    return short_label(names[label]) if 0 <= label < len(names) else f"class {label}"
