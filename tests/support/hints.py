@@ -11,7 +11,7 @@ from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_parser
 
 _HINT = re.compile(r"^ *(?:.*\()?try: (.*?)\)?$", re.MULTILINE)
 _COMMAND = re.compile(r"\bmixnet[- ](?P<command>[a-z-]+)(?P<rest>(?: (?!mixnet)[^ ,;]+)*)")
-_OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
+_OPTION = re.compile(r"(?<![\w-])(?<!ulimit )--?[a-z][\w-]*")
 
 
 def assert_accepted(command: str, stderr: str) -> None:

@@ -13,6 +13,7 @@ from tests.support.hints import assert_accepted
         "mixnet-check: error: x\n  try: mixnet-download --name x -o y\n",
         "x: gone (try: mixnet convert --name x -d 'a b')",
         "  try: mixnet-check merge a b",
+        "  try: close other programs, or allow more memory and threads (ulimit -u is 96365)",
         "  try: leave it out, or add --launcher openvino\n  try: pip install 'mixnet-tools[web]'",
         "  try: give the folder that mixnet-download was given as --cache_dir",
     ],
