@@ -28,6 +28,7 @@ def run_limited(mib: int, *words: str | Path) -> tuple[int, str]:
         text=True,
         timeout=TIMEOUT,
         check=False,
+        env=dict(os.environ),  # without what readline adds behind Python's back, such as COLUMNS
         preexec_fn=limit,
     )
     return done.returncode, done.stderr

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
+
+resource: ModuleType | None
+try:  # now: where memory runs out, nothing can be imported any more
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 _EXHAUSTED = re.compile(
     r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
@@ -24,9 +31,7 @@ def ran_out(error: BaseException) -> bool:
 
 def limits_in_force() -> str:
     """The limits of this process on memory and threads, for a message."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if resource is None:
         return "the machine or its container has no more"
     limits = [
         f"{name} is {limit // unit}"
