@@ -6,9 +6,11 @@ for the figures.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,7 @@ def test_commands_run(page: Path, request: pytest.FixtureRequest, monkeypatch: p
     place: Path = request.getfixturevalue("checkout" if page == TUTORIAL else "place")
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # as activated
     for block in RUN[page]:
         if block.language == "python":
             exec(compile(block.text, str(block), "exec"), {})

@@ -44,7 +44,7 @@ def arguments(command: str, nano_dir: Path, out: Path) -> list[str | Path]:
     }[command]
 
 
-@pytest.mark.parametrize(("command", "mib"), [("check", 390), ("check", 600), ("convert", 390), ("download", 30)])
+@pytest.mark.parametrize(("command", "mib"), [("check", 390), ("check", 600), ("convert", 390), ("download", 50)])
 def test_too_little_memory_is_an_error_that_says_so(command: str, mib: int, nano_dir: Path, tmp_path: Path) -> None:
     code, err = run_limited(mib, *arguments(command, nano_dir, tmp_path))
     assert code == 1, err

@@ -14,7 +14,9 @@ except ImportError:  # Windows
 _EXHAUSTED = re.compile(
     r"bad_alloc|can't alloc|cannot allocate memory|out of memory|MemoryError|failed to map segment|"
     r"resource temporarily unavailable|can't start new thread|not enough memory|memory or threads ran out|"
-    r"needs more memory than",
+    r"needs more memory than|"
+    # What Python says where there is not even memory for a MemoryError.
+    r"error return without exception set|returned NULL without setting an exception",
     re.IGNORECASE,
 )
 
