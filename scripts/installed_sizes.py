@@ -7,12 +7,12 @@ An extra that is not installed whole is left out. What several need is counted f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 NAME = "mixnet-tools"
 _NOT_FOR_USERS = {"test", "lint", "docs", "dist", "dev"}
@@ -23,7 +23,7 @@ def closure(requirement: Requirement, seen: set[str]) -> Iterator[str]:
 
     Raises :class:`importlib.metadata.PackageNotFoundError` where one is not installed.
     """
-    name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+    name = canonicalize_name(requirement.name)
     if name not in seen:
         seen.add(name)
         yield name
@@ -31,7 +31,7 @@ def closure(requirement: Requirement, seen: set[str]) -> Iterator[str]:
         needed = Requirement(text)
         extras = requirement.extras or {""}
         wanted = needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in {"", *extras})
-        if wanted and (re.sub(r"[-_.]+", "-", needed.name).lower() not in seen or needed.extras):
+        if wanted and (canonicalize_name(needed.name) not in seen or needed.extras):
             yield from closure(needed, seen)
 
 

@@ -26,6 +26,7 @@ from mixnet_tools.cli.common.options import (
     make_progress,
     print_all_models,
     readable_models,
+    tags,
 )
 from mixnet_tools.cli.common.output import print_json, print_text
 from mixnet_tools.cli.common.parser import Parser
@@ -105,7 +106,7 @@ def add_arguments(parser: Parser) -> None:
     )
     how.add_argument(
         "--tags",
-        type=_tags,
+        type=tags,
         metavar="T[,T]",
         help="of a SavedModel with several graphs, the one with these tags (default: serve)",
     )
@@ -169,12 +170,6 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         tune=args.tune,
         mo_args=tuple(args.mo_args),
     )
-
-
-def _tags(text: str) -> tuple[str, ...]:
-    from mixnet_tools.conversion.arguments import parse_tags
-
-    return parse_tags(text)
 
 
 def _attempt(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixnet_tools.cli.common.hints import next_command
-from mixnet_tools.cli.common.options import make_progress
+from mixnet_tools.cli.common.options import make_progress, tags
 from mixnet_tools.cli.common.output import print_json, print_text
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.errors import NextStep, UsageError
@@ -61,7 +61,7 @@ def add_arguments(parser: Parser) -> None:
     ends.add_argument("--output", action="append", default=[], metavar="NAME", help="an output (repeatable)")
     ends.add_argument("--inside", metavar="PATH", help="the model in an archive that holds several")
     ends.add_argument("--signature", metavar="NAME", help="the signature of a SavedModel")
-    ends.add_argument("--tags", type=_words, metavar="T[,T]", help="the tags of a SavedModel's graph")
+    ends.add_argument("--tags", type=tags, metavar="T[,T]", help="the tags of a SavedModel's graph")
     about = parser.add_argument_group("about the model")
     about.add_argument("--labels", metavar="FILE", help="names of its classes, a line each; or: imagenet")
     about.add_argument("--license", metavar="TEXT", help="the licence: its address, or its name")
@@ -171,7 +171,3 @@ def _numbers(text: str) -> tuple[float, ...]:
     if len(found) not in (1, 3):
         raise argparse.ArgumentTypeError(f"expected one number or three, such as 123.675,116.28,103.53, got {text!r}")
     return found
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -127,15 +127,16 @@ NO_FILE = Path("Preprocessing")
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """What OMZ's name of a data set tells: its number of images, and the model's class for label 0."""
+    """What OMZ's name of a data set tells: its number of images, the model's classes, and its class for label 0."""
 
     images: int
+    classes: int
     label_offset: int
 
 
 REFERENCE_SETS = {
-    "imagenet_1000_classes": ReferenceSet(images=50_000, label_offset=0),
-    "imagenet_1001_classes": ReferenceSet(images=50_000, label_offset=1),  # class 0 is the background
+    "imagenet_1000_classes": ReferenceSet(images=50_000, classes=1000, label_offset=0),
+    "imagenet_1001_classes": ReferenceSet(images=50_000, classes=1001, label_offset=1),  # class 0 is the background
 }
 """OMZ's ImageNet definitions. In a data set of any other name, labels count from 0 and the size is not known."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfig, load_accuracy_config
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import REFERENCE_SETS, AccuracyConfig, load_accuracy_config
 from mixnet_tools.accuracy.preprocessing.plan import make_plan
 from mixnet_tools.accuracy.preprocessing.profiles import PROFILES_FILE
 from mixnet_tools.api.authoring.model_text import LICENSE
@@ -27,7 +27,6 @@ from mixnet_tools.ir.locate import existing_irs
 _FILES = (MODEL_FILE, ACCURACY_FILE, LABELS_FILE, PROFILES_FILE, CARD_FILE, COMPOSITE_FILE)
 _ALIKE = 0.9
 _NO_LICENSE = frozenset({"", LICENSE, "todo", "tbd", "none", "unknown", "n/a", "fixme"})
-_CLASSES = {"imagenet_1000_classes": 1000, "imagenet_1001_classes": 1001}
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,8 @@ def _label_problems(model: ModelDescriptor, config: AccuracyConfig | None, ir_di
     except MixnetToolsError as error:
         yield str(error)
         return
-    known = {f"{name} of accuracy-check.yml": _CLASSES[name] for name in _data_sets(config) if name in _CLASSES}
+    sets = {name: REFERENCE_SETS[name] for name in _data_sets(config) if name in REFERENCE_SETS}
+    known = {f"{name} of accuracy-check.yml": one.classes for name, one in sets.items()}
     for ir in existing_irs(model, ir_dir) if ir_dir is not None else ():
         if (classes := classes_of(ir.xml)) is not None:
             known[str(ir.xml)] = classes

@@ -58,11 +58,10 @@ def with_options(text: str, parser: Parser) -> str:
 
 def next_command(step: NextStep, args: argparse.Namespace) -> str:
     """``step`` as a command: ``mixnet download ...`` where the user typed ``mixnet``, else ``mixnet-download ...``."""
-    from mixnet_tools.cli.main import command_module  # which imports this module
+    from mixnet_tools.cli.main import command_parser  # which imports this module
 
     command, *words = _COMMANDS.get(step.stage, (step.stage,))
-    parser = Parser("", "")
-    command_module(command).add_arguments(parser)
+    parser = command_parser(command, "")
     fields = {"name": step.model, **step.fields} if step.model is not None else step.fields
     words += filter(None, (_option(parser, name, str(value)) for name, value in fields.items()))
     positional = {action.dest for action in parser._actions if not action.option_strings}

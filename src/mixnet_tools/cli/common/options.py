@@ -232,6 +232,13 @@ def points(text: str) -> float:
     return value
 
 
+def tags(text: str) -> tuple[str, ...]:
+    """Parse the tags of a SavedModel's graph, for argparse."""
+    from mixnet_tools.conversion.arguments import parse_tags
+
+    return parse_tags(text)
+
+
 def choice_list(*choices: str):  # type: ignore[no-untyped-def]
     """A parser for argparse: names from ``choices``, separated by commas. The result has each once, in this order."""
 
