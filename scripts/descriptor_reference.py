@@ -52,7 +52,9 @@ schema (VS Code needs the YAML extension):
 # yaml-language-server: $schema=../../schemas/model.schema.json
 ```
 
-The zoo's own files have that line. For a zoo of your own, this writes the schemas into a folder:
+The zoo's own files have that line, and so have those that `mixnet new` writes: it puts the schemas into `schemas/` of
+your zoo, where they are missing or of another version. The line names them by a path from the file's own folder. For a
+zoo that was made otherwise, this writes them:
 
 <!-- run -->
 ```sh

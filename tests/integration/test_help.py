@@ -96,6 +96,21 @@ def test_bash_completes_commands_options_choices_and_models(
         assert _bash(scripts["bash"], *typed, "--name", "mixnet-") == ["mixnet-l", "mixnet-nano"]
 
 
+def test_bash_completes_paths_where_paths_are_wanted_and_no_models_where_a_new_name_is(
+    scripts: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mixnet-info").write_text("#!/bin/sh\necho net-of-the-zoo\n")
+    (tmp_path / "mixnet-info").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "nets").mkdir()
+    assert _bash(scripts["bash"], "mixnet", "new", "net") == []
+    assert set(_bash(scripts["bash"], "mixnet", "new", "mine", "net")) == {"net.onnx", "nets"}
+    assert set(_bash(scripts["bash"], "mixnet", "new", "mine", "net.onnx", "--labels", "net")) == {"net.onnx", "nets"}
+    assert _bash(scripts["bash"], "mixnet", "info", "--lint", "net") == ["nets"]
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_read_by_its_shell(scripts: dict[str, Path], shell: str) -> None:
     text = scripts[shell].read_text()

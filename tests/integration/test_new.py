@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 import mixnet_tools
 from mixnet_tools.api.authoring.presets import IMAGENET_MEAN, IMAGENET_STD
@@ -59,6 +60,11 @@ def follow(outcome: Outcome, images: Path, place: Path) -> list[float]:
 def descriptor(place: Path) -> dict[str, object]:
     data: dict[str, object] = yaml.safe_load((place / "my_zoo/public/own/model.yml").read_text())
     return data
+
+
+def schema_of(path: Path) -> Path:
+    """The JSON Schema that the first line of a file of a zoo names."""
+    return path.parent / path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
 
 
 def test_the_commands_of_own_model_md_do_what_it_says(
@@ -200,8 +206,25 @@ def test_print_only_and_json_write_what_would_be_written(tmp_path: Path) -> None
     assert printed == f"{document['model_yml']}---\n{document['accuracy_check_yml']}"
     assert (document["kind"], document["classes"], document["written"]) == ("onnx", CLASSES, False)
     written = json.loads(describe(tmp_path, net, "--json").out)
-    assert [Path(file).name for file in written["files"]] == ["model.yml", "accuracy-check.yml"]
+    assert [Path(file).name for file in written["files"]][:2] == ["model.yml", "accuracy-check.yml"]
+    assert all((tmp_path / file).is_file() for file in written["files"])
     assert (tmp_path / written["files"][0]).read_text() == document["model_yml"]
+
+
+def test_what_is_written_names_its_schema_and_the_zoo_has_it(tmp_path: Path) -> None:
+    describe(tmp_path, write_onnx(tmp_path / "net.onnx"))
+    folder = tmp_path / "my_zoo/public/own"
+    for name in ("model.yml", "accuracy-check.yml"):
+        path, schema = folder / name, schema_of(folder / name)
+        assert (
+            list(Draft202012Validator(json.loads(schema.read_text())).iter_errors(yaml.safe_load(path.read_text())))
+            == []
+        )
+        assert json.loads(schema.read_text())["title"] == name
+    schema.write_text("{}")  # as of an earlier version
+    written = run_ok("new", "another", "net.onnx", cwd=tmp_path).out.splitlines()
+    assert [Path(path).name for path in written] == ["model.yml", "accuracy-check.yml", schema.name]
+    assert json.loads(schema.read_text())["title"] == "accuracy-check.yml"
 
 
 def test_nothing_is_overwritten_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ FILES: dict[str, type[BaseModel]] = {
 """The model of each file's contents, by the file's name."""
 
 
+FOLDER = "schemas"
+"""The folder of a zoo with the schemas of its files."""
+
+
 def schema_name(file: str) -> str:
     """The name of the schema of ``file``.
 
@@ -57,6 +61,28 @@ def json_schema(file: str) -> dict[str, Any]:
 def schema_text(file: str) -> str:
     """:func:`json_schema` as the text of a file."""
     return json.dumps(json_schema(file), indent=2) + "\n"
+
+
+def schema_line(file: str) -> str:
+    """The first line of ``file`` in a zoo, by which editors find its schema.
+
+    >>> schema_line("model.yml")
+    '# yaml-language-server: $schema=../../schemas/model.schema.json'
+    """
+    return f"# yaml-language-server: $schema=../../{FOLDER}/{schema_name(file)}"
+
+
+def outdated_schemas(models_dir: Path) -> dict[Path, bytes]:
+    """The text of each schema that the zoo ``models_dir`` does not have, or has of another version."""
+    current = {models_dir / FOLDER / schema_name(file): schema_text(file).encode() for file in FILES}
+    return {path: text for path, text in current.items() if not _holds(path, text)}
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(text) and path.read_bytes() == text
+    except OSError:
+        return False
 
 
 def write_schemas(folder: Path) -> tuple[Path, ...]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import re
 
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.main import COMMANDS, PROGRAMS, SUBCOMMANDS, add_options
 
 MODEL_NAMES = "mixnet-info --print_all 2>/dev/null"
 """What prints the names of all models."""
+
+_FOLDERS = frozenset({"DIR"})
+_FILES = frozenset({"FILE", "FOLDER", "IMAGE", "IMAGES", "OUT"})
+"""Words of the help that stand for paths. A shell that completes files completes folders as well."""
 
 
 def completions(shell: str) -> str:
@@ -36,12 +40,10 @@ def _filled(parser: Parser, command: str) -> Parser:
     import shtab
 
     add_options(parser, command)
+    values = {"models": shtab.cmd(MODEL_NAMES), "folders": shtab.DIRECTORY, "files": shtab.FILE}
     for action in parser._actions:
-        if action.dest == "name":
-            action.complete = shtab.cmd(MODEL_NAMES)  # type: ignore[attr-defined]
-        elif action.type is Path:
-            kind = shtab.DIRECTORY if _is_folder(action) else shtab.FILE
-            action.complete = kind  # type: ignore[attr-defined]
+        if (what := _completed_by(action)) is not None:
+            action.complete = values[what]  # type: ignore[attr-defined]
     inner = [word for outer, word in SUBCOMMANDS if outer == command]
     if inner:
         words = parser.add_argument("word", nargs="?", choices=inner)
@@ -49,5 +51,11 @@ def _filled(parser: Parser, command: str) -> Parser:
     return parser
 
 
-def _is_folder(action: argparse.Action) -> bool:
-    return action.dest.endswith("_dir")
+def _completed_by(action: argparse.Action) -> str | None:
+    """What an action's values are completed by, as its help names them. A NAME in a place of its own is a new one."""
+    if action.dest == "name":
+        return "models" if action.option_strings else None
+    words = re.split(r"\W", str(action.metavar or ""))
+    if _FOLDERS & set(words):
+        return "folders"
+    return "files" if _FILES & set(words) else None

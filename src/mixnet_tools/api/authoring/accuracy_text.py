@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from mixnet_tools.api.authoring.presets import Preset, Values, geometry_steps
 from mixnet_tools.api.authoring.yaml_text import comment, decide, scalar
+from mixnet_tools.api.schemas import schema_line
 from mixnet_tools.conversion.survey.locate import IR
 from mixnet_tools.conversion.survey.survey import Survey
+from mixnet_tools.descriptors.model_yml import ACCURACY_FILE
 
 _ORIGINALS = {"onnx": "onnx_runtime", "tf": "tf"}
 """The framework of accuracy_check that runs an original, by the descriptor's framework."""
@@ -37,7 +39,8 @@ class AccuracyText:
 
 def accuracy_text(text: AccuracyText) -> str:
     """The text of accuracy-check.yml. ``text.survey`` must be that of a classifier."""
-    lines = comment(
+    lines = [schema_line(ACCURACY_FILE)]
+    lines += comment(
         "How the accuracy is measured, in the format of Open Model Zoo's accuracy_check: for each launcher, how images "
         "are prepared. What a person must decide has a comment."
     )

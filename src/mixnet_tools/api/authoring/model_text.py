@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixnet_tools.api.authoring.yaml_text import comment, decide, scalar
+from mixnet_tools.api.schemas import schema_line
 from mixnet_tools.conversion.plan import InputPlan
 from mixnet_tools.conversion.sources.kinds import KINDS
 from mixnet_tools.conversion.survey.locate import IR
 from mixnet_tools.conversion.survey.survey import Survey
+from mixnet_tools.descriptors.model_yml import MODEL_FILE
 
 LICENSE = "not named"
 """The licence of a model of which nobody has said it yet. Checking a zoo finds it."""
@@ -52,7 +54,8 @@ class ModelText:
 def model_text(model: ModelText) -> str:
     """The text of model.yml."""
     survey = model.survey
-    lines = comment(
+    lines = [schema_line(MODEL_FILE)]
+    lines += comment(
         f"A descriptor in Open Model Zoo's format, written from {survey.found.path.name}. What a person must decide "
         "has a comment; the rest was read from the model."
     )

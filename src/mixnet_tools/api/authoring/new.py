@@ -17,6 +17,7 @@ from mixnet_tools.api.authoring.presets import DEFAULT_CROP, Values
 from mixnet_tools.api.authoring.values import NewModel, NewModelOptions
 from mixnet_tools.api.authoring.yaml_text import MARK
 from mixnet_tools.api.models import PathLike
+from mixnet_tools.api.schemas import outdated_schemas
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.sources.formats import archive_format
 from mixnet_tools.conversion.survey.locate import IR, FoundModel, ModelFileHere, is_plain_name, locate, locate_below
@@ -48,6 +49,7 @@ def new_model(
 ) -> NewModel:
     """Write ``<models_dir>/public/<name>/model.yml`` for the model ``source``, and accuracy-check.yml for a classifier.
 
+    Their JSON Schemas for editors are written into ``<models_dir>/schemas``, where they are missing or old.
     ``source`` is a file or folder that can be converted, an archive with one, or an OpenVINO IR; or the http(s) address
     of a file, which is fetched and hashed. What the file does not say is assumed, and has a comment. The model is
     converted once, so what is written can be converted as it stands. ``force`` replaces what is there, ``dry_run``
@@ -159,6 +161,7 @@ def _describe(
         contents |= {folder / one.name: here.path for one, here in files}
     _check(name, contents, folder, seen)
     refuse_existing(contents, force=force)
+    contents |= outdated_schemas(folder.parents[1])
     if not dry_run:
         write_all(contents)
     decisions = tuple(_decisions(text + (accuracy or "")))

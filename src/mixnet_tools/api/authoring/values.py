@@ -101,11 +101,11 @@ def _times(values: Values, factor: float) -> Values:
 class NewModel:
     """A model that was described.
 
-    ``directory`` is its folder in the zoo, ``files`` what was written there (or would be: ``written`` is False after a
-    dry run), ``model_yml`` and ``accuracy_check_yml`` the texts (None for a model that is no classifier). ``kind`` is
-    the kind of source (``ir`` for one that needs no conversion). ``has_measured_original`` says whether
-    accuracy-check.yml describes the original too. ``decisions`` are the places where a person must decide: the comments
-    in the texts.
+    ``directory`` is its folder in the zoo. ``files`` are what was written (or would be: ``written`` is False after a
+    dry run): those of the model, and JSON Schemas for editors that the zoo did not have. ``model_yml`` and
+    ``accuracy_check_yml`` are texts (None for a model that is no classifier). ``kind`` is the kind of source (``ir``
+    for one that needs no conversion). ``has_measured_original`` says whether accuracy-check.yml describes the original
+    too. ``decisions`` are the places where a person must decide: the comments in the texts.
     """
 
     name: str
