@@ -339,4 +339,6 @@ def test_lint_finds_what_is_wrong_with_a_zoo(nano: ModelDescriptor, tmp_path: Pa
     assert (document["models"], len(document["problems"])) == (["own"], 3)
     assert run_ok("info", "--lint", nano.directory.parents[1]).out == "2 models, no problem\n"
     assert "--lint stands alone" in run_failing("info", "--lint", "my_zoo", "--all", code=2, cwd=tmp_path)
-    assert "not a folder of models" in run_failing("info", "--lint", "nowhere", cwd=tmp_path)
+    error = run_failing("info", "--lint", "nowhere", cwd=tmp_path)
+    assert "nowhere: no such folder" in error
+    assert "--models_dir" not in error

@@ -7,6 +7,7 @@ colliding file names, paths that leave the model's folder, malformed sizes and d
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -63,7 +64,9 @@ _NAME = re.compile(r"[0-9a-zA-Z._-]+")
 def one_of_task_types(text: str) -> str:
     """``text``, if it is a task type. Raises ValueError if not."""
     if text not in TASK_TYPES:
-        raise ValueError("expected a task type of Open Model Zoo (such as 'classification')")
+        near = get_close_matches(text[:100], sorted(TASK_TYPES), n=1)
+        offer = f"did you mean {near[0]!r}?" if near else "such as 'classification'"
+        raise ValueError(f"expected a task type of Open Model Zoo ({offer})")
     return text
 
 

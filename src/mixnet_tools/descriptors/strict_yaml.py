@@ -6,8 +6,10 @@ large or expand without bound. A problem is named by file, key and line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +31,9 @@ MAX_NODES = 50_000
 
 MAX_DEPTH = 50
 """The deepest nesting of lists and mappings that is read. PyYAML's C code recurses without a bound."""
+
+_LONGEST_WORD = 100
+"""Characters of a wrong word that are compared with the known ones: the comparison takes the square of their number."""
 
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
@@ -268,10 +273,16 @@ def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) ->
     if kind == "missing":
         return document.problem(key, "is required, and missing")
     if kind == "extra_forbidden":
-        near = nearest_key(str(key[-1]), model)
-        return document.problem(key, f"unknown key{f' (did you mean {near!r}?)' if near else ''}")
+        return document.problem(key, f"unknown key{_offer(nearest_key(str(key[-1]), model))}")
     if kind == "union_tag_invalid":
-        return document.problem(key, f"expected $type to be one of {context['expected_tags']}, got {context['tag']!r}")
+        expected, tag = str(context["expected_tags"]), str(context["tag"])
+        return document.problem(key, f"expected $type to be one of {expected}, got {tag!r}{_nearest(tag, expected)}")
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        if key[-1:] == ("[key]",):  # pydantic's mark of a problem with the key itself
+            found = str(item["input"])
+            return document.problem(key[:-1], f"unknown key: expected {expected}{_nearest(found, expected)}")
+        return document.problem(key, f"expected {expected}, got {got}{_nearest(item['input'], expected)}")
     if kind == "union_tag_not_found":
         return document.problem(key, f"expected a mapping with the key $type, got {got}")
     if kind == "value_error":
@@ -283,6 +294,16 @@ def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) ->
     message = item["msg"]
     message = message.replace("Input should be", "expected", 1) if message.startswith("Input") else message
     return document.problem(key, f"{message}, got {got}")
+
+
+def _nearest(found: object, expected: str) -> str:
+    """The words that offer the nearest of the quoted words in ``expected``; "" where none is like ``found``."""
+    near = get_close_matches(str(found)[:_LONGEST_WORD], re.findall(r"'([^']*)'", expected), n=1)
+    return _offer(near[0] if near else None)
+
+
+def _offer(near: str | None) -> str:
+    return "" if near is None else f" (did you mean {near!r}?)"
 
 
 def _real_key(data: object, loc: KeyPath) -> KeyPath:

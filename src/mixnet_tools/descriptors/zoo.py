@@ -80,13 +80,13 @@ def find_models(roots: Iterable[Path]) -> tuple[ZooEntry, ...]:
     for root in dict.fromkeys(Path(root) for root in roots):
         if not root.is_dir():
             raise DescriptorError(
-                f"{root}: not a folder of models",
+                f"{root}: not a folder of models{'' if root.exists() else ', for there is no such folder'}",
                 hint=f"give a folder that holds {MODEL_FILE} files: `models_dir`, or {ENVIRONMENT_VARIABLE}",
             )
         found = _walk(root)
         if not found:
             raise DescriptorError(
-                f"{root}: no {MODEL_FILE} below this folder", hint="expected <models_dir>/public/<name>/model.yml"
+                f"{root}: no {MODEL_FILE} below this folder", hint=f"expected {root}/public/<name>/{MODEL_FILE}"
             )
         for entry in found:
             other = entries.setdefault(entry.name, entry)

@@ -39,6 +39,12 @@ def test_a_zoo_in_order_has_no_problem(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"licence": "MIT"}, "unknown key (did you mean 'license'?)"),
+        ({"task_type": "clasification"}, "(did you mean 'classification'?)"),
+        ({"framework": "onx"}, "or 'tf', got 'onx' (did you mean 'onnx'?)"),
+        (
+            {"postprocessing": [{"$type": "unpack_archiv", "file": "a", "format": "tar"}]},
+            "got 'unpack_archiv' (did you mean 'unpack_archive'?)",
+        ),
         ({"license": "TODO"}, "license: names no licence, got 'TODO'"),
         ({"license": None}, "license: is required, and missing"),
         ({"files": []}, "files: names no file"),
@@ -81,6 +87,10 @@ def _twice(folder: Path) -> None:
     (folder / "accuracy-check.yml").write_text(yaml.safe_dump(data))
 
 
+def _unknown_profile(folder: Path) -> None:
+    (folder / "profiles.yml").write_text("profiles:\n  tim: {top1: 0.9, top5: 0.9, source: a paper}\n")
+
+
 def _imagenet(folder: Path) -> None:
     data = accuracy_data(top1=0.9, top5=0.9, dataset="imagenet_1000_classes")
     (folder / "accuracy-check.yml").write_text(yaml.safe_dump(data))
@@ -94,6 +104,10 @@ def _imagenet(folder: Path) -> None:
         (_twice, "describes 'openvino' already"),
         (_imagenet, "6 labels, and imagenet_1000_classes of accuracy-check.yml has 1000 classes"),
         (lambda folder: (folder / "labels.txt").rename(folder / "label.txt"), "did you mean 'labels.txt'?"),
+        (lambda folder: (folder / "labels.txt").rename(folder / "Labels.text"), "did you mean 'labels.txt'?"),
+        (lambda folder: (folder / "model.yml").rename(folder / "model.yaml"), "did you mean 'model.yml'?"),
+        (lambda folder: (folder / "model.yml").unlink(), "colour-net: has accuracy-check.yml and no model.yml"),
+        (_unknown_profile, "profiles.tim (line 2): unknown key: expected 'timm', "),
         (lambda folder: (folder / "labels.txt").write_bytes(b"\xff"), "cannot read the labels"),
         (lambda folder: (folder / "README.md").write_text("| GFLOPs | 1.2.3 |"), "expected a number"),
     ],
@@ -152,3 +166,8 @@ def test_a_broken_model_hides_no_other_and_composites_are_read_too(tmp_path: Pat
 def test_what_is_no_zoo_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DescriptorError, match=r"no model\.yml below this folder"):
         lint_zoo(tmp_path)
+    (tmp_path / "file").touch()
+    for name, words in (("file", "is a file, not a folder"), ("missing", "no such folder")):
+        with pytest.raises(DescriptorError, match=words) as caught:
+            lint_zoo(tmp_path / name)
+        assert caught.value.hint == "give the folder of a zoo, which holds public/<name>/model.yml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -56,8 +57,19 @@ def lint_zoo(models_dir: PathLike, *, ir_dir: PathLike | None = None) -> ZooChec
 
     Raises :class:`DescriptorError` where ``models_dir`` is no folder, has no model, or two of one name.
     """
-    entries = zoo.find_models([Path(models_dir)])
-    problems = []
+    root = Path(models_dir)
+    if not root.is_dir():
+        raise DescriptorError(
+            f"{root}: {'is a file, not a folder' if root.exists() else 'no such folder'}",
+            hint=f"give the folder of a zoo, which holds public/<name>/{MODEL_FILE}",
+        )
+    problems = list(_without_descriptor(root))
+    try:
+        entries = zoo.find_models([root])
+    except DescriptorError:
+        if not problems or any(root.rglob(MODEL_FILE)):
+            raise
+        entries = ()
     for entry in entries:
         problems += [
             ZooProblem(entry.name, text) for text in _problems(entry, None if ir_dir is None else Path(ir_dir))
@@ -76,7 +88,8 @@ def _composite_problems(entry: zoo.CompositeEntry) -> Iterator[str]:
 
 
 def _problems(entry: zoo.ZooEntry, ir_dir: Path | None) -> Iterator[str]:
-    yield from _misnamed(entry.path.parent)
+    for path, name in _nearly_named(entry.path.parent):
+        yield _misnamed(path, name)
     try:
         model = entry.load()
     except DescriptorError as error:
@@ -102,11 +115,32 @@ def _problems(entry: zoo.ZooEntry, ir_dir: Path | None) -> Iterator[str]:
     yield from _label_problems(model, config, ir_dir)
 
 
-def _misnamed(folder: Path) -> Iterator[str]:
+def _without_descriptor(root: Path) -> Iterator[ZooProblem]:
+    """Folders with files of a model that has no descriptor, so that no command finds it."""
+    for folder, folders, files in os.walk(root):
+        if MODEL_FILE in files:
+            folders.clear()
+        elif COMPOSITE_FILE not in files:
+            here = Path(folder)
+            side = next((name for name in (ACCURACY_FILE, PROFILES_FILE) if name in files), None)
+            meant = next((path for path, name in _nearly_named(here) if name == MODEL_FILE), None)
+            if meant is not None:
+                yield ZooProblem(here.name, _misnamed(meant, MODEL_FILE))
+            elif side is not None:
+                yield ZooProblem(here.name, f"{here}: has {side} and no {MODEL_FILE}, so no command finds this model")
+
+
+def _nearly_named(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Files that are nearly called as one that is read, and how that is called."""
+    known = {name.casefold(): name for name in _FILES}
     for path in sorted(folder.iterdir()):
-        near = get_close_matches(path.name, _FILES, n=1, cutoff=_ALIKE)
-        if near and path.name != near[0] and not (folder / near[0]).exists():
-            yield f"{path}: nothing reads a file of this name (did you mean {near[0]!r}?)"
+        near = get_close_matches(path.name.casefold(), known, n=1, cutoff=_ALIKE)
+        if near and path.name != (name := known[near[0]]) and not (folder / name).exists():
+            yield path, name
+
+
+def _misnamed(path: Path, name: str) -> str:
+    return f"{path}: nothing reads a file of this name (did you mean {name!r}?)"
 
 
 def _file_problems(model: ModelDescriptor) -> Iterator[str]:
