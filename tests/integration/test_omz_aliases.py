@@ -31,6 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert made.code == 0, made.err
     assert made.out.split("\n")[:-1] == [str(root / "my bin" / program) for program in PROGRAMS]
     assert "export PATH=" in made.err
+    assert "for accuracy_check: mixnet-check" in made.err
     return root
 
 

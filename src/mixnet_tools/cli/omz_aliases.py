@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     folder = str(args.folder.absolute())
     if not args.quiet and folder not in os.environ.get("PATH", "").split(os.pathsep):
         print(f"to use them: export PATH={shlex.quote(folder)}:$PATH", file=sys.stderr)
+    if not args.quiet:
+        print("for accuracy_check: mixnet-check with its options prints the new command", file=sys.stderr)
     return 0
 
 

@@ -37,6 +37,9 @@ def test_the_hint_is_the_same_measurement_in_our_words(tmp_path: Path) -> None:
     ("arguments", "advice"),
     [
         ("-m ir/public/mixnet-nano/FP32", "--name mixnet-nano --ir_dir ir --launcher openvino --precisions FP32"),
+        ("-c copies/accuracy-check.yml -m ir/public/mixnet-nano/FP32",
+         "--name mixnet-nano --ir_dir ir --launcher openvino --precisions FP32"),
+        ("-c copies/accuracy-check.yml", "--name copies"),
         ("-c models/public/mixnet-nano/accuracy-check.yml -tf tf", "--name mixnet-nano --launcher tf"),
         ("--models mixnet-nano/FP32/x.xml", "--name mixnet-nano --ir_dir DIR --launcher openvino --precisions FP32 "
          "(the IR has to be in DIR/public/mixnet-nano/<precision>)"),

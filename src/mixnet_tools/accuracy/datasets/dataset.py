@@ -121,7 +121,7 @@ def recognize(source: Location, wanted: Wanted) -> PackedFiles | Folder:
     or annotations are missing.
     """
     if not source.is_remote and not source.path.exists():
-        raise DatasetError(f"{source}: no such file or folder: {EXPECTED}", hint="give the images as `source`")
+        raise DatasetError(f"{source}: no such file or folder: {EXPECTED}", hint="give another path as `source`")
     given = wanted.annotations
     if given is not None and not given.is_remote and not given.path.is_file():
         raise DatasetError(f"{given}: no such annotation file", hint="give a file of 'name label' lines")

@@ -65,8 +65,7 @@ def _new_command(args: argparse.Namespace) -> str:
     """The command with all that can be translated. What only accuracy_check needs is left out."""
     config = next((Path(text) for text in _values(args, "config")), None)
     models = [_model_folder(Path(text)) for text in _values(args, "models")]
-    name = config.absolute().parent.name if config is not None and config.name == _CONFIG else None
-    name = name or next((found for _, found, _ in models if found), None) or "NAME"
+    name = _name(config, [found for _, found, _ in models if found])
     words = ["--name", name]
     if config is not None and (root := _zoo_of(args, config, name)):
         words += ["--models_dir", str(root)]
@@ -88,6 +87,15 @@ def _new_command(args: argparse.Namespace) -> str:
     gaps += [f"the IR has to be in DIR/public/{name}/<precision>"] if "DIR" in words else []
     advice = f"{args.parser.prog} {shlex.join(words)}"
     return f"{advice} ({'; '.join(gaps)})" if gaps else advice
+
+
+def _name(config: Path | None, names: list[str]) -> str:
+    """The model: of a zoo's accuracy-check.yml, or of the IRs; a copy of the file elsewhere says the least."""
+    folder = config.absolute().parent if config is not None and config.name == _CONFIG else None
+    in_zoo = folder is not None and ((folder / "model.yml").is_file() or folder.parent.name in _ZOO_FOLDERS)
+    if folder is not None and (in_zoo or not names):
+        return folder.name
+    return names[0] if names else "NAME"
 
 
 def _model_folder(path: Path) -> tuple[Path | None, str | None, str | None]:
