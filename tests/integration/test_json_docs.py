@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
+from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_parser
 from scripts.site_json import values
 from tests.support.commands import run, run_ok
+from tests.support.documents import ROOT, keys, table_keys
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/json.md").read_text(encoding="utf-8")
 
 
-def table_keys(text: str) -> list[str]:
-    """The keys in the first column of the tables in ``text``."""
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    return [key for row in rows for key in re.findall(r"`(\w+)`", row)]
-
-
-def keys(document: Any) -> set[str]:
-    """Every key of a document, at any depth, but those under names that come from data."""
-    if isinstance(document, list):
-        return set().union(*map(keys, document)) if document else set()
-    if not isinstance(document, dict):
-        return set()
-    return set(document).union(*map(keys, document.values()))
+def test_every_command_that_prints_json_is_listed() -> None:
+    commands = {command: command for command in COMMANDS} | {
+        module: f"{outer} {inner}" for (outer, inner), module in SUBCOMMANDS.items()
+    }
+    for module, command in commands.items():
+        if "--json" in command_parser(module, command)._option_string_actions:
+            assert re.search(rf"^\| `mixnet[- ]{command} --json`", PAGE, re.MULTILINE), command
 
 
 def test_the_keys_of_conversion_json(nano_dir: Path) -> None:

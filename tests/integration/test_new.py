@@ -21,7 +21,7 @@ from mixnet_tools.api.authoring.presets import IMAGENET_MEAN, IMAGENET_STD
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support.colour_model import CLASSES, SIDE, weights
 from tests.support.commands import Outcome, run, run_failing, run_ok
-from tests.support.documents import ROOT, blocks
+from tests.support.documents import ROOT, blocks, table_keys
 from tests.support.http_server import Answer, FaultyServer
 from tests.support.images import write_flat_set
 from tests.support.own_models import write_frozen_graph, write_graph_of_channels_first, write_onnx, write_saved_model
@@ -205,6 +205,8 @@ def test_print_only_and_json_write_what_would_be_written(tmp_path: Path) -> None
     assert not (tmp_path / "my_zoo").exists()
     assert printed == f"{document['model_yml']}---\n{document['accuracy_check_yml']}"
     assert (document["kind"], document["classes"], document["written"]) == ("onnx", CLASSES, False)
+    section = (ROOT / "docs/json.md").read_text().partition("\n## A new model\n")[2].partition("\n## ")[0]
+    assert set(table_keys(section)) == set(document)
     written = json.loads(describe(tmp_path, net, "--json").out)
     assert [Path(file).name for file in written["files"]][:2] == ["model.yml", "accuracy-check.yml"]
     assert all((tmp_path / file).is_file() for file in written["files"])
@@ -336,7 +338,8 @@ def test_lint_finds_what_is_wrong_with_a_zoo(nano: ModelDescriptor, tmp_path: Pa
     assert "names no licence" in outcome.out
     assert outcome.out.endswith("1 model, 3 problems\n")
     document = json.loads(run("info", "--lint", "my_zoo", "--json", cwd=tmp_path).out)
-    assert (document["models"], len(document["problems"])) == (["own"], 3)
+    assert (document.pop("schema"), document["models"], len(document["problems"])) == (1, ["own"], 3)
+    assert set(document) == {"models", "problems"}
     assert run_ok("info", "--lint", nano.directory.parents[1]).out == "2 models, no problem\n"
     assert "--lint stands alone" in run_failing("info", "--lint", "my_zoo", "--all", code=2, cwd=tmp_path)
     error = run_failing("info", "--lint", "nowhere", cwd=tmp_path)

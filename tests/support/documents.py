@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CARDS = sorted((ROOT / "models/public").glob("*/README.md"))
@@ -111,3 +112,18 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
             path, _, anchor = target.partition("#")
             if ":" not in path:
                 yield ((page.parent / path).resolve() if path else page), anchor
+
+
+def table_keys(text: str) -> list[str]:
+    """The keys in the first column of the tables in ``text``."""
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return [key for row in rows for key in re.findall(r"`(\w+)`", row)]
+
+
+def keys(document: Any) -> set[str]:
+    """Every key of a JSON document, at any depth."""
+    if isinstance(document, list):
+        return set().union(*map(keys, document)) if document else set()
+    if not isinstance(document, dict):
+        return set()
+    return set(document).union(*map(keys, document.values()))

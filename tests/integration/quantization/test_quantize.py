@@ -19,7 +19,9 @@ from mixnet_tools.ir.inspect import describe
 from mixnet_tools.ir.locate import ir_model
 from mixnet_tools.optimization.kernels import is_tuned, kind_of, request_kernels
 from mixnet_tools.values import IRModel
+from scripts.site_json import values
 from tests.support.commands import Outcome, run, run_failing, run_ok
+from tests.support.documents import keys, table_keys
 
 NAME = "mixnet-nano"
 PATTERN = "NNCF's pattern: squeeze and excitation"
@@ -186,6 +188,10 @@ def test_a_search_stops_at_the_first_that_is_good_enough(nano_dir: Path, tmp_pat
 
 
 def test_images_without_labels_calibrate_and_are_not_measured(nano_dir: Path, pictures: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(pictures.iterdir())):
+        folder = pictures / f"day-{number % 2}"  # folders that are no classes
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
     place = ("--name", NAME, "-d", nano_dir, "-o", tmp_path / "out", "-s", pictures)
     outcome = run_ok("quantize", *place, *QUICK, "--source_precision", "FP32")
     assert "mixnet-nano: note: its accuracy was not measured" in outcome.err
@@ -193,6 +199,26 @@ def test_images_without_labels_calibrate_and_are_not_measured(nano_dir: Path, pi
     assert "from FP32" in outcome.out
     error = run_failing("quantize", *place, *QUICK, "--max_drop", "1", code=2)
     assert "--max_drop needs labelled images to measure on" in error
+
+
+def test_the_form_is_chosen_by_speed_where_none_is_asked_for(nano_dir: Path, tmp_path: Path) -> None:
+    import openvino
+
+    place = ("--name", NAME, "-d", nano_dir, "-o", tmp_path, "--num_images", "20")
+    document = json.loads(run_ok("quantize", *place, *QUICK[len(PLAIN) :], "--json", "-q").out)
+    assert set(document) == {"schema", "passed", "models", "failed"}
+    (report,) = document["models"]
+    taken, why = report["settings"], report["why"]
+    made = openvino.Core().read_model(ir_of(tmp_path).xml)
+    assert made.has_rt_info(["optimization", "rewrites"]) is taken["optimize"]
+    assert f"was {'taken' if taken['optimize'] else 'not taken'}" in why
+    in_float = {layer["reason"] for layer in report["layers"]["in_float"]}
+    assert ("depthwise in float" in in_float) is (taken["depthwise"] == "float")
+    assert f"{report['graph_speed'][-1]['ratio']:.2f} x as fast as the other" in why
+    assert f"depthwise layers in INT8 would make it {report['draft']['ratio']:.2f} x as fast" in why
+    assert f"trial {report['chosen'] + 1} " in why
+    report["versions"], report["seconds"], report["ir"] = {}, {}, {}  # their keys are names
+    assert keys(report) - set(table_keys(values())) == set()
 
 
 @pytest.mark.parametrize("vnni", [True, False])
@@ -237,16 +263,6 @@ def test_kernels_that_were_tuned_for_floats_are_forgotten(quantized: Quantized, 
     assert not made.has_rt_info(["optimization", "tuned_on"])
     assert made.get_rt_info(["optimization", "rewrites"]).astype(str) == "none"
     assert ir_of(tmp_path).bin.read_bytes() == quantized.ir.bin.read_bytes()
-
-
-def test_folders_that_are_no_classes_hold_images(nano_dir: Path, pictures: Path, tmp_path: Path) -> None:
-    for number, path in enumerate(sorted(pictures.iterdir())):
-        folder = pictures / f"day-{number % 2}"
-        folder.mkdir(exist_ok=True)
-        path.rename(folder / path.name)
-    place = ("--name", NAME, "-d", nano_dir, "-o", tmp_path, "-s", pictures)
-    outcome = run_ok("quantize", *place, *QUICK)
-    assert "mixnet-nano: note: its accuracy was not measured" in outcome.err
 
 
 def test_one_model_that_fails_does_not_stop_the_others(nano: ModelDescriptor, nano_dir: Path, tmp_path: Path) -> None:
