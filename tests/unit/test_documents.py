@@ -11,13 +11,24 @@ from mixnet_tools.cli.main import COMMANDS, SUBCOMMANDS, command_parser
 from mixnet_tools.cli.omz_aliases import PROGRAMS
 from scripts.captures import CAPTURE
 from scripts.site_pages import made_pages
-from tests.support.documents import COMMAND_LANGUAGES, DOCUMENTS, PAGES, ROOT, Block, anchors, blocks, links, prose
+from tests.support.documents import (
+    CARDS,
+    COMMAND_LANGUAGES,
+    DOCUMENTS,
+    PAGES,
+    ROOT,
+    Block,
+    anchors,
+    blocks,
+    links,
+    prose,
+)
 
 TESTED_LANGUAGES = (*COMMAND_LANGUAGES, "python")
 LANGUAGES = {*TESTED_LANGUAGES, "text", "yaml", "json", "groovy", "dockerfile", "html", "toml"}
 HOME = ROOT / "docs/index.md"
 """The first page of the site, which may link to pages that are made when the site is built."""
-BLOCKS = [block for page in PAGES for block in blocks(page)]
+BLOCKS = [block for page in (*PAGES, *CARDS) for block in blocks(page)]
 
 
 def of_command(words: list[str]) -> tuple[str, list[str]] | None:
