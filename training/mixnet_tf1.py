@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow.compat.v1 as tf
 
+from training.layer_names import Form, LayerNames, swish
 from training.mixnet import BlockArgs, MixNetSpec, se_channels, split_channels
 
 Array = npt.NDArray[np.generic]
@@ -32,132 +33,124 @@ POOLED = "pooled"  # the graph collection with the input of the classifier, floa
 CHECKPOINT_FILES = ("checkpoint", "model.ckpt.data-00000-of-00001", "model.ckpt.index", "model.ckpt.meta")
 
 
-class _Names:
-    """Gives the layers of one block the names of Keras in TF1: ``conv2d``, ``conv2d_1``, ..."""
-
-    def __init__(self) -> None:
-        self._used: dict[str, int] = {}
-
-    def __call__(self, base: str) -> str:
-        count = self._used.get(base, 0)
-        self._used[base] = count + 1
-        return f"{base}_{count}" if count else base
-
-
 def _kernel(name: str, shape: Sequence[int], fan: int) -> tf.Variable:
     """A resource variable (``VarHandleOp`` + ``ReadVariableOp``), drawn from N(0, 2/fan)."""
     initializer = tf.random_normal_initializer(stddev=math.sqrt(2.0 / fan))
     return tf.get_variable(name, shape, tf.float32, initializer, use_resource=True)
 
 
-def _bias(size: int) -> tf.Variable:
-    return tf.get_variable("bias", [size], tf.float32, tf.zeros_initializer(), use_resource=True)
+def _bias(name: str, size: int) -> tf.Variable:
+    return tf.get_variable(name, [size], tf.float32, tf.zeros_initializer(), use_resource=True)
 
 
-def _conv(x: tf.Tensor, channels: int, size: int, stride: int, scope: str, bias: bool = False) -> tf.Tensor:
-    """A dense convolution: [?, H, W, in] -> [?, ceil(H/stride), ceil(W/stride), channels]."""
-    fan_out = size * size * channels
-    with tf.variable_scope(scope):
-        kernel = _kernel("kernel", [size, size, int(x.shape[3]), channels], fan_out)
-        x = tf.nn.conv2d(x, kernel, strides=[1, stride, stride, 1], padding="SAME", name="Conv2D")
-        return tf.nn.bias_add(x, _bias(channels), name="BiasAdd") if bias else x
+class _Layers:
+    """The layers of a MixNet, added to the current graph with the names and the swish of ``form``."""
 
+    def __init__(self, spec: MixNetSpec, form: Form, training: bool) -> None:
+        self.names, self._form, self._training = LayerNames(spec, form), form, training
 
-def _grouped_conv(x: tf.Tensor, channels: int, groups: int, names: _Names) -> tf.Tensor:
-    """A 1x1 convolution in ``groups`` groups: split -> one convolution each -> concat."""
-    if groups == 1:
-        return _conv(x, channels, 1, 1, names("conv2d"))
-    inputs = tf.split(x, split_channels(int(x.shape[3]), groups), axis=3)
-    outputs = split_channels(channels, groups)
-    parts = [_conv(i, o, 1, 1, names("conv2d")) for i, o in zip(inputs, outputs, strict=True)]
-    return tf.concat(parts, axis=3)
+    def conv(self, x: tf.Tensor, channels: int, size: int, stride: int, bias: bool = False) -> tf.Tensor:
+        """A dense convolution: [?, H, W, in] -> [?, ceil(H/stride), ceil(W/stride), channels]."""
+        fan_out = size * size * channels
+        with self.names.layer("conv2d") as variables:
+            kernel = _kernel(f"{variables}/kernel", [size, size, int(x.shape[3]), channels], fan_out)
+            x = tf.nn.conv2d(x, kernel, strides=[1, stride, stride, 1], padding="SAME", name="Conv2D")
+            return tf.nn.bias_add(x, _bias(f"{variables}/bias", channels), name="BiasAdd") if bias else x
 
+    def _grouped_conv(self, x: tf.Tensor, channels: int, groups: int) -> tf.Tensor:
+        """A 1x1 convolution in ``groups`` groups: split -> one convolution each -> concat."""
+        if groups == 1:
+            return self.conv(x, channels, 1, 1)
+        inputs = tf.split(x, split_channels(int(x.shape[3]), groups), axis=3)
+        outputs = split_channels(channels, groups)
+        return tf.concat([self.conv(i, o, 1, 1) for i, o in zip(inputs, outputs, strict=True)], axis=3)
 
-def _mix_conv(x: tf.Tensor, kernels: Sequence[int], stride: int, names: _Names) -> tf.Tensor:
-    """MixConv: channels split over depthwise convolutions of several sizes, then joined again."""
-    sizes = split_channels(int(x.shape[3]), len(kernels))
-    inputs = tf.split(x, sizes, axis=3) if len(kernels) > 1 else [x]
-    parts = []
-    for part, channels, size in zip(inputs, sizes, kernels, strict=True):
-        with tf.variable_scope(names("depthwise_conv2d")):
-            kernel = _kernel("depthwise_kernel", [size, size, channels, 1], size * size)
-            strides = [1, stride, stride, 1]
-            parts.append(tf.nn.depthwise_conv2d_native(part, kernel, strides, "SAME", name="depthwise"))
-    return tf.concat(parts, axis=3) if len(parts) > 1 else parts[0]
+    def _mix_conv(self, x: tf.Tensor, kernels: Sequence[int], stride: int) -> tf.Tensor:
+        """MixConv: channels split over depthwise convolutions of several sizes, then joined again."""
+        sizes = split_channels(int(x.shape[3]), len(kernels))
+        inputs = tf.split(x, sizes, axis=3) if len(kernels) > 1 else [x]
+        parts = []
+        for part, channels, size in zip(inputs, sizes, kernels, strict=True):
+            with self.names.layer("depthwise_conv2d") as variables:
+                kernel = _kernel(f"{variables}/depthwise_kernel", [size, size, channels, 1], size * size)
+                strides = [1, stride, stride, 1]
+                parts.append(tf.nn.depthwise_conv2d_native(part, kernel, strides, "SAME", name="depthwise"))
+        return tf.concat(parts, axis=3) if len(parts) > 1 else parts[0]
 
+    def batch_norm(self, x: tf.Tensor) -> tf.Tensor:
+        """Batch normalization with reference variables (``VariableV2``), as the TPU code's own layer had.
 
-def _batch_norm(x: tf.Tensor, scope: str, training: bool) -> tf.Tensor:
-    """Batch normalization with reference variables (``VariableV2``), as the TPU code's own layer had.
+        In training it uses the batch's statistics, and the operations in ``UPDATE_OPS`` update the moving ones.
+        """
+        size = [int(x.shape[3])]
+        with self.names.layer("batch_normalization") as variables:
 
-    In training it uses the batch's statistics, and the operations in ``UPDATE_OPS`` update the moving ones.
-    """
-    size = [int(x.shape[3])]
+            def variable(name: str, value: float, trainable: bool) -> tf.Variable:
+                path, initializer = f"{variables}/{name}", tf.constant_initializer(value)
+                return tf.get_variable(path, size, tf.float32, initializer, trainable=trainable, use_resource=False)
 
-    def variable(name: str, value: float, trainable: bool) -> tf.Variable:
-        initializer = tf.constant_initializer(value)
-        return tf.get_variable(name, size, tf.float32, initializer, trainable=trainable, use_resource=False)
-
-    with tf.variable_scope(scope):
-        gamma, beta = variable("gamma", 1.0, True), variable("beta", 0.0, True)
-        mean, var = variable("moving_mean", 0.0, False), variable("moving_variance", 1.0, False)
-        if not training:
-            y, _, _ = tf.nn.fused_batch_norm(x, gamma, beta, mean, var, epsilon=BATCH_NORM_EPSILON, is_training=False)
+            gamma, beta = variable("gamma", 1.0, True), variable("beta", 0.0, True)
+            mean, var = variable("moving_mean", 0.0, False), variable("moving_variance", 1.0, False)
+            if not self._training:
+                y, _, _ = tf.nn.fused_batch_norm(
+                    x, gamma, beta, mean, var, epsilon=BATCH_NORM_EPSILON, is_training=False
+                )
+                return y
+            y, batch_mean, batch_var = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=BATCH_NORM_EPSILON)
+            for moving, batch in ((mean, batch_mean), (var, batch_var)):
+                step = (moving - batch) * (1.0 - BATCH_NORM_MOMENTUM)
+                tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(moving, step))
+                tf.add_to_collection(f"batch/{moving.op.name}", batch)
             return y
-        y, batch_mean, batch_var = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=BATCH_NORM_EPSILON)
-        for moving, batch in ((mean, batch_mean), (var, batch_var)):
-            step = (moving - batch) * (1.0 - BATCH_NORM_MOMENTUM)
-            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(moving, step))
-            tf.add_to_collection(f"batch/{moving.op.name}", batch)
-        return y
+
+    def _activation(self, x: tf.Tensor, is_swish: bool) -> tf.Tensor:
+        return swish(x, self._form) if is_swish else tf.nn.relu(x)
+
+    def _squeeze_excite(self, x: tf.Tensor, channels: int) -> tf.Tensor:
+        with self.names.scope("se"):
+            y = tf.reduce_mean(x, axis=[1, 2], keepdims=True)
+            y = self._activation(self.conv(y, channels, 1, 1, bias=True), True)
+            return tf.sigmoid(self.conv(y, int(x.shape[3]), 1, 1, bias=True)) * x
+
+    def block(self, x: tf.Tensor, block: BlockArgs) -> tf.Tensor:
+        """An inverted residual block."""
+        is_swish, shortcut = block.se_ratio is not None, x
+        if block.expand_ratio != 1:
+            x = self._grouped_conv(x, block.in_channels * block.expand_ratio, block.expand_groups)
+            x = self._activation(self.batch_norm(x), is_swish)
+        x = self._mix_conv(x, block.kernels, block.stride)
+        x = self._activation(self.batch_norm(x), is_swish)
+        if squeezed := se_channels(block):
+            x = self._squeeze_excite(x, squeezed)
+        x = self.batch_norm(self._grouped_conv(x, block.out_channels, block.project_groups))
+        x = x + shortcut if block.stride == 1 and block.in_channels == block.out_channels else x
+        return x if self._form == "plain" else tf.identity(x)
 
 
-def _activation(x: tf.Tensor, swish: bool) -> tf.Tensor:
-    # Not tf.nn.swish: it has a gradient of its own, which puts an IdentityN into the exported graph.
-    return x * tf.sigmoid(x) if swish else tf.nn.relu(x)
+def build_logits(
+    images: tf.Tensor, spec: MixNetSpec, training: bool, dropout: float = 0.0, form: Form = "plain"
+) -> tf.Tensor:
+    """Add the network to the current graph: RGB [?, R, R, 3] float32 0..255 -> ``logits`` [?, classes].
 
-
-def _squeeze_excite(x: tf.Tensor, channels: int) -> tf.Tensor:
-    with tf.variable_scope("se"):
-        y = tf.reduce_mean(x, axis=[1, 2], keepdims=True)
-        y = _activation(_conv(y, channels, 1, 1, "conv2d", bias=True), swish=True)
-        return tf.sigmoid(_conv(y, int(x.shape[3]), 1, 1, "conv2d_1", bias=True)) * x
-
-
-def _block(x: tf.Tensor, block: BlockArgs, training: bool) -> tf.Tensor:
-    names, swish, shortcut = _Names(), block.se_ratio is not None, x
-    if block.expand_ratio != 1:
-        x = _grouped_conv(x, block.in_channels * block.expand_ratio, block.expand_groups, names)
-        x = _activation(_batch_norm(x, names("tpu_batch_normalization"), training), swish)
-    x = _mix_conv(x, block.kernels, block.stride, names)
-    x = _activation(_batch_norm(x, names("tpu_batch_normalization"), training), swish)
-    if squeezed := se_channels(block):
-        x = _squeeze_excite(x, squeezed)
-    x = _grouped_conv(x, block.out_channels, block.project_groups, names)
-    x = _batch_norm(x, names("tpu_batch_normalization"), training)
-    return x + shortcut if block.stride == 1 and block.in_channels == block.out_channels else x
-
-
-def build_logits(images: tf.Tensor, spec: MixNetSpec, training: bool, dropout: float = 0.0) -> tf.Tensor:
-    """Add the network to the current graph: RGB [?, R, R, 3] float32 0..255 -> ``logits`` [?, classes]."""
+    Every form makes the same variables in the same order.
+    """
     x = tf.subtract(images, tf.constant(MEAN_RGB, tf.float32, [1, 1, 3]), name="sub")
     x = tf.realdiv(x, tf.constant(STD_RGB, tf.float32, [1, 1, 3]), name="truediv")
-    with tf.variable_scope(f"{spec.name}/mixnet_model"):
-        with tf.variable_scope("stem"):
-            x = _conv(x, spec.stem, 3, 2, "conv2d")
-            x = tf.nn.relu(_batch_norm(x, "tpu_batch_normalization", training))
-        for index, block in enumerate(spec.blocks()):
-            with tf.variable_scope(f"blocks_{index}"):
-                x = _block(x, block, training)
-        with tf.variable_scope("head"):
-            x = _conv(x, spec.head, 1, 1, "conv2d")
-            x = tf.nn.relu(_batch_norm(x, "tpu_batch_normalization", training))
-            x = tf.reduce_mean(x, axis=[1, 2])
-            tf.add_to_collection(POOLED, x)
-            if training and dropout:
-                x = tf.nn.dropout(x, rate=dropout)
-            with tf.variable_scope("dense"):
-                kernel = _kernel("kernel", [spec.head, spec.num_classes], spec.num_classes)
-                x = tf.nn.bias_add(tf.matmul(x, kernel, name="MatMul"), _bias(spec.num_classes))
+    layers = _Layers(spec, form, training)
+    with layers.names.scope("stem"):
+        x = tf.nn.relu(layers.batch_norm(layers.conv(x, spec.stem, 3, 2)))
+    for index, block in enumerate(spec.blocks()):
+        with layers.names.scope(f"blocks_{index}"):
+            x = layers.block(x, block)
+    with layers.names.scope("head"):
+        x = tf.nn.relu(layers.batch_norm(layers.conv(x, spec.head, 1, 1)))
+        x = tf.reduce_mean(x, axis=[1, 2])
+        tf.add_to_collection(POOLED, x)
+        if training and dropout:
+            x = tf.nn.dropout(x, rate=dropout)
+        with layers.names.layer("dense") as variables:
+            kernel = _kernel(f"{variables}/kernel", [spec.head, spec.num_classes], spec.num_classes)
+            x = tf.nn.bias_add(tf.matmul(x, kernel, name="MatMul"), _bias(f"{variables}/bias", spec.num_classes))
     return tf.identity(x, name=LOGITS)
 
 
@@ -195,14 +188,14 @@ def _image_iterator(resolution: int) -> tf.Tensor:
     return images
 
 
-def build_eval_graph(spec: MixNetSpec) -> tf.Graph:
+def build_eval_graph(spec: MixNetSpec, form: Form = "plain") -> tf.Graph:
     """The evaluation graph of a published checkpoint: iterator -> network -> softmax -> squeeze.
 
     It holds raw and averaged variables and ``global_step``. The network reads the raw ones.
     """
     graph = tf.Graph()
     with graph.as_default():
-        logits = build_logits(_image_iterator(spec.resolution), spec, training=False)
+        logits = build_logits(_image_iterator(spec.resolution), spec, training=False, form=form)
         tf.squeeze(tf.nn.softmax(logits))
         add_ema_variables()
         tf.get_variable(
@@ -236,14 +229,14 @@ def count_macs(graph: tf.Graph) -> int:
     return total
 
 
-def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path) -> Path:
+def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path, form: Form = "plain") -> Path:
     """Write ``parent/<spec.name>/`` with the four files of ``CHECKPOINT_FILES`` and return that folder.
 
     ``values`` maps each variable's name (without ``:0``) to its value; a missing name is a KeyError.
     """
     folder = parent / spec.name
     folder.mkdir(parents=True, exist_ok=True)
-    graph = build_eval_graph(spec)
+    graph = build_eval_graph(spec, form)
     with graph.as_default(), tf.Session(graph=graph) as session:
         variables = tf.global_variables()
         feeds = {v.initializer.inputs[1]: values[v.op.name] for v in variables}

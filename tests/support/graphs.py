@@ -14,7 +14,7 @@ import yaml
 
 from mixnet_tools.conversion.comparison_inputs import natural_images
 from mixnet_tools.descriptors.model_yml import ModelDescriptor, load_descriptor
-from tests.support.standin import build_archive, build_mixnet_archive
+from tests.support.standin import StandIn, build_archive, build_mixnet_archive
 from tests.support.tensorflow_import import import_tensorflow
 from tests.support.zoo_builder import descriptor_data, write_model
 from training.mixnet import BlockArgs, MixNetSpec
@@ -80,9 +80,12 @@ def image_input(name: str, side: int, layout: str = "NHWC") -> list[dict[str, An
 
 def mixnet(root: Path, variant: str) -> ModelFolder:
     """A full-size MixNet checkpoint behind an iterator, cut at the iterator's output."""
-    name = f"mixnet-{variant}"
-    folder = _checkpoint_folder(root, name, "IteratorGetNext:0", 224)
-    archive = build_mixnet_archive(root / "archive.tar.gz", variant)
+    return unpacked(root, build_mixnet_archive(root / "archive.tar.gz", variant), 224)
+
+
+def unpacked(root: Path, archive: StandIn, side: int) -> ModelFolder:
+    """A MixNet checkpoint that was published as ``archive``, cut at its iterator's output."""
+    folder = _checkpoint_folder(root, archive.name, "IteratorGetNext:0", side)
     _unpack(archive.path, folder.files)
     return folder
 

@@ -10,6 +10,7 @@ centred and scaled so that its logits spread over several units and differ from 
 from __future__ import annotations
 
 import hashlib
+import tarfile
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import tensorflow.compat.v1 as tf
 
 from training import mixnet, mixnet_tf1
+from training.layer_names import Form
 
 Array = npt.NDArray[np.float32]
 
@@ -149,10 +151,45 @@ def build_mixnet_archive(
     return build_archive(path, replace(mixnet.VARIANTS[variant], resolution=resolution, num_classes=num_classes), seed)
 
 
-def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn:
-    """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
-    values = _with_averages(_adjusted_values(spec, seed), seed)
+def variable_names(spec: mixnet.MixNetSpec, form: Form) -> tuple[str, ...]:
+    """The raw variables of a network, weights and moving statistics, in the order in which every form makes them."""
+    with tf.Graph().as_default():
+        mixnet_tf1.build_logits(tf.placeholder(tf.float32, [None, *[spec.resolution] * 2, 3]), spec, False, form=form)
+        return tuple(variable.op.name for variable in tf.global_variables())
+
+
+def raw_values(plain: StandIn, spec: mixnet.MixNetSpec) -> dict[str, Array]:
+    """The raw variables of a stand-in in the form ``plain``, in the order of :func:`variable_names`."""
+    values = _checkpoint_values(plain)
+    return {name: values[name].astype(np.float32) for name in variable_names(spec, "plain")}
+
+
+def in_form(plain: StandIn, path: Path, spec: mixnet.MixNetSpec, form: Form) -> StandIn:
+    """The weights of ``plain``, a stand-in in the form of that name, published in another one at ``path``."""
+    values = _checkpoint_values(plain)
+    renamed = {"global_step": values["global_step"]}
+    for before, after in zip(variable_names(spec, "plain"), variable_names(spec, form), strict=True):
+        renamed |= {after + suffix: values[before + suffix] for suffix in ("", mixnet_tf1.EMA_SUFFIX)}
+    return _packed(spec, renamed, path, form)
+
+
+def _checkpoint_values(standin: StandIn) -> dict[str, npt.NDArray[np.generic]]:
     with tempfile.TemporaryDirectory() as scratch:
-        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(spec, values, Path(scratch)), path, level=1)
+        with tarfile.open(standin.path) as archive:
+            archive.extractall(scratch, filter="data")
+        reader = tf.train.load_checkpoint(f"{scratch}/{standin.name}/model.ckpt")
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def _packed(
+    spec: mixnet.MixNetSpec, values: dict[str, npt.NDArray[np.generic]], path: Path, form: Form = "plain"
+) -> StandIn:
+    with tempfile.TemporaryDirectory() as scratch:
+        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(spec, values, Path(scratch), form), path, level=1)
     digest = hashlib.sha384(path.read_bytes()).hexdigest()
     return StandIn(path=path, size=path.stat().st_size, sha384=digest, name=spec.name)
+
+
+def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn:
+    """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
+    return _packed(spec, _with_averages(_adjusted_values(spec, seed), seed), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import tarfile
@@ -14,8 +15,13 @@ import tensorflow.compat.v1 as tf
 import yaml
 from PIL import Image
 
-from tests.support.standin import StandIn, build_mixnet_archive, synthetic_images
+from mixnet_tools.conversion.convert import convert
+from mixnet_tools.conversion.options import ConversionOptions
+from mixnet_tools.inference.openvino import OpenVinoModel
+from tests.support import graphs
+from tests.support.standin import StandIn, build_mixnet_archive, in_form, synthetic_images, variable_names
 from training import mixnet, mixnet_tf1, render, train_nano
+from training.layer_names import Form
 
 NANO = Path(__file__).parents[3] / "models" / "public" / "mixnet-nano"
 
@@ -82,6 +88,32 @@ def test_graph_mixes_both_kinds_of_variables_behind_an_input_pipeline(graph_l: t
     assert len(graph_l.as_graph_def().library.function) > 0
 
 
+def test_the_upstream_form_has_the_names_of_the_cloud_tpu_projects_builder() -> None:
+    plain, upstream = (variable_names(mixnet.MIXNET_L, form) for form in ("plain", "upstream"))
+    assert len(plain) == len(set(upstream)) == 421
+    assert plain[0] == "mixnet-l/mixnet_model/stem/conv2d/kernel"
+    # Convolutions are numbered over the whole model, the blocks' first. Batch normalization is outside mixnet_model.
+    assert upstream[:2] == ("mixnet-l/mixnet_model/stem/conv2d_94/kernel", "mixnet-l/stem/batch_normalization/gamma")
+    assert upstream[-2] == "mixnet-l/mixnet_model/head/dense/kernel"
+    assert {
+        "mixnet-l/mixnet_model/blocks_0/conv2d/kernel",
+        "mixnet-l/blocks_1/batch_normalization_2/moving_variance",
+        "mixnet-l/mixnet_model/blocks_3/depthwise_conv2d_8/depthwise_kernel",
+        "mixnet-l/mixnet_model/blocks_18/se/conv2d_91/bias",
+        "mixnet-l/mixnet_model/head/conv2d_95/kernel",
+        "mixnet-l/head/batch_normalization/beta",
+    } <= set(upstream)
+
+
+@pytest.mark.parametrize(("form", "operation"), [("upstream", "IdentityN"), ("upstream-2018", "swish_f32")])
+def test_the_upstream_forms_hide_48_swishes(form: Form, operation: str) -> None:
+    graph = mixnet_tf1.build_eval_graph(mixnet.MIXNET_L, form)
+    assert _ops(graph)[operation] == 48
+    assert ("swish_f32" in {f.signature.name for f in graph.as_graph_def().library.function}) == (
+        operation == "swish_f32"
+    )
+
+
 def test_channels_split_evenly_and_the_first_takes_the_remainder() -> None:
     assert mixnet.split_channels(120, 4) == [30, 30, 30, 30]
     assert mixnet.split_channels(128, 3) == [44, 42, 42]
@@ -142,6 +174,21 @@ def test_standin_answers_depend_on_image_and_channel_order(nano_standin: StandIn
     assert len(set(rgb.argmax(axis=1))) >= 4
     assert 0.5 < rgb.std() < 20
     assert np.abs(rgb - bgr).max(axis=1).min() > 0.1
+
+
+def test_every_form_of_the_graph_converts_to_the_same_answers(nano_standin: StandIn, tmp_path: Path) -> None:
+    forms: tuple[Form, ...] = ("upstream", "upstream-2018")
+    spec = dataclasses.replace(mixnet.MIXNET_NANO, num_classes=1000)
+    archives = [in_form(nano_standin, tmp_path / f"{form}.tar.gz", spec, form) for form in forms]
+    answers = []
+    for archive in (nano_standin, *archives):
+        folder = graphs.unpacked(tmp_path / archive.path.stem, archive, 64)
+        converted = convert(folder.descriptor, folder.root, folder.root, ConversionOptions(precisions=("FP32",)))
+        (ir,) = converted.irs
+        answers.append(OpenVinoModel(ir.ir.xml).run(synthetic_images(4, 64, seed=98)))
+    assert np.ptp(answers[0], axis=0).max() > 0.5
+    for other in answers[1:]:
+        np.testing.assert_allclose(other, answers[0], rtol=0, atol=1e-4)
 
 
 def test_training_gives_every_value_that_the_export_needs(tmp_path: Path) -> None:
