@@ -9,9 +9,9 @@ import pytest
 from tests.fuzz.runner import Runner
 from tests.fuzz.short import check
 from tests.fuzz.target import Target
-from tests.fuzz.targets import TARGETS, models
+from tests.fuzz.targets import MODELS, TARGETS
 
-OTHERS = [target for target in TARGETS if target not in models.TARGETS]
+OTHERS = [target for target in TARGETS if target not in MODELS]
 
 
 @pytest.mark.parametrize("target", OTHERS, ids=lambda target: target.name)

@@ -9,9 +9,9 @@ import pytest
 from tests.fuzz.runner import Runner
 from tests.fuzz.short import check
 from tests.fuzz.target import Target
-from tests.fuzz.targets import models
+from tests.fuzz.targets import MODELS
 
 
-@pytest.mark.parametrize("target", models.TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", MODELS, ids=lambda target: target.name)
 def test_changed_models_end_in_a_result_or_a_known_error(target: Target, runner: Runner, tmp_path: Path) -> None:
     check(target, runner, tmp_path)

@@ -159,7 +159,8 @@ def test_mean_and_scale_are_subtracted_once_by_each_model(images: Path, tmp_path
 
 
 def test_an_address_is_fetched_hashed_and_named_as_the_source(images: Path, tmp_path: Path) -> None:
-    net = write_onnx(tmp_path / "net.onnx").read_bytes()
+    # Of four images at a time, with a second output: the original is measured so, too.
+    net = write_onnx(tmp_path / "net.onnx", [4, "channels", SIDE, SIDE], outputs=2).read_bytes()
     (tmp_path / "net.onnx").unlink()
     with FaultyServer() as server:
         address = server.put("/models/net.onnx", net)

@@ -176,9 +176,12 @@ def pack_models(
 
     models: list[ModelTransfer] = []
     if task.files.original is not None:
-        original = task.files.original.read()
+        described = task.files.original
+        original = described.read()
         models.append(
-            pack_onnx(original, task.files.original.image_size) if isinstance(original, Path) else pack_graph(original)
+            pack_onnx(original, described.image, described.outputs)
+            if isinstance(original, Path)
+            else pack_graph(original)
         )
     if "default" in inference_precisions:
         raise UsageError(

@@ -24,6 +24,7 @@ from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading.download import known_files, locate_downloaded
 from mixnet_tools.errors import UsageError
 from mixnet_tools.inference import InferencePrecision
+from mixnet_tools.ir.image_input import ImageInput
 from mixnet_tools.ir.locate import require_irs
 from mixnet_tools.optimization.tuning import tune
 from mixnet_tools.values import FrozenGraph, IRModel, KnownFiles
@@ -57,12 +58,21 @@ class Original:
     known: KnownFiles
 
     @property
-    def image_size(self) -> tuple[int, int] | None:
-        """The height and width that the descriptor gives the first input, in pixels, where it does."""
-        shape, layout = self.plan.first_shape, self.plan.inputs[0].layout if self.plan.inputs else None
-        if not layout or len(shape) != len(layout) or not {"H", "W"} <= set(layout):
+    def image(self) -> ImageInput | None:
+        """What the descriptor says of the images of its one input; None where it does not say all of it."""
+        if len(self.plan.inputs) != 1:
             return None
-        return shape[layout.index("H")], shape[layout.index("W")]
+        layout, shape = self.plan.inputs[0].layout, self.plan.first_shape
+        if layout not in ("NHWC", "NCHW") or len(shape) != len(layout):
+            return None
+        batch, *_ = shape
+        height, width, channels = (shape[layout.index(axis)] for axis in "HWC")
+        return ImageInput("NHWC" if layout == "NHWC" else "NCHW", batch, height, width, channels)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that the descriptor names; empty where it names none."""
+        return tuple(cut.text for cut in self.plan.outputs)
 
     def read(self) -> FrozenGraph | Path:
         """Freeze the TensorFlow graph, which takes seconds, or return the path of the ONNX file.
@@ -164,7 +174,7 @@ def load_runners(
     if files.original is not None:
         original = files.original.read()
         if isinstance(original, Path):
-            runners.append(OnnxRunner(original, size=files.original.image_size))
+            runners.append(OnnxRunner(original, known=files.original.image, outputs=files.original.outputs))
         else:
             runners.append(TensorFlowRunner(original))
     for device in devices:

@@ -33,6 +33,7 @@ from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import AccuracyConfi
 from mixnet_tools.accuracy.reports.accuracy_report import AccuracyReport
 from mixnet_tools.errors import DatasetError, EvaluationError, UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.ir.image_input import ImageInput
 from tests.support import forms
 from tests.support.colour_model import CLASSES, NAME, SIDE, accuracy_data, frozen_graph, weights, write_ir
 from tests.support.commands import run, run_failing, run_ok
@@ -423,7 +424,7 @@ def write_onnx(path: Path, batch: int | str, side: int | str = SIDE) -> Path:
     return path
 
 
-@pytest.mark.parametrize("batch", [1, "N"])
+@pytest.mark.parametrize("batch", [1, 4, "N"])
 def test_onnx_runtime_agrees_with_tensorflow_and_the_ir(
     config: AccuracyConfig, images: ImageDataset, tmp_path: Path, batch: int | str
 ) -> None:
@@ -448,9 +449,10 @@ def test_an_onnx_file_of_open_size_runs_at_the_size_that_its_descriptor_gives(tm
     with pytest.raises(EvaluationError, match="fixed size") as caught:
         OnnxRunner(open_size)
     assert "input_info" in str(caught.value.hint)
-    transfer = pack_onnx(open_size, (SIDE, SIDE))  # and so on the workers of a cluster
+    known, other = ImageInput("NCHW", 1, SIDE, SIDE), ImageInput("NCHW", 1, 1, 1)
+    transfer = pack_onnx(open_size, known)  # and so on the workers of a cluster
     pixels = np.random.default_rng(3).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
-    for runner in (OnnxRunner(open_size, size=(SIDE, SIDE)), load(transfer, 1), OnnxRunner(fixed, size=(1, 1))):
+    for runner in (OnnxRunner(open_size, known=known), load(transfer, 1), OnnxRunner(fixed, known=other)):
         assert (runner.info.height, runner.info.width) == (SIDE, SIDE)
         np.testing.assert_allclose(runner.run(pixels), OnnxRunner(fixed).run(pixels))
 

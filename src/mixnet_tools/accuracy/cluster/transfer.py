@@ -14,19 +14,23 @@ from mixnet_tools.accuracy.launchers.openvino import OpenVinoRunner, read_info
 from mixnet_tools.accuracy.launchers.tensorflow import TensorFlowRunner
 from mixnet_tools.errors import EvaluationError
 from mixnet_tools.inference import InferencePrecision
+from mixnet_tools.ir.image_input import ImageInput
 from mixnet_tools.values import FrozenGraph, IRModel
 
 
 @dataclass(frozen=True)
 class ModelTransfer:
     """A model with all its bytes: the names of its ``files``, relative to its folder, and their contents; the first is
-    the one to open. An original of TensorFlow has a ``graph`` instead.
+    the one to open. An original of TensorFlow has a ``graph`` instead. ``image`` and ``outputs`` are what
+    :class:`OnnxRunner` is told of an original of ONNX.
     """
 
     name: str
     info: RunnerInfo
     files: tuple[tuple[str, bytes], ...] = ()
     graph: FrozenGraph | None = None
+    image: ImageInput | None = None
+    outputs: tuple[str, ...] = ()
 
 
 def pack_ir(ir: IRModel, device: str, inference_precision: InferencePrecision = "f32") -> ModelTransfer:
@@ -39,14 +43,18 @@ def pack_ir(ir: IRModel, device: str, inference_precision: InferencePrecision = 
     return ModelTransfer(ir.name, info, _contents((ir.xml, ir.bin)))
 
 
-def pack_onnx(path: Path, size: tuple[int, int] | None = None) -> ModelTransfer:
-    """Pack an original of ONNX, with the files that hold its weights. ``size`` and errors are :class:`OnnxRunner`'s."""
-    info = OnnxRunner(path, size=size).info
+def pack_onnx(path: Path, known: ImageInput | None = None, outputs: tuple[str, ...] = ()) -> ModelTransfer:
+    """Pack an original of ONNX, with the files that hold its weights.
+
+    Parameters and errors are those of :class:`OnnxRunner`.
+    """
+    info = OnnxRunner(path, known=known, outputs=outputs).info
     import onnx
 
     tensors = onnx.load(path, load_external_data=False).graph.initializer
     places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    return ModelTransfer(path.stem, info, _contents((path, *(path.parent / place for place in sorted(places)))))
+    files = _contents((path, *(path.parent / place for place in sorted(places))))
+    return ModelTransfer(path.stem, info, files, image=known, outputs=outputs)
 
 
 def pack_graph(frozen: FrozenGraph) -> ModelTransfer:
@@ -68,7 +76,7 @@ def load(transfer: ModelTransfer, threads: int) -> Runner:
         if transfer.graph is not None:
             runner = TensorFlowRunner(transfer.graph, threads=threads)
         elif transfer.info.launcher == "onnx":
-            runner = OnnxRunner(paths[0], threads=threads, size=(transfer.info.height, transfer.info.width))
+            runner = OnnxRunner(paths[0], threads=threads, known=transfer.image, outputs=transfer.outputs)
         else:
             ir = IRModel(transfer.name, transfer.info.precision or "", paths[0], paths[1])
             wanted = cast(InferencePrecision, transfer.info.inference_precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 
 
 class OnnxRunner(Synchronous):
-    """An ONNX file in ONNX Runtime. Its input is NHWC or NCHW, and takes one image or any number of them."""
+    """An ONNX file in ONNX Runtime. Its input is NHWC or NCHW, and takes one image, some, or any number of them."""
 
-    def __init__(self, path: Path, *, threads: int | None = None, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        known: ImageInput | None = None,
+        outputs: Sequence[str] = (),
+    ) -> None:
         """Load ``path`` for ``threads`` processors (default: all).
 
-        ``size`` is the height and width of its images, in pixels, where the file leaves them open. Raises
+        ``known`` is what the descriptor says of its images; it counts where the file leaves sizes open. ``outputs`` are
+        those to compute, in the descriptor's notation (default: those that the file declares). Raises
         :class:`EvaluationError` unless it has one image input of known size with 3 channels or 1 and one output,
         :class:`MissingDependency` where ONNX Runtime is not installed.
         """
@@ -34,8 +43,8 @@ class OnnxRunner(Synchronous):
             raise EvaluationError(f"{path}: no such model", hint="download the model first")
         try:
             parsed = read(path)
-            self._image = _image_input(parsed.graph, path, size)
-            self._model = OnnxModel(path, threads=threads, parsed=parsed)
+            self._image = _image_input(parsed.graph, path, known, len(outputs or parsed.graph.output))
+            self._model = OnnxModel(path, outputs, threads=threads, parsed=parsed)
         except MixnetToolsError:
             raise
         except Exception as error:  # of protobuf, onnx and ONNX Runtime, without a common base
@@ -59,32 +68,41 @@ class OnnxRunner(Synchronous):
     def run(self, batch: npt.NDArray[np.generic]) -> Array:
         """See :meth:`Runner.run`."""
         images = self._image.arrange(batch).astype(np.float32, copy=False)
-        parts = [images[index : index + 1] for index in range(len(images))] if self._image.batch == 1 else [images]
-        logits = np.concatenate([self._model.run(part) for part in parts])
-        return np.asarray(logits, dtype=np.float32).reshape(len(images), -1)
+        together = self._image.batch if self._image.batch > 0 else len(images)
+        parts = (images[index : index + together] for index in range(0, len(images), together))
+        return np.concatenate([self._answers(part, together) for part in parts])
+
+    def _answers(self, images: npt.NDArray[np.float32], together: int) -> Array:
+        """The logits of ``images``, of which the model takes exactly ``together``: the last one fills the rest."""
+        filled = np.concatenate([images, *[images[-1:]] * (together - len(images))])
+        logits = np.asarray(self._model.run(filled), dtype=np.float32).reshape(together, -1)
+        return logits[: len(images)]
 
 
-def _image_input(graph: onnx.GraphProto, path: Path, size: tuple[int, int] | None) -> ImageInput:
-    """The one image input of a graph, read from ``path``; ``size`` is its height and width where they are open.
+def _image_input(graph: onnx.GraphProto, path: Path, known: ImageInput | None, outputs: int) -> ImageInput:
+    """The one image input of a graph, read from ``path``, of which ``outputs`` are computed.
 
-    Raises :class:`EvaluationError` where it has another form."""
+    ``known`` is what counts where sizes are open. Raises :class:`EvaluationError` where the input has another form."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     sizes = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
-    one_to_one = len(inputs) == len(graph.output) == 1
-    if not one_to_one or len(sizes) != 4 or {COLOUR, GREY}.isdisjoint((sizes[1], sizes[3])):
+    if known is not None and len(sizes) == 4:
+        wanted = [sizes[0], *known.shape(1)[1:]]
+        if all(own in (wish, 0) for own, wish in zip(sizes, wanted, strict=True)):
+            sizes = wanted
+    if len(inputs) != 1 or outputs != 1 or len(sizes) != 4 or {COLOUR, GREY}.isdisjoint((sizes[1], sizes[3])):
         raise EvaluationError(
             f"{path}: expected a classifier with one image input of {COLOUR} channels or {GREY} and one output, got "
-            f"{len(inputs)} inputs (the first {sizes}) and {len(graph.output)} outputs"
+            f"{len(inputs)} inputs (the first {sizes}) and {outputs} outputs"
         )
     # Two possible places of the channels: ONNX models have them first.
     channels_first = sizes[1] == COLOUR or guess_layout(sizes) == "NCHW" or sizes[1] == sizes[3]
+    if known is not None and known.shape(1)[1:] == sizes[1:]:
+        channels_first = known.layout == "NCHW"
     height, width = sizes[2:] if channels_first else sizes[1:3]
     if height < 1 or width < 1:
-        if size is None:
-            raise EvaluationError(
-                f"{path}: expected an image input of fixed size, got {sizes}", hint="give its shape in input_info"
-            )
-        height, width = (own if own > 0 else given for own, given in zip((height, width), size, strict=True))
+        raise EvaluationError(
+            f"{path}: expected an image input of fixed size, got {sizes}", hint="give its shape in input_info"
+        )
     channels = sizes[1] if channels_first else sizes[3]
     return ImageInput("NCHW" if channels_first else "NHWC", sizes[0], height, width, channels)
