@@ -1,8 +1,12 @@
-"""Lets nothing onto stdout and stderr that steers a terminal, and no secrets of URLs, whoever prints it."""
+"""Lets nothing onto stdout and stderr that steers a terminal, and no secrets of URLs, whoever prints it.
+
+What the encoding of a stream lacks is written as Python's escapes, as Python itself does it on stderr.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
@@ -29,6 +33,10 @@ class ShownStream:
 def safe_output() -> Iterator[None]:
     """Print through :class:`ShownStream` while the block lasts."""
     out, err = sys.stdout, sys.stderr
+    for stream in (out, err):
+        # Not only "strict": in the C locale it is "surrogateescape", which fails as well. Windows' pipes are latin-1.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = (cast("TextIO", ShownStream(plain(stream))) for stream in (out, err))
     try:
         yield
