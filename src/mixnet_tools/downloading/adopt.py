@@ -68,7 +68,7 @@ def adopt_model(model: ModelDescriptor, folder: Path, files: Sequence[ModelFile]
         note = f"{model.name}: another process works on it, waiting"
         with locked(layout.lock, on_wait=lambda: progress.note(note)):
             try:
-                return _Adoption(model, layout, files, again).run()
+                return _Adoption(model, layout, files, again, progress).run()
             except BaseException:
                 if not had_state:
                     shutil.rmtree(layout.state, ignore_errors=True)
@@ -82,8 +82,11 @@ def adopt_model(model: ModelDescriptor, folder: Path, files: Sequence[ModelFile]
 class _Adoption:
     """The work on one folder, under its lock."""
 
-    def __init__(self, model: ModelDescriptor, layout: Layout, files: Sequence[ModelFile], again: NextStep) -> None:
+    def __init__(
+        self, model: ModelDescriptor, layout: Layout, files: Sequence[ModelFile], again: NextStep, progress: Progress
+    ) -> None:
         self._model, self._layout, self._files, self._again = model, layout, files, again
+        self._progress = progress
         self._problems: list[str] = []
 
     def run(self) -> AdoptedModel:
@@ -134,7 +137,10 @@ class _Adoption:
         """Unpack and patch what is there, aside, and hold the files in place against the results."""
         if not self._model.postprocessing:
             return {}
-        postprocessing.make_outputs(self._model, self._layout, records, lambda: None, as_far_as_possible=True)
+        for remark in postprocessing.make_outputs(
+            self._model, self._layout, records, lambda: None, as_far_as_possible=True
+        ):
+            self._progress.note(f"{self._model.name}: {remark}")
         right: dict[str, FileRecord | LinkRecord] = {}
         for name, record in postprocessing.record_outputs(self._layout.staging, lambda: None).items():
             path = self._layout.folder / name

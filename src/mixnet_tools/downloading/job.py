@@ -148,7 +148,8 @@ class ModelJob:
         check_stop, progress = self._context.check_stop, self._context.progress
         self._all_fetched()
         progress.postprocessing_begin(self._model.name)
-        postprocessing.make_outputs(self._model, self._layout, records, check_stop)
+        for remark in postprocessing.make_outputs(self._model, self._layout, records, check_stop):
+            progress.note(f"{self._model.name}: {remark}")
         made = postprocessing.record_outputs(self._layout.staging, check_stop)
         same = {
             name: record.model_copy(update={"adopted": False}) if isinstance(record, FileRecord) else record

@@ -32,18 +32,20 @@ def make_outputs(
     heartbeat: Callable[[], None],
     *,
     as_far_as_possible: bool = False,
-) -> None:
+) -> tuple[str, ...]:
     """Carry out the steps of ``model`` on the files ``names``, and leave their outputs in the staging folder.
 
-    A step whose file is not there is an error, or is left out with ``as_far_as_possible``. Raises
-    :class:`ArchiveError`, :class:`DownloadError` and OSError. Then there is no staging folder.
+    Returns what is unusual of the archives, a line each. A step whose file is not there is an error, or is left out
+    with ``as_far_as_possible``. Raises :class:`ArchiveError`, :class:`DownloadError` and OSError. Then there is no
+    staging folder.
     """
     if layout.staging.exists():
         shutil.rmtree(layout.staging)
     layout.staging.mkdir(parents=True)
     try:
-        _carry_out(model, layout, names, heartbeat, as_far_as_possible)
+        remarks = _carry_out(model, layout, names, heartbeat, as_far_as_possible)
         _check_names(layout.staging, set(names) - layout.patched)
+        return remarks
     except BaseException:
         shutil.rmtree(layout.staging, ignore_errors=True)
         raise
@@ -51,7 +53,8 @@ def make_outputs(
 
 def _carry_out(
     model: ModelDescriptor, layout: Layout, names: Collection[str], heartbeat: Callable[[], None], partly: bool
-) -> None:
+) -> tuple[str, ...]:
+    remarks: list[str] = []
     for number, step in enumerate(model.postprocessing):
         heartbeat()
         source = _source(step.file, layout, names)
@@ -65,13 +68,14 @@ def _carry_out(
         target = layout.staging / step.file
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(step, UnpackArchive):
-            _unpack_beside(source, step, target.parent, heartbeat)
+            remarks += _unpack_beside(source, step, target.parent, heartbeat)
         else:
             with source.open("rb") as stream:
                 contents = stream.read(MAX_TEXT + 1)
             patched = replace_text(step, contents, f"{model.name}/{step.file}")
             target.unlink(missing_ok=True)
             target.write_bytes(patched)
+    return tuple(remarks)
 
 
 def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, FileRecord | LinkRecord]:
@@ -106,14 +110,15 @@ def _source(name: str, layout: Layout, names: Collection[str]) -> Path | None:
     return layout.delivered(name) if name in names else None
 
 
-def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> None:
+def _unpack_beside(source: Path, step: UnpackArchive, parent: Path, heartbeat: Callable[[], None]) -> tuple[str, ...]:
     """Unpack into an empty folder, then move into ``parent``: so no archive writes through another one's links."""
     own = parent / f"{STATE_FOLDER}-unpacking"
     own.mkdir()
-    unpack(source, step.format, own, heartbeat=heartbeat)
+    remarks = unpack(source, step.format, own, heartbeat=heartbeat)
     for path in sorted(own.iterdir()):
         _move(path, parent / path.name)
     shutil.rmtree(own)
+    return remarks
 
 
 def _check_names(staging: Path, delivered: Iterable[str]) -> None:

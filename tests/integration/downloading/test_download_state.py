@@ -143,9 +143,21 @@ def test_an_unsafe_archive_leaves_nothing_but_itself(tmp_path: Path, server: Fau
     entry = file_entry("net.tar.gz", evil, server.put("/evil.tar.gz", evil))
     add_model(tmp_path / "zoo", "net", [entry], STEPS[:1])
     message = download_failing(tmp_path / "zoo", tmp_path / "out")
-    assert "net.tar.gz: entry '../evil': expected a path inside" in message
+    assert "net.tar.gz: entry '../evil': leaves the folder by '..'" in message
     assert not list((tmp_path / "out").rglob("staging"))
     assert delivered(tmp_path).keys() == {"zoo/public/net/model.yml", "out/public/net/net.tar.gz"}
+
+
+def test_an_odd_archive_is_unpacked_and_what_is_odd_is_told(tmp_path: Path, server: FaultyServer) -> None:
+    packed = tar_gz({"net/a::b": b"weights"}, "w:gz")
+    step = {"$type": "unpack_archive", "format": "tar", "file": "net.tar"}
+    add_model(tmp_path / "zoo", "net", [file_entry("net.tar", packed, server.put("/net.tar", packed))], [step])
+    outcome = download_ok(tmp_path / "zoo", tmp_path / "out")
+    assert "is a tar archive in gzip, though its descriptor says tar; unpacked as what it is" in outcome.err
+    assert "names that Windows cannot have: 'net/a::b'" in outcome.err
+    assert delivered(tmp_path / "out/public/net") == {"net.tar": packed, "net/a::b": b"weights"}
+    again = download_ok(tmp_path / "zoo", tmp_path / "out")
+    assert "nothing to do" in again.out
 
 
 @pytest.mark.parametrize("name", ["net.tar.gz", "NET.tar.gz", ".mixnet-download/lock"])

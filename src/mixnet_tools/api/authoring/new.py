@@ -90,7 +90,9 @@ class _Delivered:
     archive: str | None = None
 
 
-def _delivered(path: Path, location: Location, options: NewModelOptions, scratch: Path) -> _Delivered:
+def _delivered(
+    path: Path, location: Location, options: NewModelOptions, scratch: Path, progress: Progress
+) -> _Delivered:
     """Find the model at ``path``, or in the archive that it is; that is unpacked into ``scratch``."""
     try:
         archive = archive_format(path) if path.is_file() else None
@@ -103,7 +105,8 @@ def _delivered(path: Path, location: Location, options: NewModelOptions, scratch
             folder = scratch / "unpacked"
             folder.mkdir()
             try:
-                unpack(path, archive, folder)
+                for remark in unpack(path, archive, folder):
+                    progress.note(remark)
             except ArchiveError as error:
                 raise ArchiveError(str(error), hint="fetch it again, or give the model's own file") from error
             name = path.name if is_plain_name(path.name) else "model.archive"
@@ -129,7 +132,7 @@ def _describe(
     dry_run: bool,
     progress: Progress,
 ) -> NewModel:
-    delivered = _delivered(path, location, options, scratch)
+    delivered = _delivered(path, location, options, scratch, progress)
     found = delivered.found
     mean, std = options.mean_and_std()
     with progress.stage(f"looking at {path.name}, and converting it once"):

@@ -1,7 +1,7 @@
 """Checks which entries of an archive may be unpacked. Nothing here touches a disk.
 
-An archive is refused as a whole at its first unsafe entry, and the error names that entry. Unsafe names are not
-repaired: an archive that needs it is not to be trusted.
+An archive is refused as a whole at its first dangerous entry, and the error names that entry. What is only unusual is
+noted, and told when all is unpacked.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mixnet_tools.descriptors.file_entries import safe_relative_path
+from mixnet_tools.downloading.archives.entry_names import is_portable, is_steering, plain_path, readable
 from mixnet_tools.errors import ArchiveError
 from mixnet_tools.progress import human_bytes
+
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,17 @@ class Entry:
 
 @dataclass
 class EntryChecker:
-    """Checks the entries of one archive, one after the other. An unsafe one is an :class:`ArchiveError`.
+    """Checks the entries of one archive, one after the other. A dangerous one is an :class:`ArchiveError`.
 
-    ``archive`` names the archive in messages; ``packed_bytes`` is its size.
+    ``archive`` names the archive in messages; ``packed_bytes`` is its size. ``ignores_case`` says that the folder takes
+    names that differ in upper and lower case, or in their Unicode form, for the same.
     """
 
     archive: str
     packed_bytes: int
     limits: Limits = field(default_factory=Limits)
+    ignores_case: bool = False
+    _notes: dict[str, list[str]] = field(default_factory=dict, init=False)
     _spellings: dict[str, str] = field(default_factory=dict, init=False)
     _count: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
@@ -83,11 +88,35 @@ class EntryChecker:
         if not path and entry.kind is not EntryKind.FOLDER:
             raise self.refusal(entry.name, "has no name")
         self._check_spelling(entry.name, path)
+        if not is_portable(path):
+            self.note("names that Windows cannot have", path)
         return path
 
     def hardlink_target(self, entry: Entry) -> str:
         """The path of the earlier entry that the hard link ``entry`` points to."""
         return self._plain_path(entry.link_to, entry.name)
+
+    def readable(self, name: str) -> str:
+        """``name`` as text, whatever bytes it has."""
+        text = readable(name)
+        if text != name:
+            self.note("names that are not UTF-8, read as Windows-1252", text)
+        return text
+
+    def note(self, what: str, name: str = "") -> None:
+        """Remember something unusual: of the archive, or of the entry ``name``."""
+        names = self._notes.setdefault(what, [])
+        if name:
+            names.append(name)
+
+    def remarks(self) -> tuple[str, ...]:
+        """A line for each kind of what was noted."""
+        lines = []
+        for what, names in self._notes.items():
+            shown = ", ".join(repr(name) for name in names[:_MOST_NAMES])
+            more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+            lines.append(f"{self.archive}: {what}{': ' if names else ''}{shown}{more}")
+        return tuple(lines)
 
     def count_bytes(self, name: str, count: int, of_file: int) -> None:
         """Count ``count`` more unpacked bytes, and check that the entry ``name`` may have ``of_file`` bytes so far."""
@@ -102,18 +131,15 @@ class EntryChecker:
             )
 
     def refusal(self, name: str, why: str) -> ArchiveError:
-        """The error for the entry ``name``."""
+        """The error for the entry ``name``, which is dangerous."""
         return ArchiveError(
             f"{self.archive}: entry {name!r}: {why}",
-            hint="nothing of the archive was unpacked; it is unsafe or broken, so ask its publisher",
+            hint="nothing of the archive was unpacked; its digest is right, so only its publisher can mend it",
         )
 
     def _plain_path(self, text: str, name: str) -> str:
-        if text.startswith("/"):
-            raise self.refusal(name, "is an absolute path" if text == name else f"links to the absolute path {text!r}")
-        plain = "/".join(part for part in text.split("/") if part not in ("", "."))
         try:
-            return safe_relative_path(plain) if plain else ""
+            return plain_path(text)
         except ValueError as error:
             what = "" if text == name else f"links to {text!r}: "
             raise self.refusal(name, f"{what}{error}") from None
@@ -123,7 +149,7 @@ class EntryChecker:
         steps = entry.link_to.split("/")
         ups = next((index for index, step in enumerate(steps) if step != ".."), len(steps))
         inside = not entry.link_to.startswith("/") and ".." not in steps[ups:] and ups <= path.count("/")
-        if not inside or not entry.link_to or len(entry.link_to) > 4096 or not entry.link_to.isprintable():
+        if not inside or not entry.link_to or len(entry.link_to) > 4096 or is_steering(entry.link_to):
             raise self.refusal(entry.name, f"is a link that leaves the folder (to {entry.link_to!r})")
 
     def _check_spelling(self, name: str, path: str) -> None:
@@ -132,5 +158,8 @@ class EntryChecker:
             prefix = "/".join(parts[:end])
             folded = unicodedata.normalize("NFC", prefix).casefold()
             other = self._spellings.setdefault(folded, prefix)
-            if other != prefix:
-                raise self.refusal(name, f"is the same name as {other!r} on systems that ignore case")
+            if other == prefix:
+                continue
+            if self.ignores_case:
+                raise self.refusal(name, f"is the same name as {other!r} on this file system, which ignores case")
+            self.note("names that systems which ignore case cannot tell apart", prefix)

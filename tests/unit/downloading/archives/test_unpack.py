@@ -83,7 +83,7 @@ def test_each_format_unpacks_to_what_was_packed(tmp_path: Path, archive_format: 
 def test_zstd_unpacks_where_python_has_it_and_says_so_where_not(tmp_path: Path) -> None:
     if sys.version_info < (3, 14):
         with pytest.raises(ArchiveError, match="this Python has no zstd"):
-            unpacked(tmp_path, b"x", "zst")
+            unpacked(tmp_path, b"\x28\xb5\x2f\xfd", "zst")
         return
     from compression import zstd  # type: ignore[import-not-found, unused-ignore]
 
@@ -125,11 +125,14 @@ def test_an_entry_that_comes_twice_is_the_later_one(tmp_path: Path) -> None:
 
 REFUSED_TARS = {
     "absolute": ([member("/etc/passwd")], "'/etc/passwd': is an absolute path"),
-    "dot-dot": ([member("../evil")], "'../evil': expected a path inside"),
-    "dot-dot inside": ([member("a/../../evil")], "'a/../../evil': expected a path inside"),
-    "backslash": ([member("a\\..\\..\\evil")], "expected a path inside"),
-    "drive": ([member("C:/evil")], "expected a path inside"),
-    "control characters": ([member("a\x1b[2Jb")], "expected a plain relative path"),
+    "dot-dot": ([member("../evil")], "'../evil': leaves the folder by '..'"),
+    "dot-dot inside": ([member("a/../../evil")], "'a/../../evil': leaves the folder by '..'"),
+    "backslash": ([member("a\\..\\..\\evil")], "leaves the folder by '..'"),
+    "drive": ([member("C:/evil")], "is an absolute path on Windows"),
+    "share": ([member("\\\\server\\evil")], "is an absolute path on Windows"),
+    "control characters": ([member("a\x1b[2Jb")], "has control characters in its name"),
+    "turned letters": ([member("a\u202egpj.exe")], "has control characters in its name"),
+    "another volume": ([member("net/data", b"M")], "'net/data': goes on from another volume"),
     "symlink out": ([member("link", tarfile.SYMTYPE, "../x")], "'link': is a link that leaves the folder"),
     "symlink absolute": ([member("link", tarfile.SYMTYPE, "/etc")], "'link': is a link that leaves the folder"),
     "symlink out by detour": ([member("a/l", tarfile.SYMTYPE, "b/../../..")], "'a/l': is a link that leaves"),
@@ -141,7 +144,10 @@ REFUSED_TARS = {
     "through a file": ([member("a"), member("a/b")], "'a/b': needs a folder"),
     "over a folder": ([member("a/b"), member("a")], "'a': is a file where an earlier entry is a folder"),
     "hard link out": ([member("link", tarfile.LNKTYPE, "../x")], "'link': links to '../x'"),
-    "hard link absolute": ([member("link", tarfile.LNKTYPE, "/etc/passwd")], "links to the absolute path"),
+    "hard link absolute": (
+        [member("link", tarfile.LNKTYPE, "/etc/passwd")],
+        "links to '/etc/passwd': is an absolute path",
+    ),
     "hard link to nothing": ([member("link", tarfile.LNKTYPE, "later")], "'link': links to 'later', which is no"),
     "hard link to a symlink": (
         [member("x"), member("s", tarfile.SYMTYPE, "x"), member("link", tarfile.LNKTYPE, "s")],
@@ -152,9 +158,6 @@ REFUSED_TARS = {
     "block device": ([member("disk", tarfile.BLKTYPE)], "'disk': is a device"),
     "setuid": ([member("sudo", mode=0o4755)], "'sudo': has a setuid or setgid bit (mode 4755)"),
     "setgid": ([member("mail", mode=0o2755)], "'mail': has a setuid or setgid bit"),
-    "case collision": ([member("Net/a"), member("net/b")], "'net/b': is the same name as 'Net'"),
-    "case collision, unicode": ([member("straße"), member("STRASSE")], "is the same name as 'straße'"),
-    "normal forms": ([member("\u00e9"), member("e\u0301")], "is the same name as"),
     "nameless link": ([member("./", tarfile.SYMTYPE, "x")], "'./': has no name"),
     "too many": ([member(f"f{n}") for n in range(21)], "'f20': more than 20 entries"),
 }
@@ -181,13 +184,12 @@ def test_unsafe_zip_entries_are_refused_by_name(tmp_path: Path) -> None:
         info.external_attr = (stat.S_IFREG | 0o4755) << 16
 
     cases = [
-        (make_zip({"../evil": b""}), "'../evil': expected a path inside"),
+        (make_zip({"../evil": b""}), "'../evil': leaves the folder by '..'"),
         (make_zip({"/evil": b""}), "'/evil': is an absolute path"),
         (make_zip({"pipe": b""}, as_fifo), "'pipe': is a device"),
         (make_zip({"link": b"../../etc"}, as_link), "'link': is a link that leaves"),
         (make_zip({"link": b"x" * 5000}, as_link), "'link': is a link with a target of more"),
         (make_zip({"sudo": b""}, as_setuid), "'sudo': has a setuid"),
-        (make_zip({"a": b"", "A": b""}), "'A': is the same name as 'a'"),
     ]
     for number, (packed, words) in enumerate(cases):
         case = tmp_path / str(number)
@@ -250,7 +252,7 @@ def _placed(folder: Path, packed: bytes) -> tuple[bytes, str]:
 def test_a_damaged_header_is_not_the_end(tmp_path: Path) -> None:
     packed = bytearray(make_tar((member("a"), b"x"), (member("b"), b"y")))
     packed[1024 + 148] ^= 1  # the second header's checksum
-    with pytest.raises(ArchiveError, match="is cut short or damaged"):
+    with pytest.raises(ArchiveError, match="has no header where one is expected, behind the entry 'a'"):
         unpacked(tmp_path, bytes(packed), "tar")
 
 
@@ -268,13 +270,13 @@ def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.9])
 def test_a_cut_archive_is_an_error(tmp_path: Path, archive_format: str, mode: str, fraction: float) -> None:
     packed = tar_gz({"a": noise(50_000), "b": noise(50_000, "b")}, mode)
-    with pytest.raises(ArchiveError, match=f"as a {archive_format} archive it "):
+    with pytest.raises(ArchiveError, match="cannot be unpacked: it "):
         unpacked(tmp_path, packed[: int(len(packed) * fraction)], archive_format)
 
 
 @pytest.mark.parametrize("archive_format", ["zip", "tar", "gztar", "bztar", "xztar"])
 def test_something_else_than_an_archive_is_an_error(tmp_path: Path, archive_format: str) -> None:
-    with pytest.raises(ArchiveError, match=f"as a {archive_format} archive it "):
+    with pytest.raises(ArchiveError, match="cannot be unpacked: it "):
         unpacked(tmp_path, noise(3000), archive_format)
 
 
