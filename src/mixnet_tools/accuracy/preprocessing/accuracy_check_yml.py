@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from mixnet_tools.accuracy import PROFILES
+from mixnet_tools.accuracy.preprocessing.grey import Library
 from mixnet_tools.accuracy.preprocessing.profiles import ProfileReference, load_profile_references, with_profile_steps
 from mixnet_tools.accuracy.preprocessing.readers import OpenCvReader, Reader, Reads, reads_of
 from mixnet_tools.accuracy.preprocessing.steps import AnyStep, Step, step_problems
@@ -147,8 +148,9 @@ class Measurement:
 
     ``where`` names file and key of the data set. ``reader_order`` is the channel order of the image that OMZ's reader
     gives to the first step, where it gives three channels, as ``reads`` says. ``orient`` says whether that reader turns
-    the image as its EXIF data asks, and ``fast_dct`` whether it decodes JPEG files as TensorFlow does. A label of the
-    data set plus ``label_offset`` is the model's class. References are fractions between 0 and 1.
+    the image as its EXIF data asks, ``fast_dct`` whether it decodes JPEG files as TensorFlow does, and ``colours``
+    whose conversion of CMYK it has. A label of the data set plus ``label_offset`` is the model's class. References are
+    fractions between 0 and 1.
     """
 
     where: str
@@ -162,6 +164,7 @@ class Measurement:
     reference_top5: float | None
     fast_dct: bool = False
     reads: Reads = "colour"
+    colours: Library = "opencv"
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ class AccuracyConfig:
             steps=chosen.steps,
             orient=chosen.orient,
             fast_dct=chosen.fast_dct,
+            colours=chosen.colours,
             reference_top1=reference.top1 if reference else None,
             reference_top5=reference.top5 if reference else None,
         )
@@ -241,6 +245,7 @@ def _measurement(where: str, dataset: DatasetEntry) -> Measurement:
         reference_top1=references.get(1),
         reference_top5=references.get(5),
         reads=reads_of(dataset.reader),
+        colours="opencv" if opencv else "pillow",
     )
 
 

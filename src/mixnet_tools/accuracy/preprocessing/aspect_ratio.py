@@ -1,5 +1,7 @@
 """The sizes that a resize with ``aspect_ratio_scale`` gives an image, as Open Model Zoo's accuracy_check computes them.
 
+Two rules are those of timm's ResizeKeepRatio.
+
 Each rule takes the step's (width, height) and the image's, all in pixels, and returns the (width, height) to scale to.
 """
 
@@ -81,6 +83,18 @@ def _ppocr_class(target: Size, image: Size) -> Size:
     return min(target[0], math.ceil(target[1] * image[0] / image[1])), target[1]
 
 
+def _timm_shortest(target: Size, image: Size) -> Size:
+    return _timm(image, min(image[0] / target[0], image[1] / target[1]))
+
+
+def _timm_longest(target: Size, image: Size) -> Size:
+    return _timm(image, max(image[0] / target[0], image[1] / target[1]))
+
+
+def _timm(image: Size, ratio: float) -> Size:
+    return round(image[0] / ratio), round(image[1] / ratio)
+
+
 def _to_even(value: float) -> int:
     return round(value)  # Python rounds halves to the even number, as NumPy does
 
@@ -98,6 +112,8 @@ Rule = Literal[
     "ppcrnn_ratio",
     "ppocr_max_ratio",
     "ppocr_cls_ratio",
+    "timm_shortest",
+    "timm_longest",
 ]
 
 RULES: dict[Rule, Callable[[Size, Size], Size]] = {
@@ -113,8 +129,10 @@ RULES: dict[Rule, Callable[[Size, Size], Size]] = {
     "ppcrnn_ratio": _ppocr_line,
     "ppocr_max_ratio": _ppocr_max,
     "ppocr_cls_ratio": _ppocr_class,
+    "timm_shortest": _timm_shortest,
+    "timm_longest": _timm_longest,
 }
-"""Each rule by OMZ's name for it."""
+"""Each rule by OMZ's name for it; those of timm, which OMZ does not have, by ours."""
 
 
 def strided(size: Size, factor: int, include_boundary: bool) -> Size:

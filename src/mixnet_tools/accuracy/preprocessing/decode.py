@@ -82,13 +82,15 @@ def decode(
     name: str | None = None,
     fast_dct: bool = False,
     grey_reader: Library | None = None,
+    colours: Library = "opencv",
 ) -> Decoded:
     """The image at ``source``, called ``name`` in messages (default: its path), as 8-bit RGB.
 
     As in OpenCV's imread, grey levels are repeated, transparency is dropped, the upper 8 of 16 bits are kept, and CMYK
-    is converted. With ``grey_reader`` the image has mode L, and the grey levels that this library reads (:mod:`.grey`).
-    ``orient`` turns the image as its EXIF data asks. JPEG files are decoded with libjpeg's exact inverse DCT; with
-    ``fast_dct`` with its fast one, which TensorFlow takes unless told otherwise: up to 15 levels apart.
+    is converted; with ``colours`` as Pillow does that, whose levels differ by one. With ``grey_reader`` the image has
+    mode L, and the grey levels that this library reads (:mod:`.grey`). ``orient`` turns the image as its EXIF data
+    asks. JPEG files are decoded with libjpeg's exact inverse DCT; with ``fast_dct`` with its fast one, which TensorFlow
+    takes unless told otherwise: up to 15 levels apart.
 
     Raises :class:`DatasetError` that names the file where it is missing, broken, or no image.
     """
@@ -110,7 +112,7 @@ def decode(
                 # Before the conversion, which may drop the EXIF data.
                 orientation = _orientation(image, needed=orient)
                 if found is None:
-                    found = image.copy() if luma and image.mode == "L" else _to_rgb(image)
+                    found = image.copy() if luma and image.mode == "L" else _to_rgb(image, colours)
                 if grey_reader and found.mode != "L":
                     found = read_as_grey(found, grey_reader, image.format)
                 turned = found.transpose(_TURNS[orientation]) if orient and orientation in _TURNS else found
@@ -175,12 +177,12 @@ def _orientation(image: Image.Image, *, needed: bool) -> int:
     return found if found in range(2, 9) else 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, colours: Library) -> Image.Image:
     if image.mode == "RGB":
         return image.copy() if image.readonly else image
     if image.mode.startswith("I"):  # I;16, I;16B, ...; some Pillow versions open 16-bit files as 32-bit "I"
         return _in_bands(image, _upper_byte)
-    if image.mode == "CMYK":
+    if image.mode == "CMYK" and colours == "opencv":
         return _in_bands(image, _cmyk_to_rgb)
     if image.mode == "F":
         raise ValueError("floating-point images have no defined range")

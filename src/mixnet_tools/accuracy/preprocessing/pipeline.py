@@ -11,6 +11,7 @@ the results are bit-exact with it. See :mod:`.steps` for what the steps are, :mo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,10 @@ def apply(image: Image.Image, operations: Operations) -> Pixels:
             if size != (width, height):
                 pixels = opencv_resize(_unrounded(pixels, scaled_by_opencv), *size, "LINEAR")
             box = _crop_box(step, *size)
-            pixels = _pixels(_image(pixels).crop(box)) if needs_8_bits(step) else _cut(pixels, box)
+            if step.fill is not None:
+                pixels = _framed(pixels, box, step.fill)
+            else:
+                pixels = _pixels(_image(pixels).crop(box)) if needs_8_bits(step) else _cut(pixels, box)
     return np.array(pixels) if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
@@ -128,6 +132,17 @@ def _cut(pixels: Pixels, box: tuple[int, int, int, int]) -> Pixels:
     return pixels[top:bottom, left:right]
 
 
+def _framed(pixels: Pixels, box: tuple[int, int, int, int], fill: Sequence[int]) -> Pixels:
+    """What is in ``box``, which may be larger than the image: the rest has the colour ``fill``."""
+    left, top, right, bottom = box
+    height, width, channels = pixels.shape
+    framed = np.empty((bottom - top, right - left, channels), np.uint8)
+    framed[:] = fill if channels == 3 else fill[0]
+    inside = _cut(pixels, (max(left, 0), max(top, 0), min(right, width), min(bottom, height)))
+    framed[max(-top, 0) :, max(-left, 0) :][: inside.shape[0], : inside.shape[1]] = inside
+    return framed
+
+
 def _resized(pixels: Pixels, step: Resize, width: int, height: int) -> Pixels:
     if step.library == "pillow":
         return _pixels(_image(pixels).resize((width, height), PILLOW_INTERPOLATIONS[step.method]))
@@ -165,6 +180,9 @@ def _crop_box(step: Crop, width: int, height: int) -> tuple[int, int, int, int]:
     if step.use_pillow:
         # Python's round goes to the even number: the extra pixel of an odd margin is now left, now right.
         left, top = round((width - new_width) / 2.0), round((height - new_height) / 2.0)
+        if step.fill is not None:  # timm has the odd pixel of a border at the right and at the bottom
+            left = left if width >= new_width else -((new_width - width) // 2)
+            top = top if height >= new_height else -((new_height - height) // 2)
     else:
         left, top = (width - new_width) // 2, (height - new_height) // 2
     return left, top, left + new_width, top + new_height

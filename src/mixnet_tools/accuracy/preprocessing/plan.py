@@ -19,6 +19,7 @@ from mixnet_tools.accuracy.preprocessing.resize import (
 )
 from mixnet_tools.accuracy.preprocessing.steps import (
     ChannelSwap,
+    Crop,
     Geometry,
     Grayscale,
     GreyConversion,
@@ -45,14 +46,15 @@ class Operations:
     """The steps that are carried out on the RGB image. Launchers with equal operations share their result.
 
     ``orient`` turns the image as its EXIF data asks, ``fast_dct`` decodes JPEG files as TensorFlow does, and
-    ``grey_reader`` reads one channel as that library does. The values of a :class:`Normalization` are in RGB order; on
-    a grey image there is one.
+    ``grey_reader`` reads one channel as that library does. ``colours`` is the library whose conversion of CMYK is
+    followed. The values of a :class:`Normalization` are in RGB order; on a grey image there is one.
     """
 
     orient: bool
     steps: tuple[Operation, ...]
     fast_dct: bool = False
     grey_reader: Library | None = None
+    colours: Library = "opencv"
 
     @property
     def grey(self) -> bool:
@@ -104,11 +106,13 @@ def make_plan(measurement: Measurement, channels: int | None = None) -> Plan:
         elif isinstance(step, Grayscale):
             grey = True
             steps.append(_conversion(step, reverse, steps))
+        elif isinstance(step, Crop) and step.fill is not None:
+            steps.append(step if not reverse else step.model_copy(update={"fill": step.fill[::-1]}))
         else:
             steps.append(step)
     if channels is not None and channels != (1 if grey else 3):
         raise _other_channels(measurement, channels)
-    operations = Operations(measurement.orient, tuple(steps), measurement.fast_dct, grey_reader)
+    operations = Operations(measurement.orient, tuple(steps), measurement.fast_dct, grey_reader, measurement.colours)
     return Plan(operations, "GRAY" if grey else "BGR" if reverse else "RGB")
 
 

@@ -68,7 +68,7 @@ def prepare(
     try:
         for operations in models:
             started = time.perf_counter()
-            way = operations.orient, operations.fast_dct, operations.grey_reader
+            way = operations.orient, operations.fast_dct, operations.grey_reader, operations.colours
             if way not in decoded:
                 found = decoding.decode(
                     open_source(),
@@ -76,6 +76,7 @@ def prepare(
                     name=name,
                     fast_dct=operations.fast_dct,
                     grey_reader=operations.grey_reader,
+                    colours=operations.colours,
                 )
                 decoded[way], image_notes = found, found.image_notes
                 size, orientation = size or found.image.size, found.orientation

@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mixnet_tools.accuracy.preprocessing.grey import Library
 from mixnet_tools.accuracy.preprocessing.steps import (
     AnyStep,
     ChannelSwap,
@@ -67,12 +68,13 @@ class ProfilesYml(StrictModel):
 @dataclass(frozen=True)
 class ProfileSteps:
     """The geometric steps of a profile. ``orient`` says whether images are turned as their EXIF data asks, and
-    ``fast_dct`` whether JPEG files are decoded as TensorFlow does.
+    ``fast_dct`` whether JPEG files are decoded as TensorFlow does; ``colours`` is the library that converts CMYK.
     """
 
     steps: tuple[AnyStep, ...]
     orient: bool
     fast_dct: bool = False
+    colours: Library = "opencv"
 
 
 def load_profile_references(accuracy_path: Path) -> dict[str, ProfileReference]:
@@ -94,7 +96,7 @@ def profile_steps(profile: str, size: int) -> ProfileSteps:
         scale = Resize(
             type="resize", size=resized, use_pillow=True, interpolation="BICUBIC", aspect_ratio_scale="greater"
         )
-        return ProfileSteps((scale, Crop(type="crop", size=size, use_pillow=True)), orient=False)
+        return ProfileSteps((scale, Crop(type="crop", size=size, use_pillow=True)), False, colours="pillow")
     method: Literal["BICUBIC", "BILINEAR"] = "BICUBIC" if profile == "tpu-bicubic" else "BILINEAR"
     legacy = LegacyResize(size=size, interpolation=method)
     return ProfileSteps((SquareCrop(size=size), legacy), orient=False, fast_dct=True)

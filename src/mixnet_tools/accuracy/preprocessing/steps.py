@@ -48,6 +48,10 @@ ChannelValues = Annotated[
 ]
 
 
+Level = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[Level, Level, Level], Field(strict=False)]
+
+
 class ChannelSwap(StrictModel):
     """Reverse the order of the channels, whatever it is: both names do the same."""
 
@@ -93,6 +97,11 @@ class Crop(_Sized):
     """The share of each side to keep. Example: ``0.875``."""
     max_square: bool = False
     """Keep the largest central square."""
+    fill: Colour | None = None
+    """The colour of the border that a smaller image gets on both sides, as timm pads: three levels of 0 to 255 in the
+    order of the channels at this step. It needs ``use_pillow`` and a size. OMZ does not have this key; there, borders
+    are black. Example: ``[124, 116, 104]``.
+    """
 
 
 class Resize(_Sized):
@@ -110,7 +119,8 @@ class Resize(_Sized):
     """The filter, by the library's name for it; without it, the bilinear one. Example: ``BICUBIC``."""
     aspect_ratio_scale: Rule | Literal["scale_factor"] | None = None
     """The rule that makes the new size from the image's: ``greater`` scales the shorter side to ``size``, and so on.
-    Example: ``greater``.
+    ``timm_shortest`` and ``timm_longest`` are timm's, which OMZ does not have: the smallest size that covers the step's
+    (the largest inside it), with both sides rounded. Example: ``greater``.
     """
     scale: Annotated[float, Field(gt=0)] | None = None
     """The factor of the rule ``scale_factor``. Example: ``0.5``."""
@@ -203,6 +213,8 @@ def step_problems(step: WrittenStep) -> list[str]:
         and (step.target is not None) + (step.central_fraction is not None) + step.max_square != 1
     ):
         return ["a crop needs one of central_fraction, max_square, and size (or dst_width and dst_height)"]
+    if isinstance(step, Crop) and step.fill is not None and (step.target is None or not step.use_pillow):
+        return ["fill needs use_pillow and a size"]
     if isinstance(step, Resize):
         if (step.aspect_ratio_scale == "scale_factor") != (step.scale is not None):
             return ["scale and aspect_ratio_scale: scale_factor belong together"]
@@ -241,7 +253,8 @@ def describe(step: Operation) -> str:
     if isinstance(step, Crop):
         library = " (Pillow)" if step.use_pillow else ""
         part = "the largest square" if step.max_square else f"{step.central_fraction} of each side"
-        return f"crop to {part if step.target is None else size}{library}"
+        border = f", border {step.fill} as RGB" if step.fill else ""
+        return f"crop to {part if step.target is None else size}{library}{border}"
     ratio = f", aspect_ratio_scale {step.aspect_ratio_scale}" if step.aspect_ratio_scale else ""
     ratio += f", factor {step.factor}{' with its boundary' if step.include_boundary else ''}" if step.factor else ""
     size = size if step.scale is None else f"{step.scale} of its size"

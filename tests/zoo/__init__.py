@@ -1,0 +1,1 @@
+"""Tests with PyTorch and timm, which are several gigabytes: `make test-zoo`."""
