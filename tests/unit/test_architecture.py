@@ -16,7 +16,7 @@ from scripts import list_modules
 PACKAGE = Path(mixnet_tools.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "models" not in path.relative_to(PACKAGE).parts)
 STAGES = ("downloading", "conversion", "accuracy", "quantization")
-HEAVY = {"tensorflow", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec"}
+HEAVY = {"tensorflow", "torch", "openvino", "nncf", "matplotlib", "google", "distributed", "dask", "fsspec"}
 NAMED = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 MOST_LINES = 320
 MOST_MODULES = 13
@@ -29,12 +29,18 @@ MODEL_OPTIMIZERS = (
     "conversion/arguments.py",
     "conversion/graphs/inference_graph.py",
     "conversion/sources/formats.py",
+    "conversion/sources/pytorch_arguments.py",
 )
 """Modules that name options of the Model Optimizer, which are keys of a descriptor."""
 NO_ADVICE = {
     ("accuracy/reports/junit.py", "mixnet-check"),  # the name of the program in a file
     ("accuracy/reports/junit.py", "mixnet-check."),
     ("downloading/messages.py", "curl -L -o "),  # another program
+    (
+        "reference/process.py",  # pip's
+        "pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu, "
+        "then pip install 'mixnet-tools[pytorch]'",
+    ),
     ("quantization/float_layers.py", "--ignore"),  # a value in quantization.json
 }
 """(module, text) of texts that look like an option or a command of mixnet_tools, and are none."""

@@ -109,11 +109,13 @@ def native_launcher(descriptor: ModelDescriptor) -> str:
 
 
 def chosen_launchers(descriptor: ModelDescriptor, choice: ModelChoice) -> tuple[str, ...]:
-    """The launchers that ``choice`` asks for. A model that is an IR already has no original beside it.
+    """The launchers that ``choice`` asks for. A model that is an IR already has no original beside it, and
+    one of PyTorch is run as an original while it is converted only.
 
     Raises :class:`UsageError` where one cannot run the model.
     """
-    known = ("openvino",) if descriptor.framework == "dldt" else ("openvino", native_launcher(descriptor))
+    alone = descriptor.framework in ("dldt", "pytorch")
+    known = ("openvino",) if alone else ("openvino", native_launcher(descriptor))
     launchers = choice.launcher or known
     other = next((name for name in launchers if name not in known), None)
     if other:

@@ -24,6 +24,7 @@ from mixnet_tools.cli.common.options import (
     add_model_selection,
     choice_list,
     make_progress,
+    names,
     print_all_models,
     readable_models,
     tags,
@@ -110,6 +111,15 @@ def add_arguments(parser: Parser) -> None:
         metavar="T[,T]",
         help="of a SavedModel with several graphs, the one with these tags (default: serve)",
     )
+    how.add_argument(
+        "--trust_code",
+        type=names,
+        action="extend",
+        default=[],
+        metavar="NAME[,NAME]",
+        help="of these PyTorch models, let the Python code run that comes with them, after its digests are shown "
+        "(repeatable)",
+    )
     how.add_argument("--keep_frozen", action="store_true", help="leave the frozen graph beside the IR")
     how.add_argument(
         "--optimize", action="store_true", help="rewrite the graph into a faster one, where it is faster here"
@@ -169,6 +179,7 @@ def _options(args: argparse.Namespace) -> ConversionOptions:
         optimize=args.optimize,
         tune=args.tune,
         mo_args=tuple(args.mo_args),
+        trust_code=tuple(args.trust_code),
     )
 
 

@@ -8,6 +8,7 @@ any work.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +26,10 @@ from mixnet_tools.conversion.plan import (
 )
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.kinds import KINDS
+from mixnet_tools.conversion.sources.pytorch_arguments import completed, parse_module
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import UnsupportedOption
+from mixnet_tools.reference.job import TorchModule
 
 SOURCES = tuple(dict.fromkeys(kind.option for kind in KINDS.values()))
 EITHER = ("compress_to_fp16",)
@@ -70,13 +73,19 @@ class _Planner:
         descriptor = self.descriptor
         if descriptor.framework == "dldt":
             raise self.refuse("framework", f"{descriptor.name} is OpenVINO IR already: there is nothing to convert")
-        if descriptor.conversion_to_onnx_args:
-            raise self.refuse("conversion_to_onnx_args", "exporting PyTorch models to ONNX is not supported")
-        if (descriptor.directory / PREPARATION_SCRIPT).is_file():
+        module = self.module() if descriptor.framework == "pytorch" else None
+        made = module is not None and module.weights is not None and Path(module.weights).is_file()
+        if (descriptor.directory / PREPARATION_SCRIPT).is_file() and not made:
             raise self.refuse("", f"the model needs its script {PREPARATION_SCRIPT}, which is not run")
         options = self.options()
-        kind, path = self.source(options)
+        kind, path = self.source(options, module)
         inputs, outputs = self.inputs(options), self.outputs(options, kind)
+        if module is not None:
+            try:
+                inputs, names = completed(module, inputs, [cut.text for cut in outputs])
+            except ValueError as error:
+                raise self.refuse("conversion_to_onnx_args", str(error)) from None
+            outputs = tuple(kind.parse_name(name) for name in names)
         self.refuse_repeated(inputs, outputs)
         constants = [Constant(entry.name, entry.value) for entry in inputs if entry.value is not None]
         constants += self.frozen_placeholders(options)
@@ -90,9 +99,18 @@ class _Planner:
             outputs=outputs,
             constants=tuple(constants),
             signature=options.get("saved_model_signature"),
-            tags=parse_tags(options["saved_model_tags"]) if "saved_model_tags" in options else None,
+            tags=notation.parse_tags(options["saved_model_tags"]) if "saved_model_tags" in options else None,
+            module=module,
             download_dir=self.download_dir,
         )
+
+    def module(self) -> TorchModule:
+        """How the PyTorch module is made."""
+        folders = {variable: os.path.abspath(folder) for variable, folder in self.folders.items()}
+        try:
+            return parse_module(self.descriptor.conversion_to_onnx_args or (), folders)
+        except ValueError as error:
+            raise self.refuse("conversion_to_onnx_args", *map(str, error.args)) from None
 
     def refuse_repeated(self, inputs: list[notation.InputText], outputs: tuple[Cut, ...]) -> None:
         for option, names in (("input", [entry.name for entry in inputs]), ("output", [cut.label for cut in outputs])):
@@ -112,14 +130,18 @@ class _Planner:
         except ValueError as error:
             raise self.refuse("model_optimizer_args", f"--{option}: {error}") from None
 
-    def options(self) -> dict[str, str]:
-        """Option names and values, variables substituted. All unknown options are in one error."""
+    @property
+    def folders(self) -> dict[str, str]:
+        """What the variables in arguments stand for."""
         below = self.descriptor.subdirectory
-        folders = {
+        return {
             "$dl_dir": str(self.download_dir / below),
             "$conv_dir": str(self.output_dir / below),
             "$config_dir": str(self.descriptor.directory),
         }
+
+    def options(self) -> dict[str, str]:
+        """Option names and values, variables substituted. All unknown options are in one error."""
         options: dict[str, str] = {}
         problems = []
         further = notation.joined(self.mo_args)
@@ -135,15 +157,19 @@ class _Planner:
                 problems.append(f"--{name} {'takes no value' if equals else 'needs a value'}")
             elif name in options:
                 problems.append(f"--{name} is given twice")
-            for variable, folder in folders.items():
+            for variable, folder in self.folders.items():
                 value = value.replace(variable, folder)
             options[name] = value
         if problems:
             raise self.refuse("model_optimizer_args", *problems)
         return options
 
-    def source(self, options: dict[str, str]) -> tuple[type[SourceModel], Path]:
+    def source(self, options: dict[str, str], module: TorchModule | None) -> tuple[type[SourceModel], Path]:
         given = [option for option in SOURCES if option in options]
+        if module is not None:  # an ONNX file, which is not made, may be named
+            if other := [option for option in given if option != KINDS["pytorch"].option]:
+                raise self.refuse("model_optimizer_args", f"--{other[0]}: does not fit the framework")
+            return KINDS["pytorch"], Path(module.weights or self.folders["$dl_dir"])
         if len(given) != 1:
             listed = ", ".join(f"--{option}" for option in SOURCES)
             raise self.refuse("model_optimizer_args", f"expected one of {listed}, got {len(given) or 'none'} of them")
@@ -275,15 +301,6 @@ class _Planner:
                 raise self.refuse("model_optimizer_args", problem)
             constants.append(Constant(name.strip(), value.strip()))
         return constants
-
-
-def parse_tags(text: str) -> tuple[str, ...]:
-    """The tags of a SavedModel's graph, with commas between them; empty for the graph without tags.
-
-    >>> parse_tags("serve, gpu"), parse_tags("")
-    (('serve', 'gpu'), ())
-    """
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def is_image(plan: InputPlan) -> bool:

@@ -23,6 +23,7 @@ from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, SourceFiles, checking
 from mixnet_tools.conversion.sources.kinds import open_source
+from mixnet_tools.conversion.sources.model_code import require_consent
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.errors import ParityError
 from mixnet_tools.files import atomic
@@ -105,7 +106,8 @@ def convert_planned(
     ``stop``, set by another thread, ends the work with KeyboardInterrupt at the next step.
 
     Raises :class:`FreezeError`, :class:`ConversionError`, :class:`OutputError`, :class:`ParityError` where no precision
-    is right, or FP32 is wrong, and :class:`IntegrityError` where a file is not the one that was verified; then no IR
+    is right, or FP32 is wrong, :class:`UnsafeModelError` where code of others would run that ``options`` do not trust,
+    and :class:`IntegrityError` where a file is not the one that was verified; then no IR
     was written, and one that stood there before is untouched.
     """
     conversion = _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event())
@@ -142,10 +144,12 @@ class _Conversion:
             require_place(target, CONVERSION_REPORT)
         with contextlib.ExitStack() as stack:
             # It loads its framework and the original while the model is converted here.
-            child = stack.enter_context(self.child()) if options.verify else None
+            needed = options.verify or self.source.converted_by_original
+            child = stack.enter_context(self.child()) if needed else None
             with self.stage("read", f"reading {self.plan.source.path}"):
                 self.plan = self.source.read()
                 self.note(*self.source.notes())
+                self.require_consent(files)
                 original = self.source.reference(child) if child else None
             with self.stage("import", "loading OpenVINO"):
                 import openvino  # noqa: F401
@@ -158,7 +162,7 @@ class _Conversion:
                     model = self.faster(model)
             with self.stage("averages", "comparing weights with their averages"):
                 averages = self.source.averages()
-            check = self.check(model, original) if original else None
+            check = self.check(model, original) if original and options.verify else None
             if child:
                 child.close()  # it has answered: its memory is for the comparison
             candidates, refused = [], []
@@ -197,6 +201,11 @@ class _Conversion:
         with self.progress.stage(f"{self.plan.model}: {doing}"):
             yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def require_consent(self, files: SourceCheck) -> None:
+        """Show code of others that is going to run, its digests checked. Raises :class:`UnsafeModelError`."""
+        if code := self.source.foreign_code():
+            self.note(*require_consent(self.plan.model, code, files.result(), self.options.trust_code))
 
     def model(self, files: SourceCheck) -> tuple[openvino.Model, SourceFiles]:
         """The finished model, and the files that it was made from."""

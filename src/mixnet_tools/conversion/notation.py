@@ -129,3 +129,12 @@ def parse_layout(text: str) -> str:
     if not re.fullmatch(r"[A-Z?]+", letters) or len(set(letters.replace("?", ""))) != len(letters.replace("?", "")):
         raise ValueError(f"expected a layout such as NHWC, got {text!r}")
     return letters
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """The tags of a SavedModel's graph, with commas between them; empty for the graph without tags.
+
+    >>> parse_tags("serve, gpu"), parse_tags("")
+    (('serve', 'gpu'), ())
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())

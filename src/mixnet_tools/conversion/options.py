@@ -25,7 +25,8 @@ class ConversionOptions:
     repository that gets the last of the precisions as well. ``optimize`` rewrites the graph into a faster one, and
     ``tune`` chooses kernels for the CPU at hand; each is kept only where it is faster here. ``mo_args`` are further
     arguments of the Model Optimizer, beside the descriptor's (``--scale=2``). ``signature`` and ``tags`` choose a
-    SavedModel's signature and graph, instead of the descriptor.
+    SavedModel's signature and graph, instead of the descriptor. ``trust_code`` are the models whose own Python code may
+    run, in the restricted process of the original.
     """
 
     precisions: tuple[str, ...] = PRECISIONS
@@ -39,6 +40,7 @@ class ConversionOptions:
     mo_args: tuple[str, ...] = ()
     signature: str | None = None
     tags: tuple[str, ...] | None = None
+    trust_code: tuple[str, ...] = ()
 
 
 def make_plan(

@@ -168,7 +168,7 @@ def compare_outputs(
         limit=float(limits[worst]),
         scale=scale,
         masked=int(masked.sum()),
-        output_range=(float(np.nanmin(expected)), float(np.nanmax(expected))),
+        output_range=_range(expected),
         top1_agreement=shares[0],
         top5_agreement=shares[1],
     )
@@ -189,6 +189,12 @@ def _spread(values: Array) -> tuple[float, Array, npt.NDArray[np.bool_]]:
     if masked.all():
         masked[:] = False
     return float(deviation[~masked].max()), magnitude, masked
+
+
+def _range(values: Array) -> tuple[float, float]:
+    """The smallest and the largest of ``values`` that are numbers; NaN where none is."""
+    numbers = values[~np.isnan(values)]
+    return (float(numbers.min()), float(numbers.max())) if numbers.size else (float("nan"), float("nan"))
 
 
 def _agreement(original: Sequence[Array] | Array, converted: Sequence[Array] | Array, count: int) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mixnet_tools.reference.job import TorchModule
+
 Weights = Literal["raw", "ema", "saver"]
 """Raw values, moving averages, or (never asked for by name) whatever else a graph's own saver restores."""
 Freezer = Literal["openvino", "tensorflow"]
@@ -16,7 +18,8 @@ CHANNELS = 3
 
 @dataclass(frozen=True)
 class Source:
-    """Where a source model is: ``path`` is the .meta, .pb, .pbtxt or .onnx file, or the SavedModel's folder.
+    """Where a source model is: ``path`` is the .meta, .pb, .pbtxt or .onnx file, the SavedModel's folder, or
+    the weights of a PyTorch module (its folder, where it has none).
 
     ``kind`` is a key of :data:`mixnet_tools.conversion.sources.kinds.KINDS`.
     """
@@ -108,8 +111,8 @@ class ConversionPlan:
     An empty ``inputs`` or ``outputs`` means: those the source declares. ``weights`` are the checkpoint's raw values or
     their moving averages; None stands for those that the source's own saver restores. ``freezer`` is who reads the
     weights: OpenVINO itself, or TensorFlow by way of a frozen graph. ``signature`` and ``tags`` choose a SavedModel's
-    signature and graph (None: the only one, or the one for serving). ``download_dir`` is the folder below which the
-    downloaded models lie.
+    signature and graph (None: the only one, or the one for serving). ``module`` is how a PyTorch module is made.
+    ``download_dir`` is the folder below which the downloaded models lie.
     """
 
     model: str
@@ -121,6 +124,7 @@ class ConversionPlan:
     freezer: Freezer = "openvino"
     signature: str | None = None
     tags: tuple[str, ...] | None = None
+    module: TorchModule | None = None
     download_dir: Path = Path()
 
     @property

@@ -110,7 +110,9 @@ class ModelYml(StrictModel):
     input_info: tuple[InputInfo, ...] = Field(default=(), strict=False)
     """The model's inputs. Inputs that are not named here keep their names and shapes."""
     conversion_to_onnx_args: tuple[str, ...] | None = Field(default=None, strict=False)
-    """For PyTorch models: the arguments of OMZ's export to ONNX. mixnet-convert refuses such models by name."""
+    """For PyTorch models: how the module is made, in the arguments of OMZ's export to ONNX. No ONNX file is made of it.
+    Example: ``[--import-module=torchvision.models, --model-name=resnet18, --weights=$dl_dir/net.pth]``.
+    """
     model_optimizer_args: tuple[str, ...] | None = Field(default=None, strict=False)
     """How the model is converted, in the options of OpenVINO's Model Optimizer. ``$dl_dir`` stands for the folder of
     the model's downloaded files, ``$conv_dir`` for that of converted ones, ``$config_dir`` for that of model.yml. A

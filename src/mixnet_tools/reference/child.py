@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.reference import sandbox
-from mixnet_tools.reference.frameworks import prepare
-from mixnet_tools.reference.job import FrameworkName, Job
+from mixnet_tools.reference.frameworks import Exportable, prepare
+from mixnet_tools.reference.job import FrameworkName, Job, Refused
 from mixnet_tools.reference.tensorflow_library import dtype_called
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev/null", "/dev/urandom", "/etc/ld.so.cache")
 """What libraries read while they run: other libraries, and what the kernel says of the machine."""
+
+_UNCONFINED = "its code would run, and this system has no Landlock to keep it from reading and writing files"
 
 
 def main(connection: Connection, shared: int, framework_name: FrameworkName, package: bool) -> None:
@@ -38,7 +40,10 @@ def main(connection: Connection, shared: int, framework_name: FrameworkName, pac
         job = Job.from_json(connection.recv_bytes())
         size = json.loads(connection.recv_bytes())["model"]
         readable = [*map(Path, job.readable), *map(Path, _SYSTEM), *_libraries()]
-        restrictions = sandbox.restrict(readable, job.memory or sandbox.address_space(size + job.weights))
+        memory_bound = job.memory or sandbox.address_space(size + job.weights)
+        restrictions = sandbox.restrict(readable, memory_bound, memory_bound if job.export else 0)
+        if job.foreign and not any("Landlock" in line for line in restrictions):
+            raise Refused(_UNCONFINED, "convert it on Linux 5.13 or newer, with Landlock switched on")
         with mmap.mmap(shared, max(1, size), access=mmap.ACCESS_READ) as memory:
             original = framework.load(job, memory[:size])
     except EOFError:  # nobody needs it any more
@@ -54,6 +59,10 @@ def main(connection: Connection, shared: int, framework_name: FrameworkName, pac
         except (EOFError, OSError):
             return
         try:
+            if "export" in request and isinstance(original, Exportable) and job.export:
+                original.export(job.export)
+                _send(connection, {"exported": True})
+                continue
             outputs = original.run(_feeds(request, shared))
         except BaseException as error:
             _tell(connection, error)
@@ -86,7 +95,10 @@ def _send(connection: Connection, message: dict[str, object]) -> None:
 def _tell(connection: Connection, error: BaseException) -> None:
     text = str(error) or type(error).__name__
     kind = "import" if isinstance(error, ImportError) else "memory" if _is_out_of_memory(error, text) else "model"
-    _send(connection, {"error": {"kind": kind, "text": text[-20_000:], "package": getattr(error, "name", None)}})
+    hint = None
+    if isinstance(error, Refused):
+        kind, hint = "told", error.hint
+    _send(connection, {"error": {"kind": kind, "text": text[-20_000:], "hint": hint}})
 
 
 def _is_out_of_memory(error: BaseException, text: str) -> bool:

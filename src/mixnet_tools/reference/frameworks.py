@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,14 @@ class Original(Protocol):
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs of the job, in its order, for an array for each of its inputs, by the job's names."""
+
+
+@runtime_checkable
+class Exportable(Original, Protocol):
+    """A model that can become an IR here, where its framework is."""
+
+    def export(self, folder: str) -> None:
+        """Write ``model.xml`` and ``model.bin``, which are in ``folder``."""
 
 
 class Framework(Protocol):
@@ -40,6 +48,10 @@ def prepare(name: FrameworkName, *, package: bool = False) -> Framework:
     """
     if name == "onnx":
         return _OnnxRuntime()
+    if name == "pytorch":
+        from mixnet_tools.reference.pytorch.framework import PyTorch
+
+        return PyTorch()
     if not package:
         try:
             return _TensorFlowLibrary(Library())

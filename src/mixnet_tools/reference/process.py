@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MissingDependency
+from mixnet_tools.reference.export_place import ExportPlace
 from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.tensorflow_library import dtype_called
@@ -48,6 +49,16 @@ main(Connection(int(sys.argv[2])), int(sys.argv[3]), sys.argv[4], sys.argv[5] ==
 
 _NOT_LOADED = 127
 """The exit code of a process whose libraries cannot be mapped into memory."""
+
+_INSTALLATION: Mapping[FrameworkName, str] = {
+    "tensorflow": "pip install 'mixnet-tools', or `verify=False`",
+    "onnx": "pip install 'mixnet-tools[onnx]', or `verify=False`",
+    "pytorch": (
+        "pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu, "
+        "then pip install 'mixnet-tools[pytorch]'"
+    ),
+}
+"""What to try where a framework cannot be imported. PyTorch's models cannot be converted without it."""
 
 _LONGEST_MESSAGE = 1 << 20
 _LONGEST_ARRAY = 1 << 32
@@ -91,6 +102,8 @@ class ReferenceProcess:
         if job.restore and self._prefix:
             restore = replace(job.restore, prefix=str(self._prefix.prefix))
             job = replace(job, restore=restore, readable=(*job.readable, *self._prefix.folders))
+        if self._export:
+            job = replace(job, export=str(self._export.folder))
         self._job = job
         os.ftruncate(self._shared, max(1, len(model)))
         with mmap.mmap(self._shared, max(1, len(model))) as memory:
@@ -101,10 +114,14 @@ class ReferenceProcess:
 
     def _start(self) -> None:
         self._shared = _shared_memory()
+        self._export = ExportPlace() if self._framework == "pytorch" else None
         self._connection, theirs = Pipe()
         environment = {
             **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "OPENBLAS_NUM_THREADS": "1",
+            "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "HF_HUB_OFFLINE": "1",
         }  # fmt: skip
+        if self._export:  # PyTorch makes a folder for its cache, if only on being imported
+            environment["TORCHINDUCTOR_CACHE_DIR"] = str(self._export.folder)
         self._process = subprocess.Popen(
             [
                 sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._shared),
@@ -113,7 +130,7 @@ class ReferenceProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(theirs.fileno(), self._shared),
+            pass_fds=(theirs.fileno(), self._shared, *(self._export.inherited if self._export else ())),
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the child
         )  # fmt: skip
@@ -122,7 +139,7 @@ class ReferenceProcess:
         listener = threading.Thread(target=_listen, args=(self._process.stderr, self._last_words), daemon=True)
         listener.start()
         # Also where nobody calls close(): a child must not outlive whoever fed it.
-        self._end = weakref.finalize(self, _end, self._process, self._connection, self._shared, listener)
+        self._end = weakref.finalize(self, _end, self._process, self._connection, self._shared, listener, self._export)
         self._running: Running | None = None
 
     def __enter__(self) -> ReferenceProcess:
@@ -173,6 +190,17 @@ class ReferenceProcess:
             outputs[name] = np.frombuffer(self._wait(_LONGEST_ARRAY), dtype_called(dtype)).reshape(shape)
         return outputs
 
+    def export(self) -> tuple[bytes, bytes]:
+        """The original as OpenVINO's IR, which a child for PyTorch makes: its description and its weights.
+
+        Raises :class:`EvaluationError` where it cannot be converted.
+        """
+        self.ready()
+        assert self._export is not None
+        self._send({"export": True})
+        self._receive("exported")
+        return self._export.read()
+
     def close(self) -> None:
         """End the child. Safe to call more than once."""
         self._end()
@@ -203,13 +231,14 @@ class ReferenceProcess:
             raise self._died() from error
 
     def _told(self, error: Mapping[str, str]) -> Exception:
-        framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}[self._framework]
+        framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime", "pytorch": "PyTorch"}[self._framework]
         if error["kind"] == "import":
-            extra = "mixnet-tools[onnx]" if self._framework == "onnx" else "mixnet-tools"
             return MissingDependency(
                 f"the original is run by {framework}, which cannot be imported: {error['text'].splitlines()[0]}",
-                hint=f"pip install '{extra}', or `verify=False`",
+                hint=_INSTALLATION[self._framework],
             )
+        if error["kind"] == "told":
+            return EvaluationError(f"{self._name}: {error['text']}", hint=error.get("hint"))
         if error["kind"] == "memory":
             return self._out_of_memory()
         return EvaluationError(f"{self._name}: {framework} cannot run the original: {_short(error['text'])}")
@@ -249,7 +278,13 @@ def _listen(stream: IO[bytes], last_words: deque[bytes]) -> None:
             last_words.append(line.rstrip()[:500])
 
 
-def _end(process: subprocess.Popen[bytes], connection: Connection, shared: int, listener: threading.Thread) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    connection: Connection,
+    shared: int,
+    listener: threading.Thread,
+    export: ExportPlace | None,
+) -> None:
     connection.close()
     if process.poll() is None:
         process.kill()
@@ -258,6 +293,8 @@ def _end(process: subprocess.Popen[bytes], connection: Connection, shared: int, 
     if process.stderr is not None:
         process.stderr.close()
     os.close(shared)
+    if export:
+        export.close()
 
 
 def _shared_memory() -> int:

@@ -26,13 +26,24 @@ _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
 _NEWEST_FILE_RIGHTS = (1 << 16) - 1
 _TCP_BIND_AND_CONNECT = 3
+_SOCKETS_AND_SIGNALS = 3  # of processes outside, since ABI 6
 
-# seccomp: architecture -> (its AUDIT_ARCH value, numbers of clone, clone3, and of the calls that are refused outright:
-# fork, vfork, execve, execveat, socket). include/uapi/linux/audit.h and the tables of system calls.
+# seccomp: architecture -> (its AUDIT_ARCH value, numbers of clone, clone3, and of the calls that are refused outright).
+# include/uapi/linux/audit.h and the tables of system calls. In the order of the lines: fork, vfork, execve, execveat,
+# socket, io_uring_setup; kill, tkill, rt_sigqueueinfo, pidfd_send_signal; and what Landlock does not see: chmod, chown,
+# utime and setxattr in all their forms.
 _SYSTEM_CALLS = {
-    "x86_64": (0xC000003E, 56, 435, (57, 58, 59, 322, 41)),
-    "aarch64": (0xC00000B7, 220, 435, (221, 281, 198)),
-}
+    "x86_64": (0xC000003E, 56, 435, (
+        57, 58, 59, 322, 41, 425,
+        62, 200, 129, 424,
+        90, 91, 268, 452, 92, 93, 94, 260, 132, 235, 261, 280, 188, 189, 190, 463, 197, 198, 199, 466,
+    )),
+    "aarch64": (0xC00000B7, 220, 435, (
+        221, 281, 198, 425,
+        129, 130, 138, 424,
+        52, 53, 452, 54, 55, 88, 5, 6, 7, 463, 14, 15, 16, 466,
+    )),
+}  # fmt: skip
 _CLONE_THREAD = 0x00010000
 _ALLOW, _REFUSE, _UNKNOWN_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # SECCOMP_RET_ERRNO | EPERM, | ENOSYS
 
@@ -46,13 +57,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
-def restrict(readable: Iterable[Path], memory: int) -> tuple[str, ...]:
+def restrict(readable: Iterable[Path], memory: int, growth: int = 0) -> tuple[str, ...]:
     """Leave this process the right to compute, and to read what lies at or below ``readable``.
 
-    ``memory`` bounds the address space, in bytes. Call it while no other thread runs: Landlock and seccomp bind the
-    calling thread and those that it starts. Returns what is in force, a line each.
+    ``memory`` bounds the address space, in bytes. ``growth`` is how many bytes a file may grow to that is open for
+    writing already, or that lies in memory: Landlock lets no other be opened.
+
+    Call it while no other thread runs: Landlock and seccomp bind the calling thread and those that it starts. Returns
+    what is in force, a line each.
     """
-    in_force = [*_limits(memory)]
+    in_force = [*_limits(memory, growth)]
     if platform.system() != "Linux":
         return tuple(in_force)
     library = ctypes.CDLL(None, use_errno=True)
@@ -75,14 +89,14 @@ def address_space(model: int) -> int:
     return _LIBRARIES + min(machine, _COMPUTING + _COPIES * model)
 
 
-def _limits(memory: int) -> Iterable[str]:
+def _limits(memory: int, growth: int) -> Iterable[str]:
     try:
         import resource
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    yield "no file grows (RLIMIT_FSIZE)"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (growth, growth))
+    yield "no file grows (RLIMIT_FSIZE)" if growth == 0 else f"no file grows beyond {growth >> 20} MiB (RLIMIT_FSIZE)"
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
@@ -94,7 +108,8 @@ def _landlock(library: ctypes.CDLL, readable: Iterable[Path]) -> Iterable[str]:
     if abi < 1:
         return
     handled = _FILE_RIGHTS_BY_ABI.get(abi, _NEWEST_FILE_RIGHTS)
-    attributes = struct.pack("=QQ", handled, _TCP_BIND_AND_CONNECT)[: 16 if abi >= 4 else 8]
+    attributes = struct.pack("=QQQ", handled, _TCP_BIND_AND_CONNECT, _SOCKETS_AND_SIGNALS)
+    attributes = attributes[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
     ruleset = library.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return
@@ -108,6 +123,8 @@ def _landlock(library: ctypes.CDLL, readable: Iterable[Path]) -> Iterable[str]:
     yield f"reads the model and libraries, writes nothing (Landlock ABI {abi})"
     if abi >= 4:
         yield f"no TCP connections (Landlock ABI {abi})"
+    if abi >= 6:
+        yield f"no signals to other processes (Landlock ABI {abi})"
 
 
 def _allow_reading(library: ctypes.CDLL, ruleset: int, path: Path) -> None:
@@ -142,4 +159,4 @@ def _seccomp(library: ctypes.CDLL) -> Iterable[str]:
     buffer = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
     if library.prctl(_PR_SET_SECCOMP, 2, ctypes.c_char_p(header), 0, 0) == 0:
-        yield "no new processes, programs or sockets (seccomp)"
+        yield "no new processes, programs, sockets or signals, no changed modes of files (seccomp)"

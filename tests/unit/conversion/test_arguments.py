@@ -174,7 +174,7 @@ def test_what_is_not_executed_is_refused_by_name(tmp_path: Path, arguments: list
         ({"input_info": [{"name": "x", "shape": [-1, 224, 224, 3], "layout": "NHWC"}]}, "expected positive sizes"),
         ({"input_info": []}, "got no input_info"),
         ({"framework": "dldt", "model_optimizer_args": None}, "is OpenVINO IR already"),
-        ({"framework": "pytorch", "conversion_to_onnx_args": ["--x"]}, "exporting PyTorch models"),
+        ({"framework": "pytorch", "conversion_to_onnx_args": ["--x"]}, "conversion_to_onnx_args: --x is not supported"),
     ],
 )
 def test_descriptors_that_cannot_be_executed_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -55,6 +55,7 @@ def test_a_format_is_known_by_its_bytes(data: bytes, kind: str | None, name: str
     [
         (("metadata.json", "config.json", "model.weights.h5"), "a Keras model (.keras)"),
         (("archive/data.pkl", "archive/data/0"), "a PyTorch file"),
+        (("net/data.pkl", "net/code/net.py", "net/constants.pkl"), "a TorchScript archive, which is a program"),
         (("net/saved_model.pb",), "a zip archive with a SavedModel"),
         (("readme.txt",), "a zip archive"),
     ],

@@ -12,17 +12,21 @@ from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.kinds import KINDS, open_source
 from mixnet_tools.errors import FreezeError, NextStep
 from mixnet_tools.inference.openvino import listed, port_named
+from mixnet_tools.reference.job import TorchModule
 
 FILES = {
     "meta_graph": ("net.meta", ["net.meta", "net.data-00000-of-00001", "net.index"]),
     "frozen_graph": ("net.pb", ["net.pb"]),
     "saved_model": ("net", ["net/saved_model.pb"]),
     "onnx": ("net.onnx", ["net.onnx"]),
+    "pytorch": ("net.pth", ["net.pth"]),
 }
 
 
 def opened(root: Path, kind: str) -> SourceModel:
-    return open_source(ConversionPlan("net", Source(kind, root / FILES[kind][0]), (), (), download_dir=root))
+    path = root / FILES[kind][0]
+    module = TorchModule("torchvision.models", "resnet18", (), ("prob",), weights=str(path))
+    return open_source(ConversionPlan("net", Source(kind, path), (), (), module=module, download_dir=root))
 
 
 def test_an_option_of_a_framework_means_one_kind() -> None:

@@ -41,6 +41,9 @@ for name, attempt in {
     "run a program": lambda: os.execv("/bin/true", ["true"]),
     "open a socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
     "open a local socket": lambda: socket.socketpair(),
+    "send a signal": lambda: os.kill(os.getppid(), 0),
+    "change a mode": lambda: os.chmod(inside / "old", 0o600),
+    "change a time": lambda: os.utime(inside / "old"),
     "take 2 GiB of memory": lambda: bytearray(2 << 30),
 }.items():
     try:
@@ -94,5 +97,11 @@ def test_it_reads_nothing_else_and_writes_nothing(attempts: tuple[list[str], dic
 def test_it_starts_no_process_and_connects_to_nothing(attempts: tuple[list[str], dict[str, str]]) -> None:
     in_force, found = attempts
     require(in_force, "seccomp")
-    for name in ("start a process", "run a program", "open a socket"):
+    for name in ("start a process", "run a program", "open a socket", "send a signal"):
         assert found[name] == "PermissionError", name
+
+
+def test_it_changes_nothing_about_files(attempts: tuple[list[str], dict[str, str]]) -> None:
+    in_force, found = attempts
+    require(in_force, "seccomp")
+    assert (found["change a mode"], found["change a time"]) == ("PermissionError", "PermissionError")

@@ -234,9 +234,14 @@ def points(text: str) -> float:
 
 def tags(text: str) -> tuple[str, ...]:
     """Parse the tags of a SavedModel's graph, for argparse."""
-    from mixnet_tools.conversion.arguments import parse_tags
+    from mixnet_tools.conversion.notation import parse_tags
 
     return parse_tags(text)
+
+
+def names(text: str) -> list[str]:
+    """Parse names with commas between them, for argparse."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def choice_list(*choices: str):  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from mixnet_tools.conversion.graphs.checkpoint import AverageReport
 from mixnet_tools.conversion.plan import ConversionPlan, Cut, Freezer, Weights, parse_cut
 from mixnet_tools.conversion.reference.base import Reference
 from mixnet_tools.conversion.sources.formats import checkpoint_without_graph, recognize
+from mixnet_tools.conversion.sources.model_code import ForeignCode
 from mixnet_tools.errors import FreezeError, NextStep
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import FrameworkName
@@ -33,6 +34,7 @@ class SourceModel(ABC):
     has. ``framework`` is the descriptor's framework, and ``option`` the Model Optimizer's option that holds
     the path. ``freezers`` and ``weights`` are what users can choose, the default first. ``takes_constants`` says
     whether an input can be replaced by a constant. ``runs_in`` is the framework that runs the original.
+    ``converted_by_original`` says that :meth:`model` needs the original that :meth:`reference` has loaded.
     """
 
     kind: ClassVar[str]
@@ -43,6 +45,7 @@ class SourceModel(ABC):
     weights: ClassVar[tuple[Weights | None, ...]] = (None, "raw")
     takes_constants: ClassVar[bool] = False
     runs_in: ClassVar[FrameworkName] = "tensorflow"
+    converted_by_original: ClassVar[bool] = False
 
     def __init__(self, plan: ConversionPlan) -> None:
         """``plan.source`` says where the model is. Nothing is read yet."""
@@ -92,6 +95,10 @@ class SourceModel(ABC):
     def own_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What a plan can call the inputs and the outputs; empty where the source does not declare any."""
         return (), ()
+
+    def foreign_code(self) -> ForeignCode | None:
+        """Code of others that runs where this source is converted, which needs consent; None for a source of data."""
+        return None
 
     def notes(self) -> tuple[str, ...]:
         """What users should know about how the source was read."""

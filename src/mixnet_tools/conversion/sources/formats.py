@@ -28,6 +28,17 @@ _TORCH = (
     "export it to ONNX with the model's own Python code, and set framework: onnx: "
     "torch.onnx.export(model, torch.zeros(1, 3, 224, 224), '{stem}.onnx')"
 )
+_TORCHSCRIPT = "a TorchScript archive, which is a program"
+_TORCHSCRIPT_ADVICE = (
+    "save its weights alone, in Python: torch.save(torch.jit.load('{name}').state_dict(), '{stem}-weights.pth')"
+)
+TORCH_WEIGHTS = (
+    "a PyTorch file", "a PyTorch file of the older kind", "a Python pickle, which is a program",
+    "weights in safetensors, without a graph",
+)  # fmt: skip
+"""Names of the formats that may hold the weights of a PyTorch module. Whether a pickle holds weights only is seen when
+it is read.
+"""
 _UNPACK = "have the descriptor unpack it: postprocessing, $type: unpack_archive, and name the file inside"
 
 
@@ -40,6 +51,11 @@ class Format:
     kind: str | None
     name: str
     advice: str
+
+    @property
+    def is_no_model(self) -> bool:
+        """Whether the file only stands for a model, or is what a server sent instead of it."""
+        return self.name in ("a pointer of Git LFS, not the model", "a web page, not a model")
 
     @property
     def advice_without_descriptor(self) -> str:
@@ -115,6 +131,8 @@ def _zip(path: Path) -> Format:
         names = []
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
         return _for(Format(None, "a Keras model (.keras)", _KERAS), path)
+    if any(name.endswith("/constants.pkl") for name in names):
+        return _for(Format(None, _TORCHSCRIPT, _TORCHSCRIPT_ADVICE), path)
     if any(name.endswith("/data.pkl") for name in names):
         return _for(Format(None, "a PyTorch file", _TORCH), path)
     if any(name.endswith("saved_model.pb") for name in names):

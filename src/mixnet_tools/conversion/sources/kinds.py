@@ -7,10 +7,11 @@ from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.frozen_graph import FrozenGraphSource
 from mixnet_tools.conversion.sources.meta_graph import MetaGraphSource
 from mixnet_tools.conversion.sources.onnx import OnnxSource
+from mixnet_tools.conversion.sources.pytorch import PyTorchSource
 from mixnet_tools.conversion.sources.saved_model import SavedModelSource
 
 KINDS: dict[str, type[SourceModel]] = {
-    one.kind: one for one in (MetaGraphSource, FrozenGraphSource, SavedModelSource, OnnxSource)
+    one.kind: one for one in (MetaGraphSource, FrozenGraphSource, SavedModelSource, OnnxSource, PyTorchSource)
 }
 
 

@@ -1,0 +1,126 @@
+"""Reads weights as data: PyTorch's state dictionaries and safetensors. No object is made of what a file says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
+
+from mixnet_tools.errors import first_line, listed
+from mixnet_tools.reference.job import Refused
+from mixnet_tools.reference.pytorch.pickles import globals_in
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = Mapping[str, torch.Tensor]
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before the names of weights."""
+
+_SAFETENSORS = b'{"'
+
+
+def read_weights(path: Path, key: str | None = None) -> Tensors:
+    """The weights in the file at ``path`` by their names: its only state dictionary, or the one called ``key``.
+
+    Raises :class:`Refused` where it cannot be read as data, or holds no or several state dictionaries.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(10)
+    contents = _read_safetensors(path) if head[8:10] == _SAFETENSORS else _read_torch(path)
+    return _without_prefixes(_state_dictionary(contents, key, path))
+
+
+def load_weights(module: torch.nn.Module, weights: Tensors, path: Path) -> None:
+    """Put ``weights``, which ``path`` held, into ``module``. Raises :class:`Refused` unless all fit."""
+    other = f"{path}: the weights are those of another model than {type(module).__name__}"
+    hint = "look whether model-name, model-param and weights in conversion_to_onnx_args belong together"
+    try:
+        missing, unexpected = module.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:] if line.strip()] or [first_line(error)]
+        raise Refused(f"{other}: {'; '.join(lines[:3])}{_more(len(lines) - 3)}", hint) from error
+    parts = [f"{len(names)} {what}: {listed(names)}" for what, names in (
+        ("weights are missing", missing), ("are not the model's", unexpected),
+    ) if names]  # fmt: skip
+    if parts:
+        raise Refused(f"{other}: {'; '.join(parts)}", hint)
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: Tensors = load_file(path)
+        return tensors
+    except (SafetensorError, OSError, ValueError) as error:
+        raise Refused(f"{path}: cannot be read as safetensors: {first_line(error)}", _AGAIN) from error
+
+
+def _read_torch(path: Path) -> object:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            if "weights_only" in str(error) or "Weights only" in str(error):
+                raise _needs_code(path, error) from error
+            raise Refused(f"{path}: PyTorch cannot read these weights: {first_line(error)}", _AGAIN) from error
+
+
+_AGAIN = "the file is damaged or none of PyTorch: fetch it again"
+
+
+def _needs_code(path: Path, error: Exception) -> Refused:
+    """A file that only code can unpickle."""
+    found = globals_in(path)
+    what = f"its pickle calls {listed(found)}" if found else first_line(error)[:300]
+    return Refused(
+        f"{path}: is more than weights: {what}. Reading it would run what the file says, and is not done",
+        "if you trust the file, save its weights alone, in Python (this runs the file's code): "
+        f"m = torch.load({path.name!r}, weights_only=False); m = getattr(m, 'state_dict', lambda: m)(); "
+        f"torch.save(m.get('state_dict', m.get('model', m)), {f'{path.stem}-weights.pth'!r})",
+    )
+
+
+def _state_dictionary(contents: object, key: str | None, path: Path) -> Tensors:
+    import torch
+
+    def is_one(value: object) -> TypeGuard[Tensors]:
+        return isinstance(value, Mapping) and bool(value) and all(
+            isinstance(name, str) and isinstance(one, torch.Tensor) for name, one in value.items()
+        )  # fmt: skip
+
+    if key is None and is_one(contents):
+        return contents
+    if not isinstance(contents, Mapping):
+        raise Refused(f"{path}: expected names and tensors, got {type(contents).__name__}", _AGAIN)
+    nested: dict[str, Tensors] = {str(name): value for name, value in contents.items() if is_one(value)}
+    if key is not None:
+        if key in nested:
+            return nested[key]
+        raise Refused(f"{path}: holds no weights called {key!r}; there is {listed(nested) or 'no state dictionary'}")
+    if len(nested) == 1:
+        return next(iter(nested.values()))
+    if nested:
+        raise Refused(
+            f"{path}: holds several sets of weights: {listed(nested)}",
+            f"say which by weights-key in conversion_to_onnx_args, such as weights-key={next(iter(nested))}",
+        )
+    raise Refused(f"{path}: holds no weights by their names; it has {listed(map(str, contents)) or 'nothing'}", _AGAIN)
+
+
+def _without_prefixes(weights: Tensors) -> Tensors:
+    for prefix in (*PREFIXES, *reversed(PREFIXES)):
+        if all(name.startswith(prefix) for name in weights):
+            weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    return weights
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
