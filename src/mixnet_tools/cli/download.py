@@ -91,6 +91,11 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="take over folders that another program filled, as far as digests allow, without a network",
     )
+    parser.add_argument(
+        "--no_lock",
+        action="store_true",
+        help="take no lock, on a file system that has none; let one run at a time work on a folder",
+    )
     add_progress(parser)
 
 
@@ -128,7 +133,9 @@ def _adopt(
     """Take over every chosen model's folder; one that fails does not stop the others."""
     from mixnet_tools.downloading.download import ModelOutcome, adopt_models
 
-    outcomes = adopt_models(models, args.output_dir, make_progress(args), args.precisions)
+    outcomes = adopt_models(
+        models, args.output_dir, make_progress(args), args.precisions, lock=not args.no_lock
+    )
     failed = [ModelOutcome(name, None, error) for name, error in broken]
     results = sys.stderr if args.progress_format == "json" else sys.stdout
     for model, outcome in zip(models, outcomes, strict=True):
@@ -176,6 +183,7 @@ def _options(args: argparse.Namespace) -> DownloadOptions:
         force=args.force,
         jobs=args.jobs,
         precisions=args.precisions,
+        lock=not args.no_lock,
     )
 
 

@@ -7,6 +7,7 @@ file is recorded as it is (``adopted``): nobody can say whether it is right, but
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from mixnet_tools.downloading import postprocessing
 from mixnet_tools.downloading.cache import share_or_copy
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
-from mixnet_tools.downloading.messages import cannot_write
+from mixnet_tools.downloading.messages import WITHOUT_LOCKS, cannot_write
 from mixnet_tools.errors import DownloadError, IntegrityError, NextStep
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.files.lock import locked
@@ -49,8 +50,12 @@ class AdoptedModel:
     known_before: bool = False
 
 
-def adopt_model(model: ModelDescriptor, folder: Path, files: Sequence[ModelFile], progress: Progress) -> AdoptedModel:
+def adopt_model(
+    model: ModelDescriptor, folder: Path, files: Sequence[ModelFile], progress: Progress, *, lock: bool = True
+) -> AdoptedModel:
     """Take over ``folder``, which holds ``files`` of ``model``. Of the folder only the manifest is written.
+
+    ``lock`` says whether to hold the folder's lock meanwhile.
 
     Raises :class:`IntegrityError` where a file is missing, is not the descriptor's, or not the one in its archive,
     :class:`DownloadError` where the folder is, :class:`ArchiveError` where an archive cannot be unpacked. Then nothing
@@ -66,7 +71,8 @@ def adopt_model(model: ModelDescriptor, folder: Path, files: Sequence[ModelFile]
     try:
         layout.state.mkdir(exist_ok=True)
         note = f"{model.name}: another process works on it, waiting"
-        with locked(layout.lock, on_wait=lambda: progress.note(note)):
+        held = locked(layout.lock, on_wait=lambda: progress.note(note), advice=WITHOUT_LOCKS)
+        with held if lock else contextlib.nullcontext():
             try:
                 return _Adoption(model, layout, files, again, progress).run()
             except BaseException:

@@ -19,7 +19,8 @@ class DownloadOptions:
     and for a body that has stalled. ``backoff`` is the first pause between two attempts, in seconds. ``mirrors`` are
     base URLs or folders, which are tried first. ``offline`` uses no network, ``verify`` hashes every file that is
     there, ``force`` fetches every file anew. ``jobs`` files are worked on at once, over all models. ``precisions``
-    leaves out the other precisions of a model that is an IR already.
+    leaves out the other precisions of a model that is an IR already. ``lock=False`` is for file systems without locks:
+    then only one run at a time may work on a model's folder.
     """
 
     num_attempts: int = 3
@@ -32,6 +33,7 @@ class DownloadOptions:
     force: bool = False
     jobs: int = 1
     precisions: tuple[str, ...] | None = None
+    lock: bool = True
 
 
 class Stopped(Exception):

@@ -108,6 +108,8 @@ def adopt_models(
     output_dir: Path,
     progress: Progress | None = None,
     precisions: tuple[str, ...] | None = None,
+    *,
+    lock: bool = True,
 ) -> tuple[AdoptedModel | MixnetToolsError, ...]:
     """Take over the folders of ``descriptors`` below ``output_dir``, which another program filled. No network is used.
 
@@ -120,7 +122,7 @@ def adopt_models(
     for model in descriptors:
         try:
             files = wanted_files(model, precisions)
-            outcomes.append(adopt_model(model, model_folder(model, output_dir), files, progress or Progress()))
+            outcomes.append(adopt_model(model, model_folder(model, output_dir), files, progress or Progress(), lock=lock))
         except MixnetToolsError as error:
             outcomes.append(error)
     return tuple(outcomes)

@@ -19,7 +19,7 @@ from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.inventory import Inventory, take_inventory
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
-from mixnet_tools.downloading.messages import cannot_write
+from mixnet_tools.downloading.messages import WITHOUT_LOCKS, cannot_write
 from mixnet_tools.downloading.sources import sources_of
 from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.errors import DescriptorError
@@ -180,11 +180,14 @@ class ModelJob:
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         self._layout.state.mkdir(parents=True, exist_ok=True)
+        if not self._context.options.lock:
+            return contextlib.nullcontext()
         note = f"{self._model.name}: another process is downloading it, waiting"
         return locked(
             self._layout.lock,
             on_wait=lambda: self._context.progress.note(note),
             check_stop=self._context.check_stop,
+            advice=WITHOUT_LOCKS,
         )
 
     def _result(

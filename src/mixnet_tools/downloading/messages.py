@@ -15,6 +15,9 @@ from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, 
 from mixnet_tools.files.shown import redact
 
 _OTHER_COPIES = "name a copy: `mirrors` (a URL or a folder, tried first) or `cache_dir` (a cache that has the file)"
+WITHOUT_LOCKS = (
+    "choose a folder on another file system: `output_dir`; or `lock=False`, if no other run works on the same folder"
+)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

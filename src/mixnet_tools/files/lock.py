@@ -26,10 +26,14 @@ _PATIENCE = 0.3
 """Seconds of waiting that nobody has to be told about."""
 
 
-def try_lock(descriptor: int, path: Path) -> bool:
+_ELSEWHERE = "choose a folder on another file system: `output_dir`"
+
+
+def try_lock(descriptor: int, path: Path, advice: str = _ELSEWHERE) -> bool:
     """Lock the file ``path``, open as ``descriptor``, until it is closed; False where another holder has the lock.
 
-    Raises :class:`OutputError` where the file system has no locks.
+    Raises :class:`OutputError` with this ``advice`` where the file system has no locks: it says anything else than that
+    the lock is held, so waiting would have no end.
     """
     try:
         _lock(descriptor)
@@ -37,8 +41,8 @@ def try_lock(descriptor: int, path: Path) -> bool:
         if isinstance(error, BlockingIOError) or error.errno in _HELD:
             return False
         raise OutputError(
-            f"{path}: this file system has no file locks ({error.strerror}), without which two runs could mix",
-            hint="choose a folder on another file system: `output_dir`",
+            f"{path}: this file system has no file locks ({error.strerror or error}), without which two runs could mix",
+            hint=advice,
         ) from error
     return True
 
@@ -56,13 +60,17 @@ def _lock(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def locked(
-    path: Path, *, on_wait: Callable[[], None] = lambda: None, check_stop: Callable[[], None] = lambda: None
+    path: Path,
+    *,
+    on_wait: Callable[[], None] = lambda: None,
+    check_stop: Callable[[], None] = lambda: None,
+    advice: str = _ELSEWHERE,
 ) -> Iterator[None]:
     """Hold the lock of ``path`` while the block lasts: a folder that exists, or a file, which is made if it is missing.
 
     While another holder has the lock, ``check_stop`` is called again and again, and may raise to stop waiting;
-    ``on_wait`` is called once. Raises :class:`OutputError` where the
-    file system has no locks, and OSError where ``path`` cannot be opened.
+    ``on_wait`` is called once. Raises :class:`OutputError` with this ``advice`` where the file system has no locks, and
+    OSError where ``path`` cannot be opened.
     """
     if os.name == "nt" and path.is_dir():
         path /= _FOLDER
@@ -70,7 +78,7 @@ def locked(
     descriptor = os.open(path, flags, 0o666)
     try:
         told, began = False, time.monotonic()
-        while not try_lock(descriptor, path):
+        while not try_lock(descriptor, path, advice):
             check_stop()
             if not told and time.monotonic() - began > _PATIENCE:
                 on_wait()
