@@ -58,7 +58,8 @@ _HOMES = {
         "UsageError",
     ),
     "mixnet_tools.optimization.ir_file": ("OptimizedIR", "optimize_ir"),
-    "mixnet_tools.progress": ("BarProgress", "JsonProgress", "LineProgress", "Progress"),
+    "mixnet_tools.bars": ("BarProgress",),
+    "mixnet_tools.progress": ("JsonProgress", "LineProgress", "Progress"),
     "mixnet_tools.quantization.report": ("QuantizationReport",),
     "mixnet_tools.quantization.settings": ("QuantizationSettings",),
     "mixnet_tools.values": ("DownloadedFile", "DownloadedModel", "IRModel"),
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api.models import list_models as list_models
     from mixnet_tools.api.quantization import QuantizationOptions as QuantizationOptions
     from mixnet_tools.api.quantization import quantize as quantize
+    from mixnet_tools.bars import BarProgress as BarProgress
     from mixnet_tools.conversion.options import ConversionOptions as ConversionOptions
     from mixnet_tools.descriptors.model_yml import ModelDescriptor as ModelDescriptor
     from mixnet_tools.downloading.context import DownloadOptions as DownloadOptions
@@ -119,7 +121,6 @@ if TYPE_CHECKING:
     from mixnet_tools.errors import UsageError as UsageError
     from mixnet_tools.optimization.ir_file import OptimizedIR as OptimizedIR
     from mixnet_tools.optimization.ir_file import optimize_ir as optimize_ir
-    from mixnet_tools.progress import BarProgress as BarProgress
     from mixnet_tools.progress import JsonProgress as JsonProgress
     from mixnet_tools.progress import LineProgress as LineProgress
     from mixnet_tools.progress import Progress as Progress

@@ -13,13 +13,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, NoReturn
+from collections.abc import Iterator
+from typing import IO
 
 from mixnet_tools.files.shown import shown
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 class Counter:
@@ -71,38 +68,65 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """Prints plain lines, for logs and pipes: no control characters, and a line every few seconds at most."""
+    """Prints plain lines, for logs and pipes: no control characters, and of transfers a line every few seconds at most.
+
+    That line is about the file that is being transferred, or about all files where there are several.
+    """
 
     seconds_between_lines = 5.0
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
-        self._transfers: dict[tuple[str, str], _Transfer] = {}
+        self._files: dict[tuple[str, str], _Transfer] = {}
+        self._all = _Transfer(0)
+        self._expected = self._ended = 0
+        self._last_line = float("-inf")
 
     def note(self, text: str) -> None:
         with self._lock:
-            print(_one_line(text), file=self._stream, flush=True)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        print(one_line(text), file=self._stream, flush=True)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
 
+    def files_expected(self, model: str, num_files: int, size: int) -> None:
+        with self._lock:
+            if self._ended >= self._expected:  # those before are done
+                self._all, self._expected, self._ended = _Transfer(0), 0, 0
+            self._expected += num_files
+            self._all.total += size
+
     def file_begin(self, model: str, file: str, size: int) -> None:
-        self._transfers[model, file] = _Transfer(size, last_line=time.monotonic())
-        self.note(f"{model}/{file}: downloading {human_bytes(size)}")
+        with self._lock:
+            self._files[model, file] = _Transfer(size)
+            self._now_and_then(time.monotonic(), f"{model}/{file}", f"downloading {human_bytes(size)}")
 
     def file_progress(self, model: str, file: str, size: int) -> None:
         now = time.monotonic()
-        transfer = self._transfers.get((model, file))
-        if transfer is None:
+        with self._lock:
+            transfer = self._files.get((model, file))
+            if transfer is not None:
+                self._all.reach(self._all.done + size - transfer.done, now)
+                transfer.reach(size, now)
+                self._now_and_then(now, f"{model}/{file}", transfer.describe())
+
+    def _now_and_then(self, now: float, file: str, said_of_it: str) -> None:
+        if now - self._last_line < self.seconds_between_lines:
             return
-        shown = transfer.describe(size, now)
-        if now - transfer.last_line >= self.seconds_between_lines:
-            transfer.last_line = now
-            self.note(f"{model}/{file}: {shown}")
+        self._last_line = now
+        if self._expected > 1:
+            self._print(f"{self._ended} of {self._expected} files, {self._all.describe()}; {file}")
+        else:
+            self._print(f"{file}: {said_of_it}")
 
     def file_end(self, model: str, file: str, successful: bool) -> None:
-        self._transfers.pop((model, file), None)
+        with self._lock:
+            self._files.pop((model, file), None)
+            self._ended += 1
 
     def postprocessing_begin(self, model: str) -> None:
         self.note(f"{model}: unpacking")
@@ -124,22 +148,29 @@ class LineProgress(Progress):
 
 
 class _Transfer:
-    """A file that is being transferred. Its speed is measured from the first report on: earlier bytes cost no time."""
+    """Bytes that are being transferred. Their speed is that since the first report: earlier bytes cost no time."""
 
-    def __init__(self, total: int, last_line: float) -> None:
-        self.total, self.last_line = total, last_line
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
         self._first: tuple[float, int] | None = None
+        self._last = 0.0
 
-    def describe(self, size: int, now: float) -> str:
-        """In words: ``size`` bytes at the time ``now`` (seconds), the speed, and how long the rest will take."""
-        if self._first is None or size < self._first[1]:
-            self._first = now, size
-        text = f"{human_bytes(size)} of {human_bytes(self.total)}"
-        seconds, came = now - self._first[0], size - self._first[1]
+    def reach(self, done: int, now: float) -> None:
+        """``done`` bytes are there at the time ``now`` (seconds)."""
+        if self._first is None or done < self._first[1]:
+            self._first = now, done
+        self.done, self._last = done, now
+
+    def describe(self) -> str:
+        """In words: how much is there, the speed, and how long the rest will take."""
+        text = f"{human_bytes(self.done)} of {human_bytes(self.total)}"
+        if self._first is None:
+            return text
+        seconds, came = self._last - self._first[0], self.done - self._first[1]
         if seconds <= 0 or came <= 0:
             return text
         rate = came / seconds
-        return f"{text}, {human_bytes(int(rate))}/s, {max(0, self.total - size) / rate:.0f} s left"
+        return f"{text}, {human_bytes(int(rate))}/s, {max(0, self.total - self.done) / rate:.0f} s left"
 
 
 class _LineCounter(Counter):
@@ -156,114 +187,6 @@ class _LineCounter(Counter):
             self._progress.note(f"{self._label}: {self._done} of {self._total} {self._unit}s{shown}")
 
 
-class BarProgress(Progress):
-    """Draws tqdm bars on a terminal: one for each file, one for all files, and one for each counted job.
-
-    ``fold`` breaks the text of a note into lines that are not too wide.
-    """
-
-    def __init__(self, stream: IO[str] | None = None, fold: Callable[[str], str] = str) -> None:
-        from tqdm import tqdm
-
-        self._fold = fold
-        self._tqdm = tqdm
-        self._stream = stream if stream is not None else sys.stderr
-        self._lock = threading.Lock()
-        self._bars: dict[tuple[str, str], tqdm[NoReturn]] = {}
-        self._overall: tqdm[NoReturn] | None = None
-        self._files_left = 0
-
-    def note(self, text: str) -> None:
-        with self._lock:
-            self._tqdm.write(self._fold(_one_line(text)), file=self._stream)
-
-    def model_begin(self, model: str, num_files: int) -> None:
-        self.note(f"{model}: {num_files} file{'s' if num_files != 1 else ''}")
-
-    def files_expected(self, model: str, num_files: int, size: int) -> None:
-        with self._lock:
-            self._files_left += num_files
-            if self._overall is not None:
-                self._overall.total = (self._overall.total or 0) + size
-            elif self._files_left > 1:
-                self._overall = self._bar("all files", size)
-
-    def file_begin(self, model: str, file: str, size: int) -> None:
-        with self._lock:
-            self._bars[model, file] = self._bar(file, size)
-
-    def file_progress(self, model: str, file: str, size: int) -> None:
-        with self._lock:
-            bar = self._bars.get((model, file))
-            if bar is not None:
-                came = size - bar.n
-                self._advance(bar, came)
-                if self._overall is not None:
-                    self._advance(self._overall, came)
-
-    def file_end(self, model: str, file: str, successful: bool) -> None:
-        with self._lock:
-            bar = self._bars.pop((model, file), None)
-            if bar is not None:
-                bar.close()
-            self._files_left -= 1
-            if self._files_left <= 0 and self._overall is not None:
-                self._overall.close()
-                self._overall = None
-
-    def _bar(self, label: str, size: int) -> tqdm[NoReturn]:
-        return self._tqdm(
-            total=size,
-            desc=_one_line(label),
-            unit="B",
-            unit_scale=True,
-            file=self._stream,
-            leave=False,
-            dynamic_ncols=True,
-        )
-
-    @staticmethod
-    def _advance(bar: tqdm[NoReturn], came: float) -> None:
-        if came < 0:  # a file that begins again: that is no speed
-            bar.n += came
-            bar.refresh()
-        else:
-            if bar.n == bar.initial == 0:
-                bar.initial = came  # bytes of an earlier run
-            bar.update(came)
-
-    def postprocessing_begin(self, model: str) -> None:
-        self.note(f"{model}: unpacking")
-
-    @contextlib.contextmanager
-    def counting(self, label: str, total: int, unit: str) -> Iterator[Counter]:
-        with self._tqdm(
-            total=total, desc=_one_line(label), unit=unit, file=self._stream, leave=False, dynamic_ncols=True
-        ) as bar:
-            yield _BarCounter(bar)
-
-    @contextlib.contextmanager
-    def stage(self, label: str) -> Iterator[None]:
-        """See :meth:`Progress.stage`. The line is gone when the block ends, so that the next one takes its place."""
-        with self._lock:
-            line = self._tqdm(desc=label, bar_format="{desc}", file=self._stream, leave=False, dynamic_ncols=True)
-        try:
-            yield
-        finally:
-            with self._lock:
-                line.close()
-
-
-class _BarCounter(Counter):
-    def __init__(self, bar: tqdm[NoReturn]) -> None:
-        self._bar = bar
-
-    def advance(self, steps: int = 1, **figures: str) -> None:
-        if figures:
-            self._bar.set_postfix(figures, refresh=False)
-        self._bar.update(steps)
-
-
 class JsonProgress(Progress):
     """Prints one JSON object a line, with the event names of omz_downloader, for programs."""
 
@@ -277,7 +200,7 @@ class JsonProgress(Progress):
 
     def note(self, text: str) -> None:
         with self._lock:
-            print(_one_line(text), file=sys.stderr, flush=True)
+            print(one_line(text), file=sys.stderr, flush=True)
 
     def model_begin(self, model: str, num_files: int) -> None:
         self._emit("model_download_begin", model=model, num_files=num_files)
@@ -301,7 +224,8 @@ class JsonProgress(Progress):
         self._emit("model_postprocessing_end", model=model)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """``text`` as a line of a log or a label of a bar."""
     return shown(text, lines=False)
 
 

@@ -21,9 +21,10 @@ import pytest
 from mixnet_tools.accuracy.gate.verdict import Verdict
 from mixnet_tools.accuracy.reports.junit import junit
 from mixnet_tools.accuracy.reports.markdown import markdown
+from mixnet_tools.bars import BarProgress
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.files import strict_json
-from mixnet_tools.progress import BarProgress, JsonProgress, LineProgress
+from mixnet_tools.progress import JsonProgress, LineProgress
 from tests.support.commands import run, run_ok
 from tests.support.reports import report, result
 from tests.support.zoo_builder import descriptor_data, write_model

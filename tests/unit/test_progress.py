@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
+from tqdm import tqdm
+from tqdm.utils import disp_len
 
-from mixnet_tools.progress import BarProgress, LineProgress
+from mixnet_tools.bars import BarProgress, fitted
+from mixnet_tools.progress import LineProgress
+from tests.support.terminal import terminal
 from tests.support.waiting import wait_for
 
 
@@ -80,3 +85,62 @@ def test_one_file_needs_no_bar_for_all() -> None:
     shown.file_begin("net", "a.bin", 1000)
     shown.file_end("net", "a.bin", True)
     assert "all files" not in stream.getvalue()
+
+
+def test_many_files_are_a_line_every_few_seconds(clock: list[float]) -> None:
+    stream = io.StringIO()
+    shown = LineProgress(stream)
+    shown.files_expected("net", 2000, 2_000_000)
+    for number in range(2000):
+        shown.file_begin("net", f"{number}.bin", 1000)
+        shown.file_progress("net", f"{number}.bin", 1000)
+        shown.file_end("net", f"{number}.bin", True)
+        clock[0] += 0.01
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "0 of 2000 files, 0 B of 2.0 MB; net/0.bin"
+    assert lines[1] == "500 of 2000 files, 500.0 kB of 2.0 MB, 100.0 kB/s, 15 s left; net/500.bin"
+    assert len(lines) == 4
+
+
+def test_a_later_model_is_counted_anew(clock: list[float]) -> None:
+    stream = io.StringIO()
+    shown = LineProgress(stream)
+    for model in ("one", "two"):
+        shown.files_expected(model, 2, 2000)
+        for name in "ab":
+            shown.file_begin(model, name, 1000)
+            clock[0] += 10
+            shown.file_progress(model, name, 1000)
+            shown.file_end(model, name, True)
+    assert "1 of 2 files, 2.0 kB of 2.0 kB" in stream.getvalue().splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["net.bin", "n" * 79, "\u732b" * 40])
+@pytest.mark.parametrize("width", [0, 1, 4, 10, 20, 40, 80, 200])
+def test_a_bar_or_a_number_is_shown_whatever_the_width(width: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with tqdm(total=100_000_000, desc=name, unit="B", unit_scale=True, file=io.StringIO()) as bar:
+        values = {**bar.format_dict, "n": 45_000_000, "elapsed": 5.0, "ncols": width}
+    line = tqdm.format_meter(**fitted(values))
+    assert disp_len(line) <= (width or 80)
+    if width != 1:
+        assert "45%" in line
+    if width == 0 or width >= 20:
+        assert line.startswith(name[:4])
+        assert "|" in line or width == 20
+    if width == 0 or width >= 80:
+        assert "00:05<00:06, 9.00MB/s" in line
+
+
+@pytest.mark.parametrize("width", [0, 20, 40, 80])
+def test_bars_fit_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with terminal(width) as (stream, screen):
+        shown = BarProgress(stream)
+        shown.files_expected("net", 2, 3000)
+        shown.file_begin("net", "n" * 79, 1000)
+        shown.file_progress("net", "n" * 79, 500)
+        shown.file_end("net", "n" * 79, True)
+    lines = [line for line in re.split("[\r\n]", screen.plain.replace("\x1b[A", "")) if line.strip()]
+    assert lines
+    assert all(len(line) <= (width or 80) and "%" in line for line in lines), lines

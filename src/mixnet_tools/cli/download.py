@@ -133,9 +133,7 @@ def _adopt(
     """Take over every chosen model's folder; one that fails does not stop the others."""
     from mixnet_tools.downloading.download import ModelOutcome, adopt_models
 
-    outcomes = adopt_models(
-        models, args.output_dir, make_progress(args), args.precisions, lock=not args.no_lock
-    )
+    outcomes = adopt_models(models, args.output_dir, make_progress(args), args.precisions, lock=not args.no_lock)
     failed = [ModelOutcome(name, None, error) for name, error in broken]
     results = sys.stderr if args.progress_format == "json" else sys.stdout
     for model, outcome in zip(models, outcomes, strict=True):

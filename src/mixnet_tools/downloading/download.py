@@ -122,7 +122,9 @@ def adopt_models(
     for model in descriptors:
         try:
             files = wanted_files(model, precisions)
-            outcomes.append(adopt_model(model, model_folder(model, output_dir), files, progress or Progress(), lock=lock))
+            outcomes.append(
+                adopt_model(model, model_folder(model, output_dir), files, progress or Progress(), lock=lock)
+            )
         except MixnetToolsError as error:
             outcomes.append(error)
     return tuple(outcomes)

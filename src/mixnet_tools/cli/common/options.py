@@ -202,8 +202,9 @@ def add_progress(parser: Parser) -> None:
 
 def make_progress(args: argparse.Namespace) -> Progress:
     """Create the progress display that suits the options and the terminal."""
+    from mixnet_tools.bars import BarProgress
     from mixnet_tools.cli.common.streams import plain
-    from mixnet_tools.progress import BarProgress, JsonProgress, LineProgress, Progress
+    from mixnet_tools.progress import JsonProgress, LineProgress, Progress
 
     if getattr(args, "progress_format", "text") == "json":
         return JsonProgress()
