@@ -69,13 +69,15 @@ def download(zoo: Path, output: Path, *arguments: str | Path) -> Outcome:
     """``mixnet-download --all`` of the models in ``zoo``.
 
     The timeout is ten seconds if none is given: a good server answers in that time even on a busy machine. For a server
-    that goes silent, :data:`IMPATIENT` makes it short.
+    that goes silent, :data:`IMPATIENT` makes it short. A source has three attempts in a row if nothing else is said.
     """
     options: list[str] = ["--models_dir", str(zoo), "-o", str(output), *map(str, arguments)]
     if not {"--name", "--list", "--print_all"} & set(options):
         options.append("--all")
     if "--timeout" not in options:
         options += ["--timeout", "10"]
+    if not {"--num_attempts", "--max_wait"} & set(options):
+        options += ["--num_attempts", "3"]
     return run_command("download", *options)
 
 

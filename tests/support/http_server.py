@@ -32,8 +32,9 @@ class Answer:
     Content-Length (None: the true one; -1: none at all, the end is the end of the connection). ``wait`` is how many
     seconds pass before the answer begins, and ``gate`` is waited for. ``ranges`` is
     ``honour``, ``ignore``, ``shift`` (bytes from elsewhere, said truthfully), ``lie`` (bytes from elsewhere, under the
-    right Content-Range), ``always`` (If-Range is not looked at) or ``refuse`` (416). ``packed`` sends the body
-    gzip-encoded; ``label`` only says that it is.
+    right Content-Range), ``always`` (If-Range is not looked at), ``refuse`` (416) or ``unasked`` (206 for a whole
+    file). ``most`` is how many bytes one answer has at most, as a part (206). ``packed`` sends the body gzip-encoded;
+    ``label`` only says that it is. ``status`` 203 has the file as 200 does.
     """
 
     status: int = 200
@@ -46,6 +47,7 @@ class Answer:
     drip_seconds: float = 0.1
     declared: int | None = None
     ranges: str = "honour"
+    most: int | None = None
     packed: bool = False
     label: str | None = None
     chunked: bool = False
@@ -77,15 +79,22 @@ class _Resource:
 
 
 class FaultyServer:
-    """Serves what was :meth:`put`, on a free port of loopback; use as a context manager."""
+    """Serves what was :meth:`put`, on a free port of loopback; use as a context manager.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    It takes ``most`` connections at once, idle ones too. Another gets 503, or with ``refuse`` is closed.
+    """
+
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, most: int | None = None, refuse: bool = False, port: int = 0
+    ) -> None:
         self.requests: list[Request] = []
         self.stopping = threading.Event()
         self._resources: dict[str, _Resource] = {}
         self._lock = threading.Lock()
-        self._server = _Server(_Handler)
+        self._server = _Server(_Handler, port)
         self._server.faulty = self
+        self._most, self._refuse = most, refuse
+        self._connections = 0
         self._scheme = "https" if tls else "http"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -113,6 +122,17 @@ class FaultyServer:
             resource = self._resources.get(request.path) or self._resources.get(request.path.partition("?")[0])
             return (resource, resource.next_answer()) if resource else None
 
+    def connected(self, number: int) -> bool:
+        """Count ``number`` more connections; whether the server takes that many."""
+        with self._lock:
+            self._connections += number
+            return self._most is None or self._connections <= self._most
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a connection too many is closed without an answer."""
+        return self._refuse
+
     def __enter__(self) -> FaultyServer:
         self._server.start()
         return self
@@ -136,7 +156,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""
 
+    def handle(self) -> None:
+        self.is_taken = self.server.faulty.connected(1)
+        try:
+            if self.is_taken or not self.server.faulty.refuses:
+                super().handle()
+        finally:
+            self.server.faulty.connected(-1)
+
     def do_GET(self) -> None:
+        if not self.is_taken:
+            self.close_connection = True
+            self._send_plain(503, b"too many connections", {})
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         taken = self.server.faulty.take(Request(self.path, headers))
         if taken is None:
@@ -147,16 +179,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.faulty.stopping.wait(answer.wait)
         while answer.gate and not answer.gate.wait(0.05) and not self.server.faulty.stopping.is_set():
             pass
-        if answer.status != 200:
+        if answer.status not in (200, 203):
             self._send_plain(answer.status, answer.body or b"not now", answer.headers)
             return
         self._send_file(resource, answer, headers)
 
     def _send_plain(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
+        self.send_response_only(status)
+        if "Date" not in headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -165,7 +200,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         etag = resource.etag if answer.etag is None else answer.etag
         if answer.packed:
             body = gzip.compress(body, mtime=0)
-        start = self._range_start(headers, answer, etag)
+        start, end = self._range(headers, answer, etag, len(body))
         if start and answer.ranges == "refuse":
             self._send_plain(416, b"", {"Content-Range": f"bytes */{len(body)}"})
             return
@@ -174,16 +209,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if start and answer.ranges in ("shift", "lie"):
             start -= 1
             claimed = start if answer.ranges == "shift" else claimed
-        body = body[start:]
-        self.send_response(206 if claimed else 200)
-        if claimed:
-            self.send_header("Content-Range", f"bytes {claimed}-{total - 1}/{total}")
+        body = body[start : end if answer.most is None else min(end, start + answer.most)]
+        is_part = bool(claimed) or answer.ranges == "unasked" or len(body) < total - start
+        self.send_response(206 if is_part else answer.status)
+        if is_part:
+            known = f"bytes {claimed}-{claimed + len(body) - 1}/{total}"
+            self.send_header("Content-Range", answer.headers.get("Content-Range", known))
         if etag:
             self.send_header("ETag", etag)
         if answer.packed or answer.label:
             self.send_header("Content-Encoding", answer.label or "gzip")
         for name, value in answer.headers.items():
-            self.send_header(name, value)
+            if name != "Content-Range":
+                self.send_header(name, value)
         if answer.chunked:
             self.send_header("Transfer-Encoding", "chunked")
         elif answer.declared == -1:
@@ -193,13 +231,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self._send_body(body, answer)
 
-    def _range_start(self, headers: dict[str, str], answer: Answer, etag: str) -> int:
+    def _range(self, headers: dict[str, str], answer: Answer, etag: str, size: int) -> tuple[int, int]:
+        """The first byte that is wanted, and the one after the last."""
         wanted = headers.get("range", "")
         if answer.ranges == "ignore" or not wanted.startswith("bytes="):
-            return 0
+            return 0, size
         if answer.ranges != "always" and headers.get("if-range", etag) != etag:
-            return 0
-        return int(wanted.removeprefix("bytes=").removesuffix("-"))
+            return 0, size
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        return int(first), int(last) + 1 if last else size
 
     def _send_body(self, body: bytes, answer: Answer) -> None:
         if answer.chunked:

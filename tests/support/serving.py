@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 
 class LoopbackServer(http.server.ThreadingHTTPServer):
-    """On a free port, between :meth:`start` and :meth:`stop`; ``handler`` makes what answers a request."""
+    """On ``port`` (0: a free one), between :meth:`start` and :meth:`stop`; ``handler`` makes what answers a request."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, handler: Callable[..., socketserver.BaseRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, handler: Callable[..., socketserver.BaseRequestHandler], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property

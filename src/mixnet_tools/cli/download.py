@@ -5,6 +5,7 @@ The files of a model go to OUTPUT_DIR/public/<name>/. Archives are unpacked ther
 examples:
   mixnet-download --name mixnet-l -o models
   mixnet-download --name 'mixnet-*' -o models --cache_dir ~/.cache/mixnet -j 4
+  mixnet-download --name mixnet-l --diagnose
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from mixnet_tools.cli.common.options import (
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.omz.options import ZOO_PRECISIONS, job_count
-from mixnet_tools.errors import DownloadError, MixnetToolsError
+from mixnet_tools.errors import DownloadError, MixnetToolsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,17 @@ def add_arguments(parser: Parser) -> None:
     )
     sources.add_argument("--offline", action="store_true", help="use only files in place, the cache and local mirrors")
     sources.add_argument(
-        "--num_attempts", type=positive_int, default=3, metavar="N", help="attempts at each source (default: 3)"
+        "--max_wait",
+        type=_seconds_or_none,
+        default=60.0,
+        metavar="S",
+        help="ask a source again until it gave no byte for S seconds (default: 60)",
+    )
+    sources.add_argument(
+        "--num_attempts",
+        type=positive_int,
+        metavar="N",
+        help="give a source up after N attempts in a row without a byte (default: when --max_wait is over)",
     )
     sources.add_argument(
         "--timeout",
@@ -82,6 +93,11 @@ def add_arguments(parser: Parser) -> None:
         default=30.0,
         metavar="S",
         help="seconds to wait for a connection, or for more bytes (default: 30)",
+    )
+    sources.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="download nothing: print what each source answers, and by which proxy, name and certificate",
     )
     existing = parser.add_argument_group("files that are there already").add_mutually_exclusive_group()
     existing.add_argument("--verify", action="store_true", help="hash every file that is there, and repair wrong ones")
@@ -104,6 +120,10 @@ def run(args: argparse.Namespace) -> int:
     if args.print_all:
         return print_all_models(args)
     models, broken = readable_models(args)
+    if args.diagnose and args.adopt:
+        raise UsageError("--diagnose and --adopt cannot be given together")
+    if args.diagnose:
+        return _diagnose(args, models)
     if args.adopt:
         return _adopt(args, models, broken)
 
@@ -148,6 +168,33 @@ def _adopt(
     return 0
 
 
+def _diagnose(args: argparse.Namespace, models: Sequence[ModelDescriptor]) -> int:
+    """Print what each source of each file answers. A file that can be had nowhere is a failure."""
+    from mixnet_tools.downloading.download import wanted_files
+    from mixnet_tools.downloading.sources import LocalSource, parse_mirrors, sources_of
+    from mixnet_tools.downloading.transport.diagnosis import diagnose
+
+    mirrors, nowhere = parse_mirrors(args.mirrors), list[str]()
+    for model in models:
+        for file in wanted_files(model, args.precisions):
+            print_text(f"{model.name}/{file.name}: {file.size} bytes, {file.algorithm} {file.digest}")
+            every = sources_of(model, file, mirrors)
+            sources = [one for one in every if isinstance(one, LocalSource) or not args.offline]
+            found = False
+            for source in diagnose(file, sources, args.timeout):
+                print_text(f"  {source.source}")
+                for subject, what in (*source.findings, ("result", "usable" if source.works else "not usable")):
+                    print_text(f"    {subject + ':':<10} {what}")
+                sys.stdout.flush()
+                found = found or source.works
+            if not found:
+                nowhere.append(f"{model.name}/{file.name}")
+    if nowhere:
+        text = "no source seems to have\n" + "\n".join(nowhere)
+        raise DownloadError(text, hint="mend what is named above as failure, or name a copy: --mirror")
+    return 0
+
+
 def _adopted(model: AdoptedModel) -> str:
     """A line for what is verified, and one for what is not."""
     if model.known_before:
@@ -173,6 +220,7 @@ def _options(args: argparse.Namespace) -> DownloadOptions:
 
     return DownloadOptions(
         num_attempts=args.num_attempts,
+        max_wait=args.max_wait,
         timeout=args.timeout,
         cache_dir=args.cache_dir,
         mirrors=tuple(args.mirrors),
@@ -225,10 +273,17 @@ def _raise_for(
 
 
 def _seconds(text: str) -> float:
+    seconds = _seconds_or_none(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
+
+
+def _seconds_or_none(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:  # also NaN
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0 to 999,999, got {text!r}")
     return seconds

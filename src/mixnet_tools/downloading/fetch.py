@@ -1,13 +1,11 @@
 """Fetches one file from the cache or from one of its sources, verifies it, and gives it its final name.
 
 The bytes go to a partial file and are hashed on the way. The file gets its name only when size and digest are right.
-Each source is tried in turn. One that failed in a way that can pass is tried again, after the others have failed as
-well. :mod:`mixnet_tools.downloading.transport` opens the sources and judges what they send.
+:mod:`mixnet_tools.downloading.transport` opens the sources, judges what they send, and decides which is asked next.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import threading
@@ -20,11 +18,13 @@ from typing import TYPE_CHECKING
 from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.context import DownloadContext
 from mixnet_tools.downloading.manifest import FileRecord
-from mixnet_tools.downloading.messages import FailedSource, cannot_write, gave_up, nowhere_offline
-from mixnet_tools.downloading.sources import DriveSource, LocalSource, Source
+from mixnet_tools.downloading.messages import cannot_write, gave_up, nowhere_offline
+from mixnet_tools.downloading.sources import DriveSource, LocalSource, Source, WebSource
 from mixnet_tools.downloading.transport.partial_file import PartialFile, adopt
-from mixnet_tools.downloading.transport.receive import Body, Listener, receive
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure, delay_before_retry
+from mixnet_tools.downloading.transport.receive import Body, Listener
+from mixnet_tools.downloading.transport.servers import Server, Servers
+from mixnet_tools.downloading.transport.transfer import Surroundings, Transfer
+from mixnet_tools.network.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from mixnet_tools.downloading.transport.http import HttpClient
@@ -36,7 +36,6 @@ EARLIER_RUN = "an earlier run"
 """``served_by`` of a file whose bytes had all arrived before this run."""
 
 _SECONDS_BETWEEN_REPORTS = 0.1
-_MAX_PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,10 @@ class Fetcher:
         self._context = context
         self._lock = threading.Lock()
         self._client: HttpClient | None = None
+        self._servers = Servers()
+        options = context.options
+        policy = RetryPolicy(options.max_wait, options.num_attempts, options.backoff)
+        self._surroundings = Surroundings(self._open, self._server, self._wait, context.progress.note, policy)
 
     def fetch(self, request: FileRequest) -> FileRecord:
         """Put the file in its place.
@@ -113,56 +116,36 @@ class Fetcher:
             return EARLIER_RUN
         if partial.position == partial.size:
             partial.restart(None)
-        options, context = self._context.options, self._context
+        context = self._context
+        offline = context.options.offline
+        usable = [source for source in request.sources if isinstance(source, LocalSource) or not offline]
         listener = Listener(context.check_stop, self._seldom(request))
-        usable = [source for source in request.sources if isinstance(source, LocalSource) or not options.offline]
-        failed: dict[Source, FailedSource] = {}
-        ready: dict[Source, float] = {}
-        for attempt in range(1, options.num_attempts + 1):
-            to_leave = set[str]()
-            for source in [one for one in usable if one not in failed or failed[one].failure.may_pass]:
-                if source.group in to_leave:
-                    continue  # its server has just failed
-                context.stop.wait(max(0.0, ready.get(source, 0.0) - time.monotonic()))
-                context.check_stop()
-                try:
-                    self._receive_from(source, partial, request.file.name, listener)
-                    return str(source)
-                except SourceFailure as failure:
-                    failed[source] = FailedSource(source, attempt, failure)
-                    if failure.may_pass:
-                        to_leave.add(source.group)
-                        ready[source] = time.monotonic() + delay_before_retry(failure, attempt, options.backoff)
-        explain = nowhere_offline if options.offline else gave_up
-        raise explain(request.file, request.shown_as, list(failed.values()))
+        transfer = Transfer(partial, request.file.name, usable, listener, self._surroundings)
+        if source := transfer.run():
+            return str(source)
+        explain = nowhere_offline if offline else gave_up
+        raise explain(request.file, request.shown_as, list(transfer.failed.values()))
 
-    def _receive_from(self, source: Source, partial: PartialFile, name: str, listener: Listener) -> None:
-        """Make one attempt at ``source``. It begins anew where the bytes that are there already do not fit."""
-        recode = False
-        for passes_left in reversed(range(_MAX_PASSES)):
-            try:
-                with contextlib.closing(self._open(source, partial, recode)) as body:
-                    receive(body, partial, name, recode, listener)
-                return
-            except SourceFailure as failure:
-                if failure.kind not in (Kind.RESTART, Kind.RECODE):
-                    raise
-                if not passes_left:
-                    raise SourceFailure(str(failure), Kind.PERMANENT, integrity=failure.integrity) from None
-                recode = recode or failure.kind is Kind.RECODE
-                partial.restart(None)
-
-    def _open(self, source: Source, partial: PartialFile, recode: bool) -> Body:
+    def _open(self, source: Source, partial: PartialFile, offset: int, recode: bool) -> Body:
         if isinstance(source, LocalSource):
             from mixnet_tools.downloading.transport.local_file import LocalBody
 
-            return LocalBody(source.path, partial.size, partial.position)
+            return LocalBody(source.path, partial.size, offset)
         client = self._http_client()
         if isinstance(source, DriveSource):
             from mixnet_tools.downloading.transport.google_drive import open_drive
 
-            return open_drive(client, source.id, partial.size, partial.position, partial.origin)
-        return client.open(source.url, partial.size, partial.position, partial.origin, recode)
+            return open_drive(client, source.id, partial.size, offset, partial.origin)
+        return client.open(source.url, partial.size, offset, partial.origin, recode)
+
+    def _server(self, source: Source) -> Server:
+        if isinstance(source, LocalSource):
+            return Server()  # the disk takes any number of readers
+        return self._servers[source.server if isinstance(source, WebSource) else "Google Drive"]
+
+    def _wait(self, seconds: float) -> None:
+        self._context.stop.wait(seconds)
+        self._context.check_stop()
 
     def _http_client(self) -> HttpClient:
         # requests is only loaded where the network is used.

@@ -19,7 +19,7 @@ from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.inventory import Inventory, take_inventory
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
-from mixnet_tools.downloading.messages import WITHOUT_LOCKS, cannot_write
+from mixnet_tools.downloading.messages import WITHOUT_LOCKS, all_failed, cannot_write
 from mixnet_tools.downloading.sources import sources_of
 from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.errors import DescriptorError
@@ -45,8 +45,8 @@ class ModelJob:
     def steps(self) -> Steps:
         """Download the model, as a generator: it yields the files to fetch, and needs to be sent what came of each.
 
-        It holds the model's lock until it ends, and returns the model. Raises the :class:`MixnetToolsError` of the
-        first file that could not be fetched.
+        It holds the model's lock until it ends, and returns the model. Raises a :class:`MixnetToolsError` that names
+        every file that could not be fetched.
         """
         self._check_names()
         self._context.progress.model_begin(self._model.name, len(self._files))
@@ -99,10 +99,9 @@ class ModelJob:
         named = list(zip(inventory.missing, outcomes, strict=True))
         fetched = {file.name: outcome for file, outcome in named if isinstance(outcome, FileRecord)}
         records = inventory.files | fetched
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                self._save(manifest, records, None)  # the next run need not hash again what this one brought
-                raise outcome
+        if failed := {file.name: outcome for file, outcome in named if isinstance(outcome, Exception)}:
+            self._save(manifest, records, None)  # the next run need not hash again what this one brought
+            raise all_failed(failed)
         inputs = {step.file for step in self._model.postprocessing}
         finished = inventory.finished and not (set(fetched) & inputs)
         outputs = inventory.outputs if finished else self._make_outputs(records, inventory.outputs)

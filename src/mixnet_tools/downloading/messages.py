@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import errno
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.sources import Source, WebSource
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
-from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
+from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, MixnetToolsError, OfflineError
 from mixnet_tools.files.shown import redact
+from mixnet_tools.network.failure import Kind, SourceFailure
 
 _OTHER_COPIES = "name a copy: `mirrors` (a URL or a folder, tried first) or `cache_dir` (a cache that has the file)"
 WITHOUT_LOCKS = (
     "choose a folder on another file system: `output_dir`; or `lock=False`, if no other run works on the same folder"
 )
+
+_MOST_REASONS = 5
+"""Of so many files that failed the reasons are told."""
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -67,6 +71,31 @@ def nowhere_offline(file: ModelFile, target: Path, failed: Sequence[FailedSource
     lines = [f"{target}: is neither there nor in the cache, and `offline=True` forbids the network"]
     lines += [f"{one.source}: {one.failure}" for one in _most_telling(failed)]
     return OfflineError("\n".join(lines), hint=f"download once without `offline`, or {_OTHER_COPIES}")
+
+
+def all_failed(failed: Mapping[str, Exception]) -> Exception:
+    """One error for all files of a model that ``failed``, by their names. The first few say why.
+
+    It has the type of their errors if that is the same for all. An error that is no :class:`MixnetToolsError` stands
+    for itself.
+    """
+    errors = list(failed.values())
+    foreign = [error for error in errors if not isinstance(error, MixnetToolsError)]
+    if foreign or len(errors) == 1:
+        return (foreign or errors)[0]
+    lines = [f"{len(errors)} files could not be downloaded"]
+    lines += [str(error) for error in errors[:_MOST_REASONS]]
+    if others := list(failed)[_MOST_REASONS:]:
+        lines.append(f"and, mostly for the same reasons: {', '.join(others)}")
+    hints = dict.fromkeys(error.hint for error in errors if isinstance(error, MixnetToolsError) and error.hint)
+    text, hint = "\n".join(lines), "; or: ".join(hints) or None
+    kinds = {type(error) for error in errors}
+    if kinds == {HttpStatusError}:
+        return HttpStatusError(text, status=next(e.status for e in errors if isinstance(e, HttpStatusError)), hint=hint)
+    for kind in (IntegrityError, OfflineError):
+        if kinds == {kind}:
+            return kind(text, hint=hint)
+    return DownloadError(text, hint=hint)
 
 
 def cannot_write(target: Path, error: OSError) -> DownloadError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mixnet_tools.descriptors.file_entries import FileSource, GoogleDriveSource, ModelFile
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
@@ -19,6 +20,12 @@ class WebSource:
 
     url: str
     group: str
+
+    @property
+    def server(self) -> str:
+        """The part of the URL that says on which server it is, without credentials."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
     def __str__(self) -> str:
         return redact(self.url)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_only_the_parts_that_are_needed_are_asked_for(place: Path, server: FileS
 
 
 def test_a_failure_that_passes_is_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setattr(remote, "POLICY", replace(remote.POLICY, backoff=0.01))
     name = forms.name_of(3)
     with FileServer(place / "flat", failing={name: 2}) as own:
         dataset = forms.open_at(own.url)
@@ -260,7 +261,7 @@ def test_a_refusal_shows_no_signature() -> None:
 
 def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "SILENCE", 1.0)  # enough to connect and to ask, on a busy machine as well
-    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setattr(remote, "POLICY", replace(remote.POLICY, backoff=0.01))
     with FaultyServer() as own:
         url = own.put("/val.txt", b"a.jpg 1\n" * 1000, Answer(stall_at=100))
         begun = time.monotonic()

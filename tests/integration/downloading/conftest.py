@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mixnet_tools.network.certificates import BUNDLES, OPENSSL_FILE, OPENSSL_FOLDERS
 from tests.support.archived_model import FINISHED, add_archived_model
 from tests.support.downloads import delivered, download_ok
 from tests.support.http_server import FaultyServer
@@ -14,8 +15,8 @@ from tests.support.http_server import FaultyServer
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    """A server on loopback. No proxy of this machine stands between it and the test."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    """A server on loopback. No proxy of this machine stands between it and the test, and no certificates of it."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", *BUNDLES, OPENSSL_FILE, OPENSSL_FOLDERS):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     with FaultyServer() as running:

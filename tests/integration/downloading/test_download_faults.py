@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.downloading.transport import google_drive
-from mixnet_tools.downloading.transport import retry as failures
+from mixnet_tools.network import retry
+from mixnet_tools.network.failure import SourceFailure
 from tests.support.downloads import IMPATIENT, add_model, delivered, download_failing, download_ok, file_entry, noise
 from tests.support.http_server import Answer, FaultyServer
 
 BODY = noise(100_000)
 OTHER = noise(100_000, "another file")
+DELAY = retry.delay_before_retry
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>" + b" " * 100_000
 
 
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty zoo; pauses between attempts are short."""
-    delay = failures.delay_before_retry
-    monkeypatch.setattr("mixnet_tools.downloading.fetch.delay_before_retry", lambda *given: delay(*given) / 20)
+    monkeypatch.setattr(retry, "delay_before_retry", lambda *given: DELAY(*given) / 20)
     return tmp_path / "zoo"
 
 
@@ -169,13 +170,12 @@ def test_redirects_are_followed_but_not_in_circles(server: FaultyServer, zoo: Pa
 
 def test_retry_after_is_waited_for(server: FaultyServer, zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    delay = failures.delay_before_retry
 
-    def record(failure: failures.SourceFailure, attempt: int, base: float) -> float:
-        asked.append(delay(failure, attempt, base))
+    def record(failure: SourceFailure, attempt: int, base: float) -> float:
+        asked.append(DELAY(failure, attempt, base))
         return 0.0
 
-    monkeypatch.setattr("mixnet_tools.downloading.fetch.delay_before_retry", record)
+    monkeypatch.setattr(retry, "delay_before_retry", record)
     fetch(server, zoo, Answer(status=429, headers={"Retry-After": "7"}), Answer(status=503), Answer())
     assert asked[0] == 7.0
     assert 0 < asked[1] <= 1.0

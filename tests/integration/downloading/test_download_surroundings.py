@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import mixnet_tools
-from mixnet_tools.errors import OfflineError, UnknownModelError
+from mixnet_tools.errors import OfflineError, UnknownModelError, UsageError
 from mixnet_tools.progress import Progress
 from tests.support.downloads import add_model, delivered, download_failing, download_ok, file_entry, noise
 from tests.support.http_server import Answer, FaultyServer
@@ -46,34 +46,8 @@ def test_a_proxy_of_the_environment_is_used_and_no_proxy_heeded(
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTP_PROXY", "http://user:hunter2@127.0.0.1:9")
     message = download_failing(zoo, tmp_path / "dead", "--debug")
-    assert "the proxy could not be used" in message
+    assert "the proxy 127.0.0.1:9 (HTTP_PROXY) refuses the connection" in message
     assert "hunter2" not in message
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody has signed, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run(["openssl", *words.split(), "-out", cert, "-keyout", key], check=True, capture_output=True)
-    return cert, key
-
-
-def test_a_certificate_must_be_trusted_and_other_roots_can_be_named(
-    zoo: Path, tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    with FaultyServer(context) as secure:
-        add_model(zoo, "net", [file_entry("net.bin", BODY, secure.put("/net.bin", BODY))])
-        message = download_failing(zoo, tmp_path / "out")
-        assert "the certificate of 127.0.0.1 is not trusted: self" in message
-        assert "attempts)" not in message
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
-        download_ok(zoo, tmp_path / "out")
-    assert delivered(tmp_path / "out") == EXPECTED
 
 
 def test_a_terminal_gets_bars_and_the_result(zoo: Path, tmp_path: Path, server: FaultyServer) -> None:
@@ -123,8 +97,11 @@ def test_python_gets_a_typed_model_and_progress(zoo: Path, tmp_path: Path, monke
     add_model(zoo, "nets", [file_entry("net.bin", BODY, "http://127.0.0.1:9/x")])
     with pytest.raises(UnknownModelError, match="expected the name of one model"):
         mixnet_tools.download("net*", output_dir=tmp_path / "out")
+    once = mixnet_tools.DownloadOptions(num_attempts=1)
     with pytest.raises(OfflineError, match="refuses the connection"):
-        mixnet_tools.download("nets", output_dir=tmp_path / "out")
+        mixnet_tools.download("nets", output_dir=tmp_path / "out", options=once)
+    with pytest.raises(UsageError, match="`jobs`: expected a whole number of at least 1, got 0"):
+        mixnet_tools.DownloadOptions(jobs=0)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(zoo: Path, tmp_path: Path) -> None:

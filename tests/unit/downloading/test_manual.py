@@ -11,8 +11,8 @@ from mixnet_tools.cli import cache, download
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.downloading.archives.safety import Limits
 from mixnet_tools.downloading.archives.unpack import FORMATS
-from mixnet_tools.downloading.transport.http import MAX_REDIRECTS
-from mixnet_tools.downloading.transport.retry import MAX_RETRY_AFTER
+from mixnet_tools.downloading.context import DownloadOptions
+from mixnet_tools.network.client import MAX_REDIRECTS
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "download.md").read_text()
 
@@ -44,7 +44,7 @@ def test_the_figures_in_the_manual_are_those_of_the_code() -> None:
         f"over {limits.ratio} times",
         f"more than {limits.free_bytes / 1e6:.0f} MB",
         f"{limits.entries:,} entries",
-        f"up to {MAX_RETRY_AFTER:.0f} s",
+        f"for S seconds (default {DownloadOptions().max_wait:.0f})",
         f"(more than {MAX_REDIRECTS})",
     ):
         assert figure in MANUAL

@@ -10,8 +10,8 @@ import pytest
 from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.messages import FailedSource, cannot_write, gave_up
 from mixnet_tools.downloading.sources import WebSource
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
 from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, OfflineError
+from mixnet_tools.network.failure import Kind, SourceFailure
 from tests.support.downloads import file_entry
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -15,15 +14,14 @@ from mixnet_tools.errors import DatasetError, MissingDependency, UsageError, fir
 from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 from mixnet_tools.files.shown import redact_within
+from mixnet_tools.network.failure import Kind, SourceFailure
+from mixnet_tools.network.retry import RetryPolicy, retrying
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 TRIES = 3
 """How often bytes are asked for where the failure may pass."""
-
-PAUSE = 0.5
-"""Seconds before the second try. Each further pause is twice as long."""
 
 BLOCK = 1 << 16
 """Bytes that are read at once from a remote file of which most is skipped."""
@@ -33,6 +31,9 @@ SILENCE = 30
 
 LONGEST = 300
 """Seconds after which a read over HTTP fails, even if bytes still come."""
+
+POLICY = RetryPolicy(attempts=TRIES, max_wait=LONGEST)
+"""How bytes are asked for again."""
 
 _NOT_FOUND = 404
 _REFUSED = (401, 403, 410)
@@ -213,8 +214,8 @@ def _web_request(url: str) -> tuple[str, dict[str, object]]:
 
 def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
     system, place = _system(location)
-    pause = PAUSE
-    for left in reversed(range(TRIES)):
+
+    def attempt() -> T:
         try:
             return ask(system, place)
         except Exception as error:  # each kind of server has its own
@@ -223,13 +224,14 @@ def _ask(location: Location, ask: Callable[[AbstractFileSystem, str], T]) -> T:
             status = getattr(failure, "status", None)
             if isinstance(error, FileNotFoundError) and status in (None, _NOT_FOUND) and not _is_down(error):
                 raise _NotThere(f"{location}: no such file") from error
-            refused = isinstance(failure, PermissionError) or status in _REFUSED
-            if refused or not left:
-                kind = _Refused if refused else DatasetError
-                raise kind(f"{location}: cannot be read: {reason(failure)}") from error
-        time.sleep(pause)
-        pause *= 2
-    raise AssertionError("unreachable")
+            if isinstance(failure, PermissionError) or status in _REFUSED:
+                raise _Refused(f"{location}: cannot be read: {reason(failure)}") from error
+            raise SourceFailure(reason(failure), Kind.TRANSIENT) from error
+
+    try:
+        return retrying(attempt, POLICY)
+    except SourceFailure as failure:
+        raise DatasetError(f"{location}: cannot be read: {failure}") from failure.__cause__
 
 
 def _is_down(error: FileNotFoundError) -> bool:

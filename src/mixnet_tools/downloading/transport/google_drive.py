@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin
 
 from mixnet_tools.downloading.transport.http import HttpBody, HttpClient
 from mixnet_tools.downloading.transport.partial_file import Origin
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
+from mixnet_tools.network.failure import Kind, SourceFailure
 
 BASE_URL = "https://docs.google.com/uc"
 
@@ -20,22 +20,25 @@ _MAX_PAGE = 1 << 20
 
 def open_drive(client: HttpClient, file_id: str, size: int, offset: int, origin: Origin | None) -> HttpBody:
     """Open the file with ``file_id``, and confirm if Drive asks. Raises :class:`SourceFailure`."""
-    parameters = {"export": "download", "id": file_id}
-    url = f"{BASE_URL}?{urlencode(parameters)}"
-    body = client.open(url, size, offset, origin)
+    body = client.open(url_of(file_id), size, offset, origin)
     if body.content_type != "text/html":
         return body
     try:
-        confirmed = _confirmed_url(body, parameters)
+        confirmed = _confirmed_url(body, file_id)
     finally:
         body.close()
     return client.open(confirmed, size, offset, origin)
 
 
-def _confirmed_url(body: HttpBody, parameters: dict[str, str]) -> str:
+def url_of(file_id: str, **more: str) -> str:
+    """Where Drive answers with the file, or with its page."""
+    return f"{BASE_URL}?{urlencode({'export': 'download', 'id': file_id, **more})}"
+
+
+def _confirmed_url(body: HttpBody, file_id: str) -> str:
     token = next((value for name, value in body.cookies.items() if name.startswith("download_warning")), None)
     if token:
-        return f"{BASE_URL}?{urlencode({**parameters, 'confirm': token})}"
+        return url_of(file_id, confirm=token)
     page = bytearray()
     for chunk in body.chunks():
         page += chunk

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
+from mixnet_tools.network.failure import Kind, SourceFailure
 
 
 class LocalBody:
@@ -15,6 +15,7 @@ class LocalBody:
 
     is_encoded = False
     is_delimited = True
+    is_part = False
 
     def __init__(self, path: Path, size: int, offset: int) -> None:
         self.offset = offset

@@ -21,8 +21,9 @@ from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.files.bounded import open_flags
 
 CHUNK = 1 << 18
-_MAX_DESCRIPTION = 1 << 20
 """Bytes that are read, hashed and written at a time."""
+
+_MAX_DESCRIPTION = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,31 @@ class PartialFile:
         """Begin at zero with bytes from ``origin``; None if they cannot be continued (a decoded body)."""
         self._truncate()
         self.origin = origin
+
+    def same_bytes(self, offset: int, chunk: bytes) -> int:
+        """How many of the first bytes of ``chunk`` are those that are there from ``offset`` on."""
+        self._open.seek(offset)
+        there = self._read_up_to(min(len(chunk), self.position - offset))
+        self._open.seek(self.position)
+        if chunk.startswith(there):
+            return len(there)
+        return next(index for index, pair in enumerate(zip(chunk, there, strict=False)) if pair[0] != pair[1])
+
+    def cut_back(self, position: int, origin: Origin | None) -> None:
+        """Keep only the first ``position`` bytes, which are also those of ``origin``."""
+        self._hash = hashlib.new(self._hash.name)
+        self._open.seek(0)
+        self._open.truncate(position)
+        while chunk := self._open.read(CHUNK):
+            self._hash.update(chunk)
+        self.position, self.origin, self._described = position, origin, False
+
+    def _read_up_to(self, size: int) -> bytes:
+        parts = []
+        while size and (part := self._open.read(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``, to the file and to the digest."""

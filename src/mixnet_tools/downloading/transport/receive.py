@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mixnet_tools.downloading.transport.partial_file import Origin, PartialFile
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure
+from mixnet_tools.network.failure import Kind, SourceFailure
 
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
@@ -20,13 +20,15 @@ class Body(Protocol):
     """An open answer: the file's bytes from ``offset`` on.
 
     ``declared`` is the length in bytes that it promises, or None. ``is_delimited`` says whether its end can be told
-    from a broken connection, ``is_encoded`` whether the bytes may be packed.
+    from a broken connection, ``is_encoded`` whether the bytes may be packed, ``is_part`` that the rest of the file has
+    to be asked for after its end.
     """
 
     offset: int
     declared: int | None
     is_delimited: bool
     is_encoded: bool
+    is_part: bool
 
     @property
     def origin(self) -> Origin | None:
@@ -50,25 +52,38 @@ class Listener:
 def receive(body: Body, partial: PartialFile, name: str, recode: bool, listener: Listener) -> None:
     """Append ``body``, the rest of the file ``name``, to ``partial`` until the file is complete and right.
 
+    A body from the beginning of the file is compared with what is there already, which stays as far as it is the same.
     ``recode`` says that the body's Content-Encoding is already read in the other way. Raises :class:`SourceFailure`,
     and what ``listener`` raises.
     """
-    if body.offset == 0:
+    if body.offset == 0 and (partial.position == 0 or body.origin is None):
         partial.restart(body.origin)
     chunks = _with_position(body.chunks(), partial)
+    seen = body.offset
     for chunk in chunks:
         # Before the write, not after: a run that was stopped gives up its lock, and the partial file may be another's.
         listener.check_stop()
-        if partial.position == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
-            partial.restart(None)
+        if seen == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
             raise SourceFailure("sent an HTML page instead of the file (a login or error page?)", Kind.PERMANENT)
-        if partial.position + len(chunk) > partial.size:
+        new = chunk
+        if seen < partial.position:
+            known = partial.same_bytes(seen, chunk)
+            if known < min(len(chunk), partial.position - seen):
+                partial.cut_back(seen + known, body.origin)
+            new = chunk[known:]
+        seen += len(chunk)
+        if seen > partial.size:
             raise _wrong(body, partial, recode, f"more than {partial.size} bytes")
-        partial.write(chunk)
+        if not new:
+            continue
+        partial.write(new)
         listener.on_bytes(partial.position)
         if partial.is_complete_and_right:
             _expect_end(body, chunks, partial, recode)
             return
+    if seen < partial.position and body.is_delimited:
+        # What is there may still be right: it is longer than this.
+        raise SourceFailure(f"sent another file: {seen} bytes", Kind.PERMANENT, integrity=True)
     _judge_end(body, partial, recode)
 
 
@@ -101,6 +116,8 @@ def _judge_end(body: Body, partial: PartialFile, recode: bool) -> None:
         if not partial.is_complete_and_right:
             raise _wrong(body, partial, recode, f"{partial.size} bytes, {partial.algorithm} {partial.digest}")
         return
+    if body.is_part:
+        raise SourceFailure(f"sent only a part, up to {partial.position} of {partial.size} bytes", Kind.MORE)
     if body.is_delimited and body.offset == 0:
         # The body says that it is complete, so asking again would bring the same.
         raise _wrong(body, partial, recode, f"{partial.position} bytes, {partial.algorithm} {partial.digest}")

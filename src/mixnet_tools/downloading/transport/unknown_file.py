@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixnet_tools.downloading.transport.retry import Kind, SourceFailure, delay_before_retry
 from mixnet_tools.errors import DownloadError, HttpStatusError, OutputError, UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.network.failure import Kind, SourceFailure
+from mixnet_tools.network.retry import RetryPolicy, retrying
 
 if TYPE_CHECKING:
     from mixnet_tools.downloading.transport.http import HttpClient
@@ -38,17 +38,13 @@ def fetch_unknown(
         raise UsageError(f"{location}: expected an http:// or https:// address")
     target = folder / _file_name(location)
     with contextlib.closing(HttpClient(timeout)) as client:
-        for attempt in range(1, attempts + 1):
-            try:
-                _receive(client, location, target, most)
-                return target
-            except SourceFailure as failure:
-                if attempt == attempts or not failure.may_pass:
-                    raise _given_up(location, failure, attempt) from None
-                time.sleep(delay_before_retry(failure, attempt, 0.5))
-            except OSError as error:
-                raise OutputError(f"{target}: cannot be written to: {error.strerror or error}") from error
-    raise AssertionError("the loop returns or raises")
+        try:
+            retrying(lambda: _receive(client, location, target, most), RetryPolicy(attempts=attempts))
+        except SourceFailure as failure:
+            raise _given_up(location, failure) from None
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written to: {error.strerror or error}") from error
+    return target
 
 
 def _receive(client: HttpClient, location: Location, target: Path, most: int) -> None:
@@ -67,8 +63,8 @@ def _receive(client: HttpClient, location: Location, target: Path, most: int) ->
             raise SourceFailure(f"was cut off, after {size} of {body.declared} bytes", Kind.TRANSIENT)
 
 
-def _given_up(location: Location, failure: SourceFailure, attempts: int) -> DownloadError:
-    text = f"{location}: {failure}" + (f" ({attempts} attempts)" if attempts > 1 else "")
+def _given_up(location: Location, failure: SourceFailure) -> DownloadError:
+    text = f"{location}: {failure}"
     return DownloadError(text) if failure.status is None else HttpStatusError(text, status=failure.status)
 
 

@@ -85,7 +85,7 @@ def test_an_image_is_fetched_within_a_budget(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="the server answers 404"):
             web_image.fetch_image(Location.parse(f"{server.url}/b.jpg"), 10)
         gone = server.url
-    with pytest.raises(DatasetError, match="cannot be fetched: Connection refused") as caught:
+    with pytest.raises(DatasetError, match=r"cannot be fetched: .* refuses the connection") as caught:
         web_image.fetch_image(Location.parse(f"{gone}/a.jpg?token=secret"), 10)
     assert "secret" not in str(caught.value)
 

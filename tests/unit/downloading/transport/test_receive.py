@@ -19,6 +19,7 @@ class Body:
     offset = 0
     is_delimited = True
     is_encoded = False
+    is_part = False
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = chunks
