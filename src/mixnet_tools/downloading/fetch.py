@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,9 @@ from mixnet_tools.downloading.manifest import FileRecord
 from mixnet_tools.downloading.messages import cannot_write, gave_up, nowhere_offline
 from mixnet_tools.downloading.sources import DriveSource, LocalSource, Source, WebSource
 from mixnet_tools.downloading.transport.partial_file import PartialFile, adopt
-from mixnet_tools.downloading.transport.receive import Body, Listener
+from mixnet_tools.downloading.transport.receive import Listener
 from mixnet_tools.downloading.transport.servers import Server, Servers
-from mixnet_tools.downloading.transport.transfer import Surroundings, Transfer
+from mixnet_tools.downloading.transport.transfer import Opener, Surroundings, Transfer
 from mixnet_tools.network.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Fetcher:
         self._servers = Servers()
         options = context.options
         policy = RetryPolicy(options.max_wait, options.num_attempts, options.backoff)
-        self._surroundings = Surroundings(self._open, self._server, self._wait, context.progress.note, policy)
+        self._surroundings = Surroundings(self._opener, self._server, self._wait, context.progress.note, policy)
 
     def fetch(self, request: FileRequest) -> FileRecord:
         """Put the file in its place.
@@ -78,11 +79,11 @@ class Fetcher:
         try:
             served_by = self._from_cache(request)
             if served_by is None:
-                with PartialFile(request.partial, file.size, file.checksum) as partial:
-                    partial.resume(context.check_stop)
-                    served_by = self._first_that_serves(request, partial)
+                with PartialFile(request.partial, file.size, file.checksum) as part:
+                    part.resume(context.check_stop)
+                    served_by = self._first_that_serves(request, part)
                     context.progress.file_progress(request.model, file.name, file.size)
-                    partial.move_to(request.target)
+                    part.move_to(request.target)
                 if context.cache:
                     context.cache.store(file.checksum, request.target)
             mtime_ns = request.target.stat().st_mtime_ns
@@ -110,33 +111,33 @@ class Fetcher:
             return FROM_CACHE
         return None
 
-    def _first_that_serves(self, request: FileRequest, partial: PartialFile) -> str:
-        """Complete ``partial`` from the first source that can; returns which one that was."""
-        if partial.is_complete_and_right:
+    def _first_that_serves(self, request: FileRequest, part: PartialFile) -> str:
+        """Complete ``part`` from the first source that can; returns which one that was."""
+        if part.is_complete_and_right:
             return EARLIER_RUN
-        if partial.position == partial.size:
-            partial.restart(None)
+        if part.position == part.size:
+            part.restart(None)
         context = self._context
         offline = context.options.offline
         usable = [source for source in request.sources if isinstance(source, LocalSource) or not offline]
         listener = Listener(context.check_stop, self._seldom(request))
-        transfer = Transfer(partial, request.file.name, usable, listener, self._surroundings)
+        transfer = Transfer(part, request.file.name, usable, listener, self._surroundings)
         if source := transfer.run():
             return str(source)
         explain = nowhere_offline if offline else gave_up
         raise explain(request.file, request.shown_as, list(transfer.failed.values()))
 
-    def _open(self, source: Source, partial: PartialFile, offset: int, recode: bool) -> Body:
+    def _opener(self, source: Source) -> Opener:
         if isinstance(source, LocalSource):
             from mixnet_tools.downloading.transport.local_file import LocalBody
 
-            return LocalBody(source.path, partial.size, offset)
+            return lambda size, offset, _origin, _recode: LocalBody(source.path, size, offset)
         client = self._http_client()
         if isinstance(source, DriveSource):
             from mixnet_tools.downloading.transport.google_drive import open_drive
 
-            return open_drive(client, source.id, partial.size, offset, partial.origin)
-        return client.open(source.url, partial.size, offset, partial.origin, recode)
+            return partial(open_drive, client, source.id)
+        return partial(client.open, source.url)
 
     def _server(self, source: Source) -> Server:
         if isinstance(source, LocalSource):

@@ -74,13 +74,20 @@ class Client:
 
     def get(self, url: str, headers: dict[str, str]) -> Answer:
         """The answer to a GET of ``url``, after redirects. :meth:`Answer.close` it. Raises :class:`SourceFailure`."""
-        lease = self._take_session(url)
+        lease, request = self._take_session(url), None
         try:
-            response, route = self._follow(lease.session, url, headers)
+            for _ in range(MAX_REDIRECTS + 1):
+                response, route, request = self._send(lease.session, url, headers, request)
+                if request is None:
+                    return Answer(self, lease, response, route)
+                response.close()
+                url = request.url or ""
+                if urlsplit(url).scheme not in ("http", "https"):
+                    raise SourceFailure(f"redirects to {redact(url)}, which is not http or https", Kind.PERMANENT)
+            raise SourceFailure(f"redirects in circles (more than {MAX_REDIRECTS} times)", Kind.PERMANENT)
         except BaseException:
             self.give_back(lease, is_open=False)
             raise
-        return Answer(self, lease, response, route)
 
     def give_back(self, lease: _Lease, is_open: bool) -> None:
         """Keep a session for the next request to its server, which takes one with an open connection if it can.
@@ -128,18 +135,6 @@ class Client:
         # No transfer compression: a range must count the file's own bytes, and archives do not shrink.
         session.headers.update({"User-Agent": f"mixnet_tools/{__version__}", "Accept-Encoding": "identity"})
         return _Lease(server, session)
-
-    def _follow(self, session: requests.Session, url: str, headers: dict[str, str]) -> tuple[requests.Response, Route]:
-        request: requests.PreparedRequest | None = None
-        for _ in range(MAX_REDIRECTS + 1):
-            response, route, request = self._send(session, url, headers, request)
-            if request is None:
-                return response, route
-            response.close()
-            url = request.url or ""
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise SourceFailure(f"redirects to {redact(url)}, which is not http or https", Kind.PERMANENT)
-        raise SourceFailure(f"redirects in circles (more than {MAX_REDIRECTS} times)", Kind.PERMANENT)
 
     def _send(
         self, session: requests.Session, url: str, headers: dict[str, str], redirected: requests.PreparedRequest | None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import shutil
-import ssl
 import struct
 import subprocess
 import sys

@@ -18,16 +18,18 @@ BASE_URL = "https://docs.google.com/uc"
 _MAX_PAGE = 1 << 20
 
 
-def open_drive(client: HttpClient, file_id: str, size: int, offset: int, origin: Origin | None) -> HttpBody:
+def open_drive(
+    client: HttpClient, file_id: str, size: int, offset: int, origin: Origin | None, recode: bool = False
+) -> HttpBody:
     """Open the file with ``file_id``, and confirm if Drive asks. Raises :class:`SourceFailure`."""
-    body = client.open(url_of(file_id), size, offset, origin)
+    body = client.open(url_of(file_id), size, offset, origin, recode)
     if body.content_type != "text/html":
         return body
     try:
         confirmed = _confirmed_url(body, file_id)
     finally:
         body.close()
-    return client.open(confirmed, size, offset, origin)
+    return client.open(confirmed, size, offset, origin, recode)
 
 
 def url_of(file_id: str, **more: str) -> str:

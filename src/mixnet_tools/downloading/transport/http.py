@@ -50,19 +50,17 @@ class HttpClient:
         may_ask = origin is not None and origin.url_key == key and key not in self._without_if_range
         validator = origin.validator if origin is not None and offset and may_ask else None
         if validator:
-            body = self._open(url, {**headers, "If-Range": validator}, size, recode)
-            if body.status not in _WHOLE:
-                return body.checked(offset)
-            body.close()
+            answer = self._client.get(url, {**headers, "If-Range": validator})
+            if answer.response.status_code not in _WHOLE:
+                return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
+            answer.close()
             self._without_if_range.add(key)
-        return self._open(url, headers, size, recode).checked(offset)
+        answer = self._client.get(url, headers)
+        return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
 
     def close(self) -> None:
         """Close all idle connections."""
         self._client.close()
-
-    def _open(self, url: str, headers: dict[str, str], size: int, recode: bool) -> HttpBody:
-        return HttpBody(self._client.get(url, headers), url, size=size, recode=recode, timeout=self.timeout)
 
 
 class HttpBody:

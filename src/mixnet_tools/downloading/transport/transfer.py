@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mixnet_tools.downloading.messages import FailedSource
 from mixnet_tools.downloading.sources import Source
-from mixnet_tools.downloading.transport.partial_file import PartialFile
+from mixnet_tools.downloading.transport.partial_file import Origin, PartialFile
 from mixnet_tools.downloading.transport.receive import Body, Listener, receive
 from mixnet_tools.downloading.transport.servers import Server
 from mixnet_tools.network.failure import Kind, SourceFailure
@@ -26,16 +26,20 @@ _LONG_PAUSE = 2.0
 """Seconds. A longer pause is told."""
 
 
+Opener = Callable[[int, int, Origin | None, bool], Body]
+"""Opens a file of a size, from an offset on, whose first bytes came from an origin; the last argument asks for the
+second reading of a Content-Encoding."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a transfer needs of its run.
 
-    ``open`` opens a source: the partial file's rest from an offset on, with the other reading of a Content-Encoding if
-    the last argument says so. ``server`` finds the server of a source. ``wait`` sleeps, and raises if the run has to
+    ``opener`` finds out how to open a source, and ``server`` its server. ``wait`` sleeps, and raises if the run has to
     stop; ``note`` tells people a line.
     """
 
-    open: Callable[[Source, PartialFile, int, bool], Body]
+    opener: Callable[[Source], Opener]
     server: Callable[[Source], Server]
     wait: Callable[[float], None]
     note: Callable[[str], None]
@@ -77,17 +81,14 @@ class Transfer:
             self._around.wait(max(0.0, place.ready - clock()))
             source = place.sources[0]
             try:
-                self._attempt(place, source)
+                with place.server.turn(self._check_stop) as waited:
+                    self._check_stop()
+                    place.patience.begin(waited)
+                    self._receive(place, source)
                 return source
             except SourceFailure as failure:
                 self._after(place, source, failure)
         return None
-
-    def _attempt(self, place: _Place, source: Source) -> None:
-        with place.server.turn(self._check_stop) as waited:
-            place.patience.begin(waited)
-            self._check_stop()
-            self._receive(place, source)
 
     def _after(self, place: _Place, source: Source, failure: SourceFailure) -> None:
         """Decide what comes after ``failure``: another attempt, the next source of this place, or none."""
@@ -126,14 +127,20 @@ class Transfer:
 
     def _receive(self, place: _Place, source: Source) -> None:
         """Make one attempt at ``source``. It begins anew where the bytes that are there already do not fit."""
+        open_source, partial, listener = self._around.opener(source), self._partial, self._listener_of(place.server)
         whole = recode = False
         while True:
             # Bytes that were unpacked on their way have no place of their own in what the server sends.
-            whole = whole or self._partial.origin is None
+            offset = 0 if whole or partial.origin is None else partial.position
+            body: Body | None = None
             try:
-                self._receive_once(place, source, 0 if whole else self._partial.position, recode)
+                body = open_source(partial.size, offset, partial.origin, recode)
+                with contextlib.closing(body):
+                    receive(body, partial, self._name, recode, listener)
                 return
             except SourceFailure as failure:
+                if body is None and place.server.is_crowded(failure):
+                    raise _Crowded(str(failure), failure.kind, retry_after=failure.retry_after) from None
                 if failure.kind is Kind.MORE and self._has_paid():
                     whole = False
                     continue
@@ -145,25 +152,16 @@ class Transfer:
                 whole = True
                 if failure.kind is Kind.RECODE:
                     recode = True
-                    self._partial.restart(None)
+                    partial.restart(None)
                 if failure.integrity:
                     self._most = 0  # what was there is gone, and what comes now is new
 
-    def _receive_once(self, place: _Place, source: Source, offset: int, recode: bool) -> None:
-        server = place.server
-
+    def _listener_of(self, server: Server) -> Listener:
         def on_bytes(count: int) -> None:
             server.bytes_came()
             self._on_bytes(count)
 
-        try:
-            body = self._around.open(source, self._partial, offset, recode)
-        except SourceFailure as failure:
-            if server.is_crowded(failure):
-                raise _Crowded(str(failure), failure.kind, retry_after=failure.retry_after) from None
-            raise
-        with contextlib.closing(body):
-            receive(body, self._partial, self._name, recode, Listener(self._check_stop, on_bytes))
+        return Listener(self._check_stop, on_bytes)
 
 
 class _Crowded(SourceFailure):
