@@ -1,7 +1,7 @@
 """Look after a download cache (--cache_dir of mixnet-download, or of Open Model Zoo's downloader).
 
-ls lists its files. verify hashes them all. prune removes files that were not used for a long time, or the least
-recently used ones until the cache is small enough.
+ls lists its files, with the models that used them and the day of the last use. verify hashes them all. prune removes
+files that were not used for a long time, or the least recently used ones until the cache is small enough.
 
 examples:
   mixnet cache ls --cache_dir ~/.cache/mixnet
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from mixnet_tools.cli.common.tables import Column
 from mixnet_tools.errors import DownloadError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from mixnet_tools.downloading.cache import Cache, CacheEntry
+    from mixnet_tools.downloading.cache.store import Cache, CacheEntry
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -39,47 +40,60 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the action. Each prints a line for every file that it concerns."""
-    from mixnet_tools.downloading.cache import FORMAT, Cache
+    from mixnet_tools.downloading.cache.store import FORMAT, Cache
 
     if not (args.cache_dir / FORMAT).is_dir():
         raise DownloadError(
             f"{args.cache_dir}: not a download cache: it has no folder {FORMAT!r}",
             hint="give the folder that mixnet-download was given as --cache_dir",
         )
-    cache = Cache(args.cache_dir, warn=lambda text: None)
+    problems: list[str] = []
+    cache = Cache(args.cache_dir, warn=problems.append)
     if args.action == "verify":
-        return _verify(cache, drop=args.drop)
-    return _list(cache) if args.action == "ls" else _prune(cache, args)
+        _verify(cache, problems, drop=args.drop)
+    elif args.action == "ls":
+        _list(cache)
+    else:
+        _prune(cache, args)
+    if problems:
+        listing = "\n".join(problems)
+        raise DownloadError(f"not everything in the cache could be used\n{listing}")
+    return 0
 
 
-def _list(cache: Cache) -> int:
+def _list(cache: Cache) -> None:
     from mixnet_tools.progress import human_bytes
 
     entries = list(cache.entries())
     _print_entries(entries)
     print(f"{len(entries)} files, {human_bytes(sum(entry.size for entry in entries))}")
-    return 0
 
 
-def _verify(cache: Cache, *, drop: bool) -> int:
-    wrong, count = [], 0
+def _verify(cache: Cache, problems: list[str], *, drop: bool) -> None:
+    """Hash every file. What cannot be read is one of the ``problems``, and the others are hashed all the same."""
+    wrong, right = [], 0
     for entry in cache.entries():
-        count += 1
-        if not cache.is_right(entry):
+        try:
+            if cache.is_right(entry):
+                right += 1
+                continue
             wrong.append(entry)
             if drop:
-                entry.path.unlink()
+                entry.path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass  # another process has removed it
+        except OSError as error:
+            problems.append(f"{entry.path}: {error.strerror or error}")
     if wrong:
-        listing = "\n".join(str(entry.path) for entry in wrong)
+        listing = "\n".join([*(str(entry.path) for entry in wrong), *problems])
         raise IntegrityError(
-            f"{len(wrong)} of {count} files in the cache are corrupt\n{listing}",
+            f"{len(wrong)} of {len(wrong) + right} files in the cache are corrupt\n{listing}",
             hint="they were removed" if drop else "remove them with --drop; a download would do the same",
         )
-    print(f"{count} files, all as their names say")
-    return 0
+    print(f"{right} files, all as their names say")
 
 
-def _prune(cache: Cache, args: argparse.Namespace) -> int:
+def _prune(cache: Cache, args: argparse.Namespace) -> None:
     from mixnet_tools.progress import human_bytes
 
     if args.max_size is None and args.max_days is None:
@@ -89,15 +103,24 @@ def _prune(cache: Cache, args: argparse.Namespace) -> int:
     _print_entries(removed)
     freed = human_bytes(sum(entry.size for entry in removed))
     print(f"{len(removed)} files, {freed}{' would be' if args.dry_run else ''} removed")
-    return 0
 
 
 def _print_entries(entries: Sequence[CacheEntry]) -> None:
     from mixnet_tools.progress import human_bytes
 
-    columns = (Column("", breaks=True), Column("", right=True))  # without headings, for scripts that read the lines
+    columns = (  # without headings, for scripts that read the lines
+        Column("", breaks=True),
+        Column("", right=True),
+        Column("", drop=1),
+        Column("", breaks=True),
+    )
     if entries:
-        print_table(columns, [(entry.checksum, f"{human_bytes(entry.size):>9}") for entry in entries])
+        print_table(columns, [_row(entry, human_bytes(entry.size)) for entry in entries])
+
+
+def _row(entry: CacheEntry, size: str) -> tuple[str, ...]:
+    day = time.strftime("%Y-%m-%d", time.localtime(entry.used))
+    return entry.checksum, f"{size:>9}", day, ", ".join(entry.models) or "(not recorded)"
 
 
 def _size(text: str) -> int:

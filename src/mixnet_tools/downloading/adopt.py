@@ -18,11 +18,11 @@ from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading import manifest as manifests
 from mixnet_tools.downloading import postprocessing
-from mixnet_tools.downloading.cache import share_or_copy
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
 from mixnet_tools.downloading.messages import WITHOUT_LOCKS, cannot_write
 from mixnet_tools.errors import DownloadError, IntegrityError, NextStep
+from mixnet_tools.files.copies import share_or_copy
 from mixnet_tools.files.digest import digest_of
 from mixnet_tools.files.lock import locked
 from mixnet_tools.ir.locate import IR_PRECISIONS

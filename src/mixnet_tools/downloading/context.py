@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixnet_tools.downloading.cache import Cache
+from mixnet_tools.downloading.cache.store import Cache
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress

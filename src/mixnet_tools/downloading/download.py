@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from mixnet_tools.downloading import manifest as manifests
-from mixnet_tools.downloading.cache import Cache
+from mixnet_tools.downloading.cache.store import Cache
 from mixnet_tools.downloading.context import DownloadContext, DownloadOptions
 from mixnet_tools.downloading.fetch import Fetcher
 from mixnet_tools.downloading.job import ModelJob

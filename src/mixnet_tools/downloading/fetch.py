@@ -6,7 +6,6 @@ The bytes go to a partial file and are hashed on the way. The file gets its name
 
 from __future__ import annotations
 
-import os
 import stat
 import threading
 import time
@@ -17,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixnet_tools.descriptors.file_entries import ModelFile
+from mixnet_tools.downloading.cache.store import WrongSize
 from mixnet_tools.downloading.context import DownloadContext
 from mixnet_tools.downloading.manifest import FileRecord
-from mixnet_tools.downloading.messages import cannot_write, gave_up, nowhere_offline
+from mixnet_tools.downloading.messages import cannot_write, gave_up, moved_aside, nowhere_offline, wrong_size
 from mixnet_tools.downloading.sources import DriveSource, LocalSource, Source, WebSource
 from mixnet_tools.downloading.transport.partial_file import PartialFile, adopt
 from mixnet_tools.downloading.transport.receive import Listener
 from mixnet_tools.downloading.transport.servers import Server, Servers
 from mixnet_tools.downloading.transport.transfer import Opener, Surroundings, Transfer
+from mixnet_tools.files.aside import make_way
+from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.network.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ _SECONDS_BETWEEN_REPORTS = 0.1
 class FileRequest:
     """A file of ``model`` to fetch: from ``sources``, by way of ``partial``, to ``target``.
 
-    Messages call it ``shown_as``. With ``anew`` it comes from a source even if the cache has it, and an old file at
-    ``target`` stays there until it is replaced.
+    Messages call it ``shown_as``. With ``anew`` it comes from a source even if the cache has it. What is at ``target``
+    stays there until it is replaced. If it is not the file of the ``known`` size (bytes) and time (ns), which an
+    earlier run has put there, it is moved aside then.
     """
 
     model: str
@@ -54,6 +57,7 @@ class FileRequest:
     target: Path
     shown_as: Path
     anew: bool
+    known: tuple[int, int] | None = None
 
 
 class Fetcher:
@@ -83,9 +87,12 @@ class Fetcher:
                     part.resume(context.check_stop)
                     served_by = self._first_that_serves(request, part)
                     context.progress.file_progress(request.model, file.name, file.size)
+                    self._make_way(request, request.partial)
                     part.move_to(request.target)
                 if context.cache:
                     context.cache.store(file.checksum, request.target)
+            if context.cache:
+                context.cache.remember(file.checksum, request.model)
             mtime_ns = request.target.stat().st_mtime_ns
             successful = True
         except BrokenPipeError:
@@ -104,12 +111,25 @@ class Fetcher:
     def _from_cache(self, request: FileRequest) -> str | None:
         if request.anew:
             return None
-        _clear_away(request)
+        _continue_what_is_there(request)
         cache, file = self._context.cache, request.file
-        temporary = request.partial.with_suffix(".cached")
-        if cache and cache.fetch(file.checksum, file.size, temporary, request.target, self._context.check_stop):
-            return FROM_CACHE
-        return None
+        copy = request.partial.with_suffix(".cached")
+        try:
+            if not cache or not cache.fetch(file.checksum, file.size, copy, self._context.check_stop):
+                return None
+        except WrongSize as error:
+            raise wrong_size(request.file, request.shown_as, error.size) from error
+        self._make_way(request, copy)
+        with copy.open("rb") as stream:
+            rename_durably(stream.fileno(), copy, request.target)
+        return FROM_CACHE
+
+    def _make_way(self, request: FileRequest, new: Path) -> None:
+        """Move a file of somebody else away from the final name, now that ``new`` is verified."""
+        if request.target != request.shown_as:
+            return  # among the downloader's own files
+        if kept := make_way(request.target, new, request.known):
+            self._context.progress.note(moved_aside(request.target, kept))
 
     def _first_that_serves(self, request: FileRequest, part: PartialFile) -> str:
         """Complete ``part`` from the first source that can; returns which one that was."""
@@ -171,20 +191,14 @@ class Fetcher:
         return report
 
 
-def _clear_away(request: FileRequest) -> None:
-    """Take a wrong file away from the final name. If it may be the beginning of the right one, it is continued.
+def _continue_what_is_there(request: FileRequest) -> None:
+    """If a shorter file has the final name, continue a copy of it: it may be the beginning of the right one.
 
-    omz_downloader writes under the final name, so a killed run of it leaves such a beginning there. A file that has
-    other names as well (a hard link from a cache) is not continued, since that would change it under those names.
+    omz_downloader writes under the final name, so a killed run of it leaves such a beginning there.
     """
     try:
         known = request.target.lstat()
     except OSError:
         return
-    if not stat.S_ISREG(known.st_mode) and not stat.S_ISLNK(known.st_mode):
-        return  # a folder, for one: renaming onto it fails, and the error says so
-    may_continue = stat.S_ISREG(known.st_mode) and known.st_nlink == 1 and 0 < known.st_size < request.file.size
-    if may_continue and not request.partial.exists():
+    if stat.S_ISREG(known.st_mode) and 0 < known.st_size < request.file.size and not request.partial.exists():
         adopt(request.target, request.partial, request.file.checksum)
-    else:
-        os.unlink(request.target)

@@ -19,7 +19,7 @@ from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.inventory import Inventory, take_inventory
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
-from mixnet_tools.downloading.messages import WITHOUT_LOCKS, all_failed, cannot_write
+from mixnet_tools.downloading.messages import WITHOUT_LOCKS, all_failed, cannot_write, moved_aside
 from mixnet_tools.downloading.sources import sources_of
 from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.errors import DescriptorError
@@ -92,10 +92,12 @@ class ModelJob:
             if inventory.missing:
                 size = sum(file.size for file in inventory.missing)
                 self._context.progress.files_expected(self._model.name, len(inventory.missing), size)
-                outcomes = yield [self._request(file) for file in inventory.missing]
+                outcomes = yield [self._request(file, manifest) for file in inventory.missing]
             return self._finish(manifest, inventory, outcomes)
 
     def _finish(self, manifest: Manifest, inventory: Inventory, outcomes: Sequence[Outcome]) -> DownloadedModel:
+        if self._context.cache:
+            self._context.cache.record_uses()
         named = list(zip(inventory.missing, outcomes, strict=True))
         fetched = {file.name: outcome for file, outcome in named if isinstance(outcome, FileRecord)}
         records = inventory.files | fetched
@@ -104,7 +106,7 @@ class ModelJob:
             raise all_failed(failed)
         inputs = {step.file for step in self._model.postprocessing}
         finished = inventory.finished and not (set(fetched) & inputs)
-        outputs = inventory.outputs if finished else self._make_outputs(records, inventory.outputs)
+        outputs = inventory.outputs if finished else self._make_outputs(records, inventory.outputs, manifest)
         self._save(manifest, records, outputs)
         manifests.sweep(self._layout, self._model, records)
         served = {name: record.served_by for name, record in fetched.items()}
@@ -125,7 +127,8 @@ class ModelJob:
             partial.unlink(missing_ok=True)
             description_of(partial).unlink(missing_ok=True)
 
-    def _request(self, file: ModelFile) -> FileRequest:
+    def _request(self, file: ModelFile, manifest: Manifest) -> FileRequest:
+        recorded = manifest.files.get(file.name)
         return FileRequest(
             model=self._model.name,
             file=file,
@@ -134,10 +137,11 @@ class ModelJob:
             target=self._layout.delivered(file.name),
             shown_as=self._layout.folder / file.name,
             anew=self._context.options.force,
+            known=(recorded.size, recorded.mtime_ns) if recorded else None,
         )
 
     def _make_outputs(
-        self, records: dict[str, FileRecord], right: dict[str, FileRecord | LinkRecord]
+        self, records: dict[str, FileRecord], right: dict[str, FileRecord | LinkRecord], before: Manifest
     ) -> dict[str, FileRecord | LinkRecord]:
         """Unpack and patch. Outputs that are ``right`` already and come out the same stay untouched."""
         if not self._model.postprocessing:
@@ -156,7 +160,8 @@ class ModelJob:
             if name in made and _same_bytes(record, made[name])
         }
         self._save(Manifest(model=self._model.name), records, None)
-        postprocessing.commit(self._layout, same)
+        for place, aside in postprocessing.commit(self._layout, same, before.outputs):
+            progress.note(moved_aside(place, aside))
         progress.postprocessing_end(self._model.name)
         return made | same
 

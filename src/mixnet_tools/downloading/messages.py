@@ -10,7 +10,14 @@ from pathlib import Path
 
 from mixnet_tools.descriptors.file_entries import ModelFile
 from mixnet_tools.downloading.sources import Source, WebSource
-from mixnet_tools.errors import DownloadError, HttpStatusError, IntegrityError, MixnetToolsError, OfflineError
+from mixnet_tools.errors import (
+    DescriptorError,
+    DownloadError,
+    HttpStatusError,
+    IntegrityError,
+    MixnetToolsError,
+    OfflineError,
+)
 from mixnet_tools.files.shown import redact
 from mixnet_tools.network.failure import Kind, SourceFailure
 
@@ -96,6 +103,20 @@ def all_failed(failed: Mapping[str, Exception]) -> Exception:
         if kinds == {kind}:
             return kind(text, hint=hint)
     return DownloadError(text, hint=hint)
+
+
+def moved_aside(place: Path, aside: Path) -> str:
+    """The word about a file that had the name of a model's file, and was something else."""
+    return f"{place}: another file was there; it is now {aside.name}"
+
+
+def wrong_size(file: ModelFile, target: Path, found: int) -> DescriptorError:
+    """The error for a descriptor whose digest and size are those of different files: the cache has the file."""
+    return DescriptorError(
+        f"{target}: its descriptor is wrong: size: expected {file.size} bytes, and the file with this "
+        f"{file.algorithm} has {found}",
+        hint=f"write `size: {found}` into model.yml, or the digest of the file that is meant",
+    )
 
 
 def cannot_write(target: Path, error: OSError) -> DownloadError:

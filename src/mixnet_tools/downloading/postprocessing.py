@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from mixnet_tools.descriptors.file_entries import UnpackArchive
@@ -20,6 +20,7 @@ from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord
 from mixnet_tools.errors import ArchiveError, DownloadError
+from mixnet_tools.files.aside import make_way
 from mixnet_tools.files.digest import digest_of
 
 OUTPUT_ALGORITHM = "sha256"
@@ -92,15 +93,30 @@ def record_outputs(staging: Path, heartbeat: Callable[[], None]) -> dict[str, Fi
     return records
 
 
-def commit(layout: Layout, already_right: Iterable[str]) -> None:
+def commit(
+    layout: Layout, already_right: Iterable[str], before: Mapping[str, FileRecord | LinkRecord]
+) -> list[tuple[Path, Path]]:
     """Move the outputs from the staging folder into the model's folder, except those that are ``already_right`` there.
 
-    Raises :class:`DownloadError` if something is in the way, and OSError.
+    A file of somebody else that has a name of theirs, other than an earlier run left it (``before``), is moved aside.
+    Returns where each was and where it is. Raises :class:`DownloadError` if something is in the way, and OSError.
     """
+    known = {
+        layout.folder / name: (record.size, record.mtime_ns)
+        for name, record in before.items()
+        if isinstance(record, FileRecord)
+    }
+    kept: list[tuple[Path, Path]] = []
+
+    def clear(target: Path, new: Path) -> None:
+        if aside := make_way(target, new, known.get(target)):
+            kept.append((target, aside))
+
     for name in already_right:
         (layout.staging / name).unlink()
     for path in sorted(layout.staging.iterdir()):
-        _move(path, layout.folder / path.name)
+        _move(path, layout.folder / path.name, clear)
+    return kept
 
 
 def _source(name: str, layout: Layout, names: Collection[str]) -> Path | None:
@@ -141,8 +157,11 @@ def walk(folder: Path) -> Iterable[Path]:
             yield Path(root) / name
 
 
-def _move(source: Path, target: Path) -> None:
-    """Move ``source`` to ``target``. If both are real folders, the contents of one move into the other."""
+def _move(source: Path, target: Path, clear: Callable[[Path, Path], None] = lambda target, new: None) -> None:
+    """Move ``source`` to ``target``. If both are real folders, the contents of one move into the other.
+
+    ``clear`` is called before a file is replaced.
+    """
     if source.is_dir() and not source.is_symlink():
         if not os.path.lexists(target):
             os.rename(source, target)
@@ -150,10 +169,11 @@ def _move(source: Path, target: Path) -> None:
         if target.is_symlink() or not target.is_dir():
             raise _in_the_way(target, "a folder")
         for path in sorted(source.iterdir()):
-            _move(path, target / path.name)
+            _move(path, target / path.name, clear)
         return
     if target.is_dir() and not target.is_symlink():
         raise _in_the_way(target, "a file")
+    clear(target, source)
     os.replace(source, target)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from mixnet_tools.downloading.cache.store import Cache, CacheEntry
 from tests.support import omz_checkout
 from tests.support.archived_model import ARCHIVE, FINISHED, SCRIPT
 from tests.support.downloads import (
+    add_model,
     delivered,
+    download_failing,
     download_ok,
+    file_entry,
     run_command,
     sha384,
 )
@@ -136,6 +141,7 @@ def test_mixnet_cache_lists_verifies_and_prunes(zoo: Path, tmp_path: Path) -> No
     assert listed.code == 0
     assert f"sha384:{sha384(ARCHIVE)}" in listed.out
     assert "2 files" in listed.err + listed.out
+    assert listed.out.splitlines()[0].split()[-2:] == [time.strftime("%Y-%m-%d"), "net"]
     assert run_command("cache", "verify", "--cache_dir", cache).code == 0
 
     shutil.copy(cache_path(cache, SCRIPT), tmp_path / "copy")
@@ -158,3 +164,39 @@ def test_mixnet_cache_lists_verifies_and_prunes(zoo: Path, tmp_path: Path) -> No
     assert delivered(tmp_path / "out") == FINISHED
     assert run_command("cache", "prune", "--cache_dir", cache).code == 2
     assert run_command("cache", "ls", "--cache_dir", tmp_path / "none").code == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--offline",)])
+def test_a_descriptor_of_a_wrong_size_is_called_wrong_and_not_the_cache(
+    zoo: Path, tmp_path: Path, server: FaultyServer, options: tuple[str, ...]
+) -> None:
+    cache = tmp_path / "cache"
+    download_ok(zoo, tmp_path / "one", "--cache_dir", cache)
+    entry = file_entry("net.tar.gz", ARCHIVE, server.url + "/nothing") | {"size": len(ARCHIVE) + 1}
+    add_model(tmp_path / "wrong", "net", [entry])
+    message = download_failing(tmp_path / "wrong", tmp_path / "two", "--cache_dir", cache, *options)
+    assert f"its descriptor is wrong: size: expected {len(ARCHIVE) + 1} bytes" in message
+    assert f"has {len(ARCHIVE)}" in message
+    assert "corrupt" not in message
+    assert cache_path(cache, ARCHIVE).read_bytes() == ARCHIVE
+
+
+def test_one_unreadable_entry_does_not_end_verify(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    download_ok(zoo, tmp_path / "out", "--cache_dir", cache)
+    real = Cache.is_right
+
+    def is_right(self: Cache, entry: CacheEntry) -> bool:
+        if entry.path == cache_path(cache, ARCHIVE):
+            raise PermissionError(13, "Permission denied")
+        return real(self, entry)
+
+    monkeypatch.setattr(Cache, "is_right", is_right)
+    verified = run_command("cache", "verify", "--cache_dir", cache)
+    assert verified.code == 1
+    assert "1 files, all as their names say" in verified.out
+    assert f"{cache_path(cache, ARCHIVE)}: Permission denied" in verified.err
+    cache_path(cache, SCRIPT).write_bytes(b"damaged")
+    verified = run_command("cache", "verify", "--cache_dir", cache)
+    assert "1 of 1 files in the cache are corrupt" in verified.err
+    assert f"{cache_path(cache, ARCHIVE)}: Permission denied" in verified.err

@@ -201,7 +201,7 @@ def test_a_full_cache_only_warns(zoo: Path, tmp_path: Path, monkeypatch: pytest.
     def no_room(source: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
 
-    monkeypatch.setattr("mixnet_tools.downloading.cache.share_or_copy", no_room)
+    monkeypatch.setattr("mixnet_tools.downloading.cache.store.share_or_copy", no_room)
     outcome = download_ok(zoo, tmp_path / "out", "--cache_dir", tmp_path / "cache")
     assert outcome.err.count("cannot be written (No space left on device): going on without it") == 1
     assert delivered(tmp_path / "out") == FINISHED

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mixnet_tools.downloading.cache import Cache, share_or_copy
+from mixnet_tools.downloading.cache.store import Cache, WrongSize
+from mixnet_tools.downloading.cache.uses import Uses
+from mixnet_tools.files.copies import copy_to, opened, share_or_copy
 from tests.support.downloads import noise
 
 
@@ -35,8 +37,7 @@ def cache(tmp_path: Path, warnings: list[str]) -> Cache:
 
 def take(cache: Cache, tmp_path: Path, checksum: str, size: int) -> bytes | None:
     target = tmp_path / "target"
-    found = cache.fetch(checksum, size, tmp_path / "temporary", target, lambda: None)
-    assert not (tmp_path / "temporary").exists()
+    found = cache.fetch(checksum, size, target, lambda: None)
     assert found == target.exists()
     return target.read_bytes() if found else None
 
@@ -66,6 +67,72 @@ def test_an_entry_of_the_right_size_with_wrong_bytes_is_dropped(
     assert not cache.path_of(checksum).exists()
     assert len(warnings) == 1
     assert "is corrupt" in warnings[0]
+
+
+def test_an_entry_whose_bytes_are_right_is_never_called_corrupt(
+    cache: Cache, tmp_path: Path, warnings: list[str]
+) -> None:
+    checksum = put(cache, tmp_path, b"right")
+    for size in (4, 6, 0):
+        with pytest.raises(WrongSize, match="the file with this digest has 5 bytes"):
+            take(cache, tmp_path, checksum, size)
+    assert not warnings
+    assert take(cache, tmp_path, checksum, 5) == b"right"
+    cache.path_of(checksum).write_bytes(b"wrong and long")
+    assert take(cache, tmp_path, checksum, 5) is None
+    assert not cache.path_of(checksum).exists()
+
+
+def test_a_failure_to_write_is_not_the_cache_s(cache: Cache, tmp_path: Path, warnings: list[str]) -> None:
+    checksum = put(cache, tmp_path, b"right")
+    with pytest.raises(FileNotFoundError):
+        cache.fetch(checksum, 5, tmp_path / "no such folder" / "target", lambda: None)
+    assert not warnings
+
+
+def test_an_entry_that_cannot_be_read_only_warns(
+    cache: Cache, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checksum = put(cache, tmp_path, b"right")
+    real = os.open
+
+    def refuse(path: os.PathLike[str] | str, *rest: int) -> int:
+        if str(path) == str(cache.path_of(checksum)):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert take(cache, tmp_path, checksum, 5) is None
+    assert "cannot be read (Permission denied)" in warnings[0]
+    assert cache.path_of(checksum).exists()
+
+
+def test_use_is_recorded_by_downloads_alone(cache: Cache, tmp_path: Path) -> None:
+    old, new = (put(cache, tmp_path, body) for body in (b"old", b"new"))
+    for checksum in (old, new):
+        os.utime(cache.path_of(checksum), (2e9, 1e9))  # times of access say nothing
+    assert {entry.used for entry in cache.entries()} == {1e9}
+    cache.remember(new, "net")
+    cache.remember(new, "another")
+    cache.record_uses()
+    cache.remember(new, "net")
+    cache.record_uses()
+    known = {entry.checksum: entry for entry in cache.entries()}
+    assert known[new].models == ("another", "net")
+    assert known[new].used > 1e9
+    assert (known[old].used, known[old].models) == (1e9, ())
+    assert cache.is_right(known[old])
+    assert [entry.checksum for entry in cache.prune(max_bytes=None, max_age=86400)] == [old]
+
+
+def test_records_of_many_runs_become_one_and_broken_ones_count_for_nothing(tmp_path: Path) -> None:
+    uses = Uses(tmp_path)
+    for number in range(40):
+        uses.write([(f"sha384:{number:096x}", "net")])
+    assert len(list(tmp_path.iterdir())) < 34
+    for name, text in (("a", "{"), ("b", '{"used": {"x": 3}}'), ("c", '{"used": {"sha384:0": ["soon"]}}'), ("d", "[]")):
+        (tmp_path / f"{name}.json").write_text(text)
+    assert len(uses.read()) == 40
 
 
 def test_strangers_in_the_folder_are_no_entries(cache: Cache, tmp_path: Path) -> None:
@@ -98,7 +165,7 @@ def test_pruning_sweeps_what_killed_writers_left(cache: Cache, tmp_path: Path, m
     cache.prune(max_bytes=10**9, max_age=None)
     assert leftover.exists()  # somebody may be writing it
     now = leftover.stat().st_ctime
-    monkeypatch.setattr("mixnet_tools.downloading.cache.time.time", lambda: now + 2 * 86400)
+    monkeypatch.setattr("mixnet_tools.downloading.cache.store.time.time", lambda: now + 2 * 86400)
     cache.prune(max_bytes=10**9, max_age=None)
     assert not leftover.exists()
 
@@ -123,9 +190,9 @@ def test_sharing_leaves_nothing_where_it_fails(tmp_path: Path, monkeypatch: pyte
 
     (tmp_path / "source").write_bytes(b"x")
     monkeypatch.setattr("fcntl.ioctl", fail)
-    monkeypatch.setattr("shutil.copyfileobj", fail)
-    with pytest.raises(OSError, match="No space left"):
-        share_or_copy(tmp_path / "source", tmp_path / "target")
+    monkeypatch.setattr("mixnet_tools.files.copies.reading", fail)
+    with pytest.raises(OSError, match="No space left"), opened(tmp_path / "source") as original:
+        copy_to(tmp_path / "target", original)
     assert not (tmp_path / "target").exists()
 
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.files.bounded import open_flags
+from mixnet_tools.files.copies import share_or_copy
 
 CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""
@@ -175,9 +176,9 @@ class PartialFile:
 
 
 def adopt(source: Path, partial: Path, checksum: str) -> None:
-    """Make ``source`` the partial file ``partial``: it may be the beginning of the file with ``checksum``."""
+    """Make ``partial`` a copy of ``source``: it may be the beginning of the file with ``checksum``. Raises OSError."""
+    share_or_copy(source, partial)
     _describe(partial, checksum, Origin("", None))
-    os.replace(source, partial)
 
 
 def _describe(path: Path, checksum: str, origin: Origin) -> None:
