@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,6 +305,13 @@ def test_an_interruption_leaves_nothing(number: signal.Signals, code: int, tmp_p
         _, error = process.communicate(timeout=60)
     assert (process.returncode, error.count("\n")) == (code, 1)
     assert [path for path in tmp_path.rglob("*") if path != scratch] == []
+
+
+def test_errors_about_what_an_archive_holds_name_it_there(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("a/net.onnx", b"\x08\x08\x12\x07pytorch\x1a\x03")
+    error = run_failing("new", "own", "net.zip", cwd=tmp_path)
+    assert "error: net.zip/a/net.onnx: cannot be read as ONNX" in error.replace("\\", "/")
 
 
 def test_a_model_that_would_do_more_than_compute_is_refused(tmp_path: Path) -> None:

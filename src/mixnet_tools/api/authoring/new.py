@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -27,12 +27,21 @@ from mixnet_tools.descriptors.labels import LABELS_FILE, MAX_BYTES, read_classes
 from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE, load_descriptor
 from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.transport.unknown_file import fetch_unknown
-from mixnet_tools.errors import ArchiveError, ConversionError, DescriptorError, FreezeError, UsageError
+from mixnet_tools.errors import (
+    ArchiveError,
+    ConversionError,
+    DescriptorError,
+    FreezeError,
+    UnsafeModelError,
+    UsageError,
+)
 from mixnet_tools.files import bounded
 from mixnet_tools.files.location import Location
 from mixnet_tools.progress import Progress
 
 DEFAULT_ZOO = "my_zoo"
+_UNPACKED = "unpacked"
+"""The folder for what an archive holds, while it is looked at."""
 IMAGENET = "imagenet"
 """The labels that stand for ImageNet's own names of classes."""
 
@@ -102,7 +111,7 @@ def _delivered(
             found = locate(path)
             delivered = _Delivered(found, found.files)
         else:
-            folder = scratch / "unpacked"
+            folder = scratch / _UNPACKED
             folder.mkdir()
             try:
                 for remark in unpack(path, archive, folder):
@@ -110,7 +119,7 @@ def _delivered(
             except ArchiveError as error:
                 raise ArchiveError(str(error), hint="fetch it again, or give the model's own file") from error
             name = path.name if is_plain_name(path.name) else "model.archive"
-            delivered = _Delivered(locate_below(folder, options.inside), (ModelFileHere(name, path),), archive)
+            delivered = _Delivered(locate_below(folder, path, options.inside), (ModelFileHere(name, path),), archive)
     except OSError as error:
         raise FreezeError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
     if location.is_remote and len(delivered.files) > 1:
@@ -119,6 +128,16 @@ def _delivered(
             hint="give the address of an archive, or fetch them all and give the folder",
         )
     return delivered
+
+
+@contextlib.contextmanager
+def _naming(archive: Path, scratch: Path) -> Iterator[None]:
+    """Errors about files that were unpacked into ``scratch`` name them in their ``archive``."""
+    try:
+        yield
+    except (ConversionError, UnsafeModelError) as error:
+        text = str(error).replace(str(scratch / _UNPACKED), str(archive))
+        raise type(error)(text, hint=error.hint) from error
 
 
 def _describe(
@@ -132,10 +151,11 @@ def _describe(
     dry_run: bool,
     progress: Progress,
 ) -> NewModel:
-    delivered = _delivered(path, location, options, scratch, progress)
+    with _naming(path, scratch):
+        delivered = _delivered(path, location, options, scratch, progress)
     found = delivered.found
     mean, std = options.mean_and_std()
-    with progress.stage(f"looking at {path.name}, and converting it once"):
+    with progress.stage(f"looking at {path.name}, and converting it once"), _naming(path, scratch):
         seen = survey(name, found, _wishes(options, mean, std))
     labels = _labels(options, seen)
     with progress.stage("hashing its files"):

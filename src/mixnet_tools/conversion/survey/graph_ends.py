@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,10 +43,10 @@ _NO_ANSWER_BEGINS = (
     "VarIsInit",
     "Queue",
 )
-_NOT_INFERENCE = ("save", "gradients", "report_uninitialized_variables", "init", "Adam", "train")
-"""First parts of names of nodes that save, train or initialize."""
+_NOT_INFERENCE = re.compile(r"(save|gradients|report_uninitialized_variables|init|Adam|train)(_[0-9]+)?")
+"""First parts of names of nodes that save, train or initialize. The second saver of a graph is called ``save_1``."""
 
-_ANSWERS = (
+ANSWERS = (
     "logits", "predictions", "probabilities", "softmax", "probs", "prob", "final_result", "scores", "outputs", "output",
 )  # fmt: skip
 """Last parts of names that answers have, the likeliest first."""
@@ -103,7 +104,7 @@ def _guess_outputs(graph: GraphDef, nodes: dict[str, NodeDef]) -> tuple[tuple[st
     if len(leaves) == 1 and nodes[leaves[0]].op != "Squeeze":
         return (leaves[0],), ()
     inside = _ancestors(nodes, leaves) if leaves else set(nodes)
-    for word in _ANSWERS:
+    for word in ANSWERS:
         named = [name for name in nodes if name in inside and name.rpartition("/")[2].lower() == word]
         named = [name for name in named if _may_answer(nodes[name])]
         if named:
@@ -127,7 +128,7 @@ def _may_answer(node: NodeDef) -> bool:
         or "Dataset" in node.op
     ):
         return False
-    return node.name.partition("/")[0] not in _NOT_INFERENCE
+    return not _NOT_INFERENCE.fullmatch(node.name.partition("/")[0])
 
 
 def _reads_variable(node: NodeDef, nodes: dict[str, NodeDef]) -> bool:

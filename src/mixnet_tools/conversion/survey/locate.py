@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,13 @@ IR = "ir"
 """The kind of an OpenVINO IR, which needs no conversion. The others are those of the sources."""
 
 _META = ".meta"
+_DATA = re.compile(r"\.data-[0-9]{5}-of-[0-9]{5}$")
+"""The end of the name of a file with a checkpoint's weights. What stands before it names the checkpoint."""
+
+_KINDS_TAKEN = "give an ONNX file, a frozen graph, a SavedModel's folder, a meta graph (.meta) or an IR (.xml)"
+_OTHER_MODELS = (".h5", ".keras", ".onnx", ".pb", ".pkl", ".pt", ".pth", ".safetensors", ".tflite")
+"""The ends of names of files that are meant as models, though none of them can be converted where they are named."""
+
 _MOST_ENTRIES = 1000
 _MOST_ARCHIVED = 10_000
 
@@ -80,22 +88,21 @@ def locate(path: Path) -> FoundModel:
     return FoundModel(kind, place, name, tuple(files))
 
 
-def locate_below(folder: Path, inside: str | None = None) -> FoundModel:
+def locate_below(folder: Path, archive: Path, inside: str | None = None) -> FoundModel:
     """The one model anywhere below ``folder``, or the one at the relative path ``inside``.
 
-    Its ``name`` is its path below ``folder``. Raises what :func:`locate` raises.
+    ``folder`` has what was in ``archive``, which messages name. The ``name`` of the model is its path below ``folder``.
+    Raises what :func:`locate` raises.
     """
     if inside is not None:
         place = folder / inside
         if not place.resolve().is_relative_to(folder.resolve()):
-            raise FreezeError(f"{inside}: expected a path inside the archive")
+            raise FreezeError(f"{inside}: expected a path inside the archive {archive}")
         found = locate(place)
     else:
         models = list(_models_anywhere(folder))
         if len(models) != 1:
-            names = listed(path.relative_to(folder).as_posix() for _, path in models)
-            text = f"{len(models)} models: {names}" if models else "no model"
-            raise FreezeError(f"the archive holds {text}", hint="say which of them: `inside`" if models else None)
+            raise _not_one_model(folder, archive, [path for _, path in models])
         found = locate(models[0][1])
     name = found.path.relative_to(folder).as_posix()
     if found.kind == IR or not is_plain_name(name):
@@ -103,6 +110,18 @@ def locate_below(folder: Path, inside: str | None = None) -> FoundModel:
             f"{name}: cannot be described inside an archive", hint="unpack it, and give the model's own file or folder"
         )
     return replace(found, name=name)
+
+
+def _not_one_model(folder: Path, archive: Path, models: Sequence[Path]) -> ConversionError:
+    if models:
+        names = listed(path.relative_to(folder).as_posix() for path in models)
+        return FreezeError(f"{archive}: holds {len(models)} models: {names}", hint="say which of them: `inside`")
+    for place, _, files in os.walk(folder):
+        for path in (Path(place, name) for name in sorted(files)):
+            is_file = path.suffix in _OTHER_MODELS and path.is_file() and not path.is_symlink()
+            if is_file and (found := recognize(path)) is not None:
+                return _not_converted(path, found)
+    return FreezeError(f"{archive}: no model in this archive", hint=_KINDS_TAKEN)
 
 
 def _models_anywhere(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -144,9 +163,10 @@ def _of_file(path: Path) -> tuple[str, Path]:
     twin = path.with_suffix(".xml")
     if path.suffix == ".bin" and twin.is_file():
         path = twin
-    if path.suffix == ".index" and path.with_suffix(_META).is_file():
-        path = path.with_suffix(_META)
-    elif path.name == "saved_model.pb":
+    meta = path.with_suffix(_META)
+    if (path.suffix == ".index" or _DATA.search(path.name)) and meta.is_file():
+        path = meta
+    elif path.name == "saved_model.pb" or (path.name == "checkpoint" and recognize(path) is None):
         return _in_folder(path.parent)
     found = recognize(path)
     if path.suffix == ".index":
@@ -157,7 +177,7 @@ def _of_file(path: Path) -> tuple[str, Path]:
     if found is None:
         raise ConversionError(
             f"{path}: no format of model files that is known",
-            hint="give an ONNX file, a frozen graph, a SavedModel's folder, a meta graph (.meta) or an IR (.xml)",
+            hint=_KINDS_TAKEN,
         )
     raise _not_converted(path, found)
 
@@ -193,7 +213,7 @@ def _in_folder(folder: Path) -> tuple[str, Path]:
         return models[0]
     if models:
         names = listed(path.name for _, path in models)
-        raise FreezeError(f"{folder}: holds {len(models)} models: {names}", hint="say which of them")
+        raise FreezeError(f"{folder}: holds {len(models)} models: {names}", hint="give the path of one of them")
     raise FreezeError(
         f"{folder}: no model in this folder", hint="give the model's own file, or the folder with saved_model.pb"
     )

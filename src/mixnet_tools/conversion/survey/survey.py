@@ -15,7 +15,7 @@ from mixnet_tools.conversion.preprocessing import finish
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.graph_source import GraphSource
 from mixnet_tools.conversion.sources.kinds import KINDS, open_source
-from mixnet_tools.conversion.survey.graph_ends import find_ends
+from mixnet_tools.conversion.survey.graph_ends import ANSWERS, find_ends
 from mixnet_tools.conversion.survey.locate import IR, FoundModel
 from mixnet_tools.conversion.survey.ports import Port, Settled, classes_of, settle
 from mixnet_tools.errors import (
@@ -269,5 +269,8 @@ def _chosen(
     is_image = len(inputs) == 1 and inputs[0].settled.is_image
     if given or len(outputs) == 1 or not is_image or not scores:
         return outputs, ()
-    others = listed(port.name for port in outputs if port is not scores[0])
-    return (scores[0],), (f"the first with a score for each of several classes; the others are {others}",)
+    named = (port for word in ANSWERS for port in scores if port.name.lower() == word)
+    taken = next(named, scores[0])
+    others = listed(port.name for port in outputs if port is not taken)
+    why = "the first" if taken is scores[0] else "chosen by its name: one"
+    return (taken,), (f"{why} with a score for each of several classes; the others are {others}",)

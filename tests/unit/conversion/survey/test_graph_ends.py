@@ -111,6 +111,12 @@ def test_what_is_given_is_taken() -> None:
     assert ends.outputs == ("b",)
 
 
+def test_further_savers_are_no_answers() -> None:
+    saver = ("save_3/control", "Identity", ["save_3/Const"])
+    ends = find_ends(graph(("image", "Placeholder", []), ("out", "Relu", ["image"]), saver))
+    assert (ends.outputs, ends.notes) == (("out",), ())
+
+
 def test_a_graph_that_only_saves_has_no_answer() -> None:
     with pytest.raises(FreezeError, match="nothing in the graph looks like an answer"):
         find_ends(graph(("save/Const", "Const", []), ("save/SaveV2", "SaveV2", ["save/Const"])))

@@ -18,8 +18,10 @@ CHECKPOINT = {
     "net.ckpt.meta": b"\x0a\x02",
     "net.ckpt.index": b"",
     "net.ckpt.data-00000-of-00001": b"",
-    "checkpoint": b"",
+    "checkpoint": b'model_checkpoint_path: "net.ckpt"',
 }
+
+GRAPH_AND_WEIGHTS = ["net.ckpt.meta", "net.ckpt.data-00000-of-00001", "net.ckpt.index"]
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:
@@ -36,13 +38,8 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
         ({"s/saved_model.pb": SAVED_MODEL}, "s", "saved_model", ["s/saved_model.pb"]),
         ({"s/saved_model.pb": SAVED_MODEL, "s/note.txt": b""}, "s/saved_model.pb", "saved_model", ["s/saved_model.pb"]),
         ({"s/saved_model.pb": SAVED_MODEL}, ".", "saved_model", ["s/saved_model.pb"]),
-        (CHECKPOINT, ".", "meta_graph", ["net.ckpt.meta", "net.ckpt.data-00000-of-00001", "net.ckpt.index"]),
-        (
-            CHECKPOINT,
-            "net.ckpt.index",
-            "meta_graph",
-            ["net.ckpt.meta", "net.ckpt.data-00000-of-00001", "net.ckpt.index"],
-        ),
+        (CHECKPOINT, ".", "meta_graph", GRAPH_AND_WEIGHTS),
+        *((CHECKPOINT, given, "meta_graph", GRAPH_AND_WEIGHTS) for given in CHECKPOINT),
         ({"a.xml": IR, "a.bin": b"\0" * 9}, "a.bin", "ir", ["a.xml", "a.bin"]),
         ({"a.xml": IR, "a.bin": b"\0" * 9, "readme": b"text"}, ".", "ir", ["a.xml", "a.bin"]),
         ({"odd: name.onnx": ONNX}, "odd: name.onnx", "onnx", ["model.onnx"]),
@@ -76,18 +73,28 @@ def test_what_is_none_is_refused(files: dict[str, bytes], given: str, words: str
 
 def test_one_model_is_found_anywhere_in_what_an_archive_held(tmp_path: Path) -> None:
     write(tmp_path, {"package/data/net.onnx": ONNX, "package/setup.py": b"text", "package/empty": b""})
-    found = locate_below(tmp_path)
+    archive = Path("net.zip")
+    found = locate_below(tmp_path, archive)
     assert (found.kind, found.name) == ("onnx", "package/data/net.onnx")
     write(tmp_path, {"other/saved_model.pb": SAVED_MODEL, "other/inner/net.onnx": ONNX})
-    with pytest.raises(FreezeError, match="holds 2 models"):
-        locate_below(tmp_path)
-    assert locate_below(tmp_path, "other").name == "other"
+    with pytest.raises(FreezeError, match=r"net\.zip: holds 2 models"):
+        locate_below(tmp_path, archive)
+    assert locate_below(tmp_path, archive, "other").name == "other"
     with pytest.raises(FreezeError, match="expected a path inside"):
-        locate_below(tmp_path, "../net.onnx")
+        locate_below(tmp_path, archive, "../net.onnx")
     (tmp_path / "package/data/net.onnx").unlink()
     write(tmp_path, {"package/a.xml": IR, "package/a.bin": b"\0" * 9})
     with pytest.raises(ConversionError, match="cannot be described inside an archive"):
-        locate_below(tmp_path, "package/a.xml")
+        locate_below(tmp_path, archive, "package/a.xml")
+
+
+def test_an_archive_without_a_model_says_what_it_has_instead(tmp_path: Path) -> None:
+    write(tmp_path, {"__init__.py": b"", "readme.html": b"<html>"})
+    with pytest.raises(FreezeError, match=r"net\.zip: no model in this archive"):
+        locate_below(tmp_path, Path("net.zip"))
+    write(tmp_path, {"net.h5": b"\x89HDF\r\n\x1a\n"})
+    with pytest.raises(ConversionError, match=r"net\.h5: a Keras model in HDF5"):
+        locate_below(tmp_path, Path("net.zip"))
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

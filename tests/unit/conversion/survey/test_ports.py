@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mixnet_tools.conversion.plan import InputPlan, parse_cut
 from mixnet_tools.conversion.survey.ports import Port, settle
+from mixnet_tools.conversion.survey.survey import SurveyedInput, _chosen
 from mixnet_tools.errors import UsageError
 
 ASSUMED_SIZE = "the model leaves the size of its images open; 224 x 224 is assumed"
@@ -51,3 +53,15 @@ def test_the_caller_may_know_better_but_not_against_the_model() -> None:
     assert settle(fixed, "NCHW", (32, 32)).notes == ()
     with pytest.raises(UsageError, match="takes images of 32x32"):
         settle(fixed, "NCHW", (32, 33))
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"), [("features scores sum", "scores"), ("495 496 sum", "495"), ("a sum b", "a")]
+)
+def test_of_several_outputs_the_one_called_like_an_answer_is_taken(names: str, taken: str) -> None:
+    image = Port("image", (1, 3, 8, 8), "f32")
+    inputs = [SurveyedInput(image, settle(image, "NCHW"), InputPlan(parse_cut("image")))]
+    outputs = tuple(Port(name, (1, 1 if name == "sum" else 10), "f32") for name in names.split())
+    (chosen,), (note,) = _chosen(outputs, inputs, given=False)
+    assert chosen.name == taken
+    assert "a score for each of several classes; the others are" in note
