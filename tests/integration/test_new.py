@@ -245,8 +245,14 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_bad_name_is_refused(tmp_path: Path) -> None:
-    error = run_failing("new", "--models_dir", "zoo", "../a", write_onnx(tmp_path / "net.onnx"), code=2, cwd=tmp_path)
-    assert "the model's name: expected" in error
+    write_onnx(tmp_path / "net.onnx")
+    for name, hint in (("../a", "for example a\n"), ("Mein schönes Netz", "for example Mein-schones-Netz\n")):
+        error = run_failing("new", name, "--models_dir", "zoo", "net.onnx", code=2, cwd=tmp_path)
+        assert "the model's name: expected" in error
+        assert hint in error
+    for words in (("net.onnx",), ("net.onnx", "own")):
+        error = run_failing("new", *words, code=2, cwd=tmp_path)
+        assert "the new name comes first, then the file: mixnet new NAME net.onnx" in error
     assert not (tmp_path / "zoo").exists()
 
 
@@ -307,11 +313,14 @@ def test_an_interruption_leaves_nothing(number: signal.Signals, code: int, tmp_p
     assert [path for path in tmp_path.rglob("*") if path != scratch] == []
 
 
-def test_errors_about_what_an_archive_holds_name_it_there(tmp_path: Path) -> None:
+def test_errors_name_what_was_unpacked_or_fetched_by_where_it_came_from(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
         archive.writestr("a/net.onnx", b"\x08\x08\x12\x07pytorch\x1a\x03")
     error = run_failing("new", "own", "net.zip", cwd=tmp_path)
     assert "error: net.zip/a/net.onnx: cannot be read as ONNX" in error.replace("\\", "/")
+    with FaultyServer() as server:
+        address = server.put("/net.onnx", b"\x08\x08\x12\x07pytorch\x1a\x03")
+        assert f"error: {address}: cannot be read as ONNX" in run_failing("new", "own", address, cwd=tmp_path)
 
 
 def test_a_model_that_would_do_more_than_compute_is_refused(tmp_path: Path) -> None:

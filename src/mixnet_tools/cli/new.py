@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from mixnet_tools.api.authoring.new import new_model
     from mixnet_tools.api.authoring.values import NewModelOptions
 
-    if (args.file is None) == (args.source is None):
-        raise UsageError("say where the model is: FILE|FOLDER, or --source URL")
+    _require_a_model(args)
     options = NewModelOptions(
         preset=args.preset,
         size=args.size,
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     )
     models_dir = Path(_DEFAULT_ZOO) if args.models_dir is None else args.models_dir
     args.models_dir = [models_dir]  # as the next commands take it
-    source = args.source if args.file is None else Path(args.file)
+    source = args.source if args.file is None else args.file
     model = new_model(
         args.name,
         source,
@@ -108,6 +108,19 @@ def run(args: argparse.Namespace) -> int:
     )
     _print(model, args)
     return 0
+
+
+def _require_a_model(args: argparse.Namespace) -> None:
+    """Raise :class:`UsageError` where it is not said what the model is called, and where it is."""
+    if (args.file is None) != (args.source is None):
+        if args.file is None or Path(args.file).exists() or not Path(args.name).exists():
+            return
+        told = f"{args.file}: no such file or folder"
+    else:
+        told = "say where the model is: FILE|FOLDER, or --source URL"
+    swapped = args.source is None and Path(args.name).exists()
+    hint = f"the new name comes first, then the file: mixnet new NAME {shlex.quote(args.name)}" if swapped else None
+    raise UsageError(told, hint=hint)
 
 
 def _print(model: NewModel, args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,12 +132,14 @@ def _delivered(
 
 
 @contextlib.contextmanager
-def _naming(archive: Path, scratch: Path) -> Iterator[None]:
-    """Errors about files that were unpacked into ``scratch`` name them in their ``archive``."""
+def _naming(source: Location, path: Path, scratch: Path) -> Iterator[None]:
+    """Errors about files in ``scratch``, which were fetched or unpacked, name them by the ``source``."""
     try:
         yield
     except (ConversionError, UnsafeModelError) as error:
-        text = str(error).replace(str(scratch / _UNPACKED), str(archive))
+        text = str(error).replace(str(scratch / _UNPACKED), str(source))
+        if source.is_remote:
+            text = text.replace(str(path), str(source)).replace(f"{scratch}{os.sep}", "")
         raise type(error)(text, hint=error.hint) from error
 
 
@@ -151,11 +154,11 @@ def _describe(
     dry_run: bool,
     progress: Progress,
 ) -> NewModel:
-    with _naming(path, scratch):
+    with _naming(location, path, scratch):
         delivered = _delivered(path, location, options, scratch, progress)
     found = delivered.found
     mean, std = options.mean_and_std()
-    with progress.stage(f"looking at {path.name}, and converting it once"), _naming(path, scratch):
+    with progress.stage(f"looking at {path.name}, and converting it once"), _naming(location, path, scratch):
         seen = survey(name, found, _wishes(options, mean, std))
     labels = _labels(options, seen)
     with progress.stage("hashing its files"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,9 +24,12 @@ _CHUNK = 1 << 20
 def check_name(name: str) -> None:
     """Raise :class:`UsageError` where ``name`` cannot be that of a model, and of its folder."""
     if not _NAME.fullmatch(name):
+        plain = unicodedata.normalize("NFKD", name[:200]).encode("ascii", "ignore").decode()
+        near = re.sub(r"[^0-9a-zA-Z._]+", "-", plain).strip("-._")[:100]
         raise UsageError(
             f"the model's name: expected at most 100 letters, digits, '.', '_' and '-', the first a letter or digit, "
-            f"got {name!r}"
+            f"got {name!r}",
+            hint=f"for example {near}" if _NAME.fullmatch(near) else None,
         )
 
 

@@ -63,10 +63,13 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
         """Rewrite each ``--kebab-case`` option to the one that this parser knows, and parse.
 
-        For an option that it does not know, the nearest name is offered.
+        Options may stand anywhere between the other arguments. For an option that is unknown, the nearest name is
+        offered.
         """
-        typed = sys.argv[1:] if args is None else args
-        parsed, unknown = self.parse_known_args([self._snake_case(argument) for argument in typed])
+        typed = [self._snake_case(argument) for argument in (sys.argv[1:] if args is None else args)]
+        takes_others = any(not action.option_strings for action in self._actions)
+        # The plain parser takes the first arguments that stand together for all there are.
+        parsed, unknown = (self.parse_known_intermixed_args if takes_others else self.parse_known_args)(typed)
         if unknown:
             self.error(self._unknown(unknown))
         return parsed
