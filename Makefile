@@ -51,7 +51,9 @@ $(VENV)/ready-%: pyproject.toml | $(VENV)/bin/python
 demo: $(VENV)/ready-demo
 	@BIN=$(BIN) OUT=$(DEMO) sh scripts/demo.sh
 
+# Compiled before: where PYTHONDONTWRITEBYTECODE is set, each of hundreds of processes would compile the package anew.
 test: $(VENV)/ready-test
+	$(BIN)/python -m compileall -q src/mixnet_tools
 	$(BIN)/python -m pytest -n auto --dist loadscope
 
 test-real: $(VENV)/ready-test

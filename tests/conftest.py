@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ os.environ.pop("MIXNET_TOOLS_MODELS", None)
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.descriptors.model_yml import ModelDescriptor
 from tests.support import browser as browsers
-from tests.support import command_server
+from tests.support import command_server, shared
 from tests.support.commands import run_ok
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget what this terminal is like, and start the server of commands, once for all of xdist's workers."""
+    """Forget what this terminal is like, and start the servers of programs, once for all of xdist's workers."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
         os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):
-        server = ExitStack()
-        server.enter_context(command_server.running())
-        config.add_cleanup(server.close)
+        servers = ExitStack()
+        for kind in command_server.PRELOADED:
+            servers.enter_context(command_server.running(kind))
+        config.add_cleanup(servers.close)
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +47,28 @@ def nano() -> ModelDescriptor:
 @pytest.fixture(scope="session")
 def nano_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which mixnet-nano was downloaded and converted by the real commands. Treat it as read-only."""
-    folder = tmp_path_factory.mktemp("nano")
-    run_ok("download", "--name", "mixnet-nano", "-o", folder)
-    run_ok("convert", "--name", "mixnet-nano", "-d", folder)
-    return folder
+
+    def fill(folder: Path) -> None:
+        run_ok("download", "--name", "mixnet-nano", "-o", folder)
+        run_ok("convert", "--name", "mixnet-nano", "-d", folder)
+
+    return shared.folder(tmp_path_factory, "nano", fill)
 
 
 @pytest.fixture(scope="session")
-def full_size(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
-    """An archive of the published mixnet-l's form and size, with random weights."""
-    from tests.support.standin import build_mixnet_archive  # imports TensorFlow
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], StandIn]:
+    """An archive of the published form and size of MixNet ``s``, ``m`` or ``l``, with random weights."""
 
-    return build_mixnet_archive(tmp_path_factory.mktemp("standin") / "mixnet-l.tar.gz", "l")
+    def made(variant: str) -> StandIn:
+        from tests.support.standin import build_mixnet_archive, read_archive  # imports TensorFlow
+
+        name = f"mixnet-{variant}.tar.gz"
+        folder = shared.folder(
+            tmp_path_factory, f"standin-{variant}", lambda folder: build_mixnet_archive(folder / name, variant)
+        )
+        return read_archive(folder / name, f"mixnet-{variant}")
+
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -229,14 +229,15 @@ def count_macs(graph: tf.Graph) -> int:
     return total
 
 
-def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path, form: Form = "plain") -> Path:
+def export_checkpoint(spec: MixNetSpec, values: Values, parent: Path, graph: tf.Graph | None = None) -> Path:
     """Write ``parent/<spec.name>/`` with the four files of ``CHECKPOINT_FILES`` and return that folder.
 
-    ``values`` maps each variable's name (without ``:0``) to its value; a missing name is a KeyError.
+    ``values`` maps each variable's name (without ``:0``) to its value; a missing name is a KeyError. ``graph`` is
+    one of :func:`build_eval_graph` where it is not the plain one, or was built before: that takes seconds.
     """
     folder = parent / spec.name
     folder.mkdir(parents=True, exist_ok=True)
-    graph = build_eval_graph(spec, form)
+    graph = graph or build_eval_graph(spec)
     with graph.as_default(), tf.Session(graph=graph) as session:
         variables = tf.global_variables()
         feeds = {v.initializer.inputs[1]: values[v.op.name] for v in variables}

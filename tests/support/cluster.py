@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.command_server import DASK, Process, Request
 from tests.support.commands import Outcome
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -96,6 +98,9 @@ def without_runs(predictions: bytes) -> bytes:
     return b"".join(line for line in predictions.splitlines(keepends=True) if not line.startswith(b'{"run":'))
 
 
+_Started = Process | subprocess.Popen[bytes]
+
+
 class Cluster:
     """Use as a context manager: it ends every process that it started."""
 
@@ -109,8 +114,8 @@ class Cluster:
         self._reserved.bind(("127.0.0.1", 0))
         self.port = self._reserved.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[_Started] = []
+        self.scheduler: _Started | None = None
 
     def start_scheduler(self, **settings: str) -> Cluster:
         """Start the scheduler (anew), and wait until it listens. ``settings`` are environment variables."""
@@ -131,7 +136,7 @@ class Cluster:
             script = place / "preload.py"
             script.write_text(preload)
             options += ["--preload", str(script)]
-        self.workers.append(self._start("worker", options, {}, cwd=place))
+        self.workers.append(self._start("worker", options, {}, cwd=place, fresh=nanny))
         return number
 
     def wait_for_workers(self) -> None:
@@ -154,17 +159,23 @@ class Cluster:
             end(process)
 
     def _start(
-        self, kind: str, options: list[str], settings: dict[str, str], cwd: Path | None = None
-    ) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{kind}-{len(self.workers)}.log").open("ab")
-        with log:
+        self, kind: str, options: list[str], settings: dict[str, str], cwd: Path | None = None, *, fresh: bool = False
+    ) -> _Started:
+        """Start ``dask KIND OPTIONS``: in a ``fresh`` process where asked for, or where ``settings`` need one (Dask
+        reads them when it is imported).
+        """
+        folder, environment = cwd or self.folder, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **settings}
+        with (self.folder / f"{kind}-{len(self.workers)}.log").open("ab") as log:
+            if not (fresh or settings):
+                request = Request([kind, *options], str(folder), environment, "dask", own_session=True)
+                return Process(log.fileno(), log.fileno(), request, DASK)
             return subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "dask", kind, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=cwd or self.folder,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **settings},
+                cwd=folder,
+                env=environment,
                 start_new_session=True,
             )
 
@@ -187,15 +198,11 @@ class Check:
     """A mixnet-check that runs while the test does something to its world."""
 
     def __init__(self, *arguments: str | Path, cwd: Path | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mixnet_tools.cli.main", "check", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        words = ["check", *map(str, arguments)]
+        self._out = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed at its end
+        self._err = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        request = Request(words, str(cwd or Path.cwd()), dict(os.environ), own_session=True)
+        self._process = Process(self._out.fileno(), self._err.fileno(), request)
 
     def running(self) -> bool:
         return self._process.poll() is None
@@ -206,7 +213,7 @@ class Check:
 
     def terminate(self) -> None:
         """SIGTERM to the command alone."""
-        self._process.terminate()
+        os.kill(self._process.pid, signal.SIGTERM)
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Until ``condition`` holds, which must be before its end."""
@@ -218,14 +225,18 @@ class Check:
         self.wait_for(lambda: lines_in(path) >= count, f"{count} lines in {path}")
 
     def outcome(self) -> Outcome:
-        """Wait for its end."""
-        try:
-            out, err = self._process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            end(self._process)
-            out, err = self._process.communicate()
-            raise AssertionError(f"mixnet-check hangs\n{out[-3000:]}\n{err[-3000:]}") from None
-        return Outcome(self._process.returncode, out, err)
+        """Wait for its end; once."""
+        with self._out, self._err:
+            try:
+                code = self._process.wait(PATIENCE)
+            except TimeoutError:
+                end(self._process)
+                code = None
+            for stream in (self._out, self._err):
+                stream.seek(0)
+            out, err = self._out.read(), self._err.read()
+        assert code is not None, f"mixnet-check hangs\n{out[-3000:]}\n{err[-3000:]}"
+        return Outcome(code, out, err)
 
     def ok(self) -> Outcome:
         """The same, and it must have succeeded."""
@@ -246,7 +257,7 @@ class Check:
         return found
 
 
-def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+def end(process: _Started) -> None:
     """SIGKILL to ``process`` and its children, which are in a session of their own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -114,10 +115,7 @@ def frozen_mobilenet(root: Path, *, text: bool = False) -> ModelFolder:
         ],
         image_input("input", 96),
     )
-    tf.keras.utils.set_random_seed(5)
-    network = tf.keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, weights=None)
-    _enliven(tf, network)
-    frozen = _frozen_keras(tf, network)
+    frozen = _mobilenet()
     with tf.Graph().as_default() as graph:
         image = tf.compat.v1.placeholder(tf.float32, [None, 96, 96, 3], name="input")
         (probabilities,) = tf.graph_util.import_graph_def(
@@ -126,6 +124,16 @@ def frozen_mobilenet(root: Path, *, text: bool = False) -> ModelFolder:
         tf.reshape(probabilities, [-1, 1000], name="MobilenetV2/Predictions/Reshape_1")
     tf.io.write_graph(graph.as_graph_def(), str(folder.files), f"net.{suffix}", as_text=text)
     return folder
+
+
+@functools.cache
+def _mobilenet() -> _Frozen:
+    """The network of :func:`frozen_mobilenet`, which takes Keras seconds to build."""
+    tf = import_tensorflow()
+    tf.keras.utils.set_random_seed(5)
+    network = tf.keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, weights=None)
+    _enliven(tf, network)
+    return _frozen_keras(tf, network)
 
 
 def keras_saved_model(root: Path) -> ModelFolder:

@@ -12,10 +12,10 @@ import ctypes
 import os
 import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import command_server
 from tests.support.commands import Outcome
 
 NOT_POSSIBLE = 77
@@ -39,15 +39,8 @@ _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
 def run_harshly(world: str, *arguments: str | Path) -> Outcome:
     """Run ``mixnet <arguments>`` under the conditions of ``world``: kill:N, count, file-limit:BYTES or unprivileged."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.harsh", world, "--", *map(str, arguments)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    words = [world, "--", *map(str, arguments)]
+    return Outcome(*command_server.run(words, str(command_server.ROOT), 120, "tests.support.harsh"))
 
 
 class _Steps:

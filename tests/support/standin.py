@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ from training import mixnet, mixnet_tf1
 from training.layer_names import Form
 
 Array = npt.NDArray[np.float32]
+_Results = dict[str, Array]
 
 _ADJUSTING_IMAGES = 20
 _LOGIT_SPREAD = 0.8  # of a logit over these images; two to four times that on unseen ones
@@ -68,41 +71,41 @@ def _draw(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return value.astype(np.float32)
 
 
-def _run(
-    spec: mixnet.MixNetSpec,
-    values: dict[str, Array],
-    images: Array,
-    draw: np.random.Generator | None = None,
-) -> dict[str, Array]:
-    """Run the network on ``images``: with ``values``, or, given ``draw``, after filling ``values`` from it.
+def _measured(spec: mixnet.MixNetSpec, values: dict[str, Array], images: Array, rng: np.random.Generator) -> _Results:
+    """Fill ``values`` with raw weights from ``rng``, and run the network on ``images`` and their own statistics.
 
-    With ``values`` the result is the pooled features. With ``draw`` the network runs on batch statistics,
-    and the result is these, under the names of the moving variables that would follow them.
+    The result is these, under the names of the moving variables that would follow them.
     """
     with tf.Graph().as_default() as graph:
         feed = tf.placeholder(tf.float32, [None, *images.shape[1:]])
-        mixnet_tf1.build_logits(feed, spec, training=draw is not None)
-        variables = tf.global_variables()
-        wanted = {mixnet_tf1.POOLED: tf.get_collection(mixnet_tf1.POOLED)[0]}
-        if draw is not None:
-            for v in tf.trainable_variables():
-                values[v.op.name] = _draw(v.op.name, tuple(v.shape.as_list()), draw)
-            moving = [v.op.name for v in variables if v.op.name not in values]
-            wanted = {name: tf.get_collection(f"batch/{name}")[0] for name in moving}
-        with tf.Session(graph=graph) as session:
-            known = [v for v in variables if v.op.name in values]
-            feeds = {v.initializer.inputs[1]: values[v.op.name] for v in known}
-            session.run([v.initializer for v in known], feeds)
-            results: dict[str, Array] = session.run(wanted, {feed: images})
+        mixnet_tf1.build_logits(feed, spec, training=True)
+        for v in tf.trainable_variables():
+            values[v.op.name] = _draw(v.op.name, tuple(v.shape.as_list()), rng)
+        moving = [v.op.name for v in tf.global_variables() if v.op.name not in values]
+        return _run(graph, values, {name: tf.get_collection(f"batch/{name}")[0] for name in moving}, feed, images)
+
+
+def _features(graph: tf.Graph, values: dict[str, Array], images: Array) -> Array:
+    """What the evaluation ``graph`` with ``values`` gives to its classifier: [images, head]."""
+    (pooled,) = graph.get_collection(mixnet_tf1.POOLED)
+    feed = graph.get_tensor_by_name("IteratorGetNext:0")
+    return _run(graph, values, {"features": pooled}, feed, images)["features"]
+
+
+def _run(graph: tf.Graph, values: dict[str, Array], wanted: Mapping[str, Any], feed: Any, images: Array) -> _Results:
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        known = [v for v in tf.global_variables() if v.op.name in values]
+        session.run([v.initializer for v in known], {v.initializer.inputs[1]: values[v.op.name] for v in known})
+        results: _Results = session.run(wanted, {feed: images})
     return results
 
 
-def _adjusted_values(spec: mixnet.MixNetSpec, seed: int) -> dict[str, Array]:
-    """Raw weights and moving statistics by variable name."""
+def _adjusted_values(spec: mixnet.MixNetSpec, graph: tf.Graph, seed: int) -> dict[str, Array]:
+    """Raw weights and moving statistics by variable name; ``graph`` is the evaluation graph."""
     rng = np.random.default_rng(seed)
     images = synthetic_images(_ADJUSTING_IMAGES, spec.resolution, seed + 1)
     values: dict[str, Array] = {}
-    measured = _run(spec, values, images, rng)
+    measured = _measured(spec, values, images, rng)
     for name, value in measured.items():
         off = rng.normal(0.0, 0.05, value.shape)
         if name.endswith("/moving_mean"):
@@ -111,7 +114,7 @@ def _adjusted_values(spec: mixnet.MixNetSpec, seed: int) -> dict[str, Array]:
         else:
             values[name] = (value * np.exp(off)).astype(np.float32)
     # Measured again with the moving statistics: their small errors add up to a large constant part.
-    features = _run(spec, values, images)[mixnet_tf1.POOLED]
+    features = _features(graph, values, images)
     _scale_classifier(values, features, f"{spec.name}/mixnet_model/head/dense", rng)
     return values
 
@@ -170,7 +173,7 @@ def in_form(plain: StandIn, path: Path, spec: mixnet.MixNetSpec, form: Form) -> 
     renamed = {"global_step": values["global_step"]}
     for before, after in zip(variable_names(spec, "plain"), variable_names(spec, form), strict=True):
         renamed |= {after + suffix: values[before + suffix] for suffix in ("", mixnet_tf1.EMA_SUFFIX)}
-    return _packed(spec, renamed, path, form)
+    return _packed(spec, renamed, path, mixnet_tf1.build_eval_graph(spec, form))
 
 
 def _checkpoint_values(standin: StandIn) -> dict[str, npt.NDArray[np.generic]]:
@@ -182,14 +185,20 @@ def _checkpoint_values(standin: StandIn) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _packed(
-    spec: mixnet.MixNetSpec, values: dict[str, npt.NDArray[np.generic]], path: Path, form: Form = "plain"
+    spec: mixnet.MixNetSpec, values: dict[str, npt.NDArray[np.generic]], path: Path, graph: tf.Graph
 ) -> StandIn:
     with tempfile.TemporaryDirectory() as scratch:
-        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(spec, values, Path(scratch), form), path, level=1)
-    digest = hashlib.sha384(path.read_bytes()).hexdigest()
-    return StandIn(path=path, size=path.stat().st_size, sha384=digest, name=spec.name)
+        mixnet_tf1.pack_archive(mixnet_tf1.export_checkpoint(spec, values, Path(scratch), graph), path, level=1)
+    return read_archive(path, spec.name)
 
 
 def build_archive(path: Path, spec: mixnet.MixNetSpec, seed: int = 0) -> StandIn:
     """The same of any network that ``spec`` can describe, for example one of the EfficientNet family."""
-    return _packed(spec, _with_averages(_adjusted_values(spec, seed), seed), path)
+    graph = mixnet_tf1.build_eval_graph(spec)
+    return _packed(spec, _with_averages(_adjusted_values(spec, graph, seed), seed), path, graph)
+
+
+def read_archive(path: Path, name: str) -> StandIn:
+    """The archive of the model ``name`` that was written to ``path`` before."""
+    digest = hashlib.sha384(path.read_bytes()).hexdigest()
+    return StandIn(path=path, size=path.stat().st_size, sha384=digest, name=name)

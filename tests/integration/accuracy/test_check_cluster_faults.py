@@ -8,12 +8,13 @@ import re
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mixnet_tools
-from mixnet_tools.errors import UsageError
+from mixnet_tools.errors import EvaluationError, UsageError
 from tests.support.cluster import MEASURE, OPEN_IMAGE, Check, Cluster, after, assert_same, fault, lines_in, slow
 from tests.support.commands import run, run_failing, run_ok
 from tests.support.images import pattern, save
@@ -276,8 +277,9 @@ def test_a_worker_that_cannot_load_a_model_takes_no_part(
         assert "out of memory" in run_failing("check", *common, "--cluster", cluster.address)
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_what_listens_but_is_no_scheduler(common: list[str | Path], answer: bytes) -> None:
+@contextlib.contextmanager
+def listening(answer: bytes) -> Iterator[int]:
+    """The port of a server that says ``answer`` to everybody, and no more."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -289,10 +291,23 @@ def test_what_listens_but_is_no_scheduler(common: list[str | Path], answer: byte
                     connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
-        message = run_failing("check", *common, "--cluster", f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        yield server.getsockname()[1]
+
+
+def test_what_listens_but_is_no_scheduler(common: list[str | Path]) -> None:
+    with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        message = run_failing("check", *common, "--cluster", f"tcp://127.0.0.1:{port}")
         assert "no Dask scheduler answers there" in message
-        message = run_failing("check", *common, "--cluster", f"tls://127.0.0.1:{server.getsockname()[1]}")
-        assert "distributed.comm.tls" in message
+    for answer in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        with listening(answer) as port:
+            message = run_failing("check", *common, "--cluster", f"tls://127.0.0.1:{port}")
+            assert "distributed.comm.tls" in message
+
+
+def test_what_listens_and_never_answers(nano_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mixnet_tools.accuracy.cluster.connection.PATIENCE", 1.0)
+    with listening(b"") as port, pytest.raises(EvaluationError, match="no Dask scheduler answers there: no answer for"):
+        mixnet_tools.evaluate("mixnet-nano", ir_dir=nano_dir, num_images=20, cluster=f"tcp://127.0.0.1:{port}")
 
 
 def test_a_worker_with_other_software_is_refused(common: list[str | Path], local: bytes, tmp_path: Path) -> None:

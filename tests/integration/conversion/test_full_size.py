@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ class Converted:
 
 
 @pytest.fixture(scope="module")
-def converted(full_size: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+def converted(standin: Callable[[str], StandIn], tmp_path_factory: pytest.TempPathFactory) -> Converted:
     """The embedded descriptor, pointed at a local server that has the stand-in, through both commands."""
+    full_size = standin("l")
     models, folder = tmp_path_factory.mktemp("zoo"), tmp_path_factory.mktemp("work")
     (entry,) = zoo.select(zoo.find_models([zoo.embedded_root()]), ["mixnet-l"])
     contents = yaml.safe_load(entry.path.read_text())

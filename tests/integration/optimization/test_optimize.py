@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from mixnet_tools.optimization.tuning import Tuned
 from mixnet_tools.values import FrozenGraph
 from tests.support import graphs
 from tests.support.commands import run_failing, run_ok
+from tests.support.standin import StandIn
 
 
 @pytest.fixture
@@ -46,10 +48,10 @@ def _measure(monkeypatch: pytest.MonkeyPatch, ratio: float) -> None:
 
 
 @pytest.mark.parametrize("variant", ["s", "m", "l"])
-def test_every_rewrite_keeps_the_logits(variant: str, tmp_path: Path) -> None:
+def test_every_rewrite_keeps_the_logits(variant: str, standin: Callable[[str], StandIn], tmp_path: Path) -> None:
     import openvino
 
-    folder = graphs.mixnet(tmp_path, variant)
+    folder = graphs.unpacked(tmp_path, standin(variant), 224)
     options = ConversionOptions(precisions=("FP32",), verify=False, keep_frozen=True)
     done = convert(folder.descriptor, folder.root, folder.root, options)
     assert done.frozen
