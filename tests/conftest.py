@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget what this terminal is like, and start the servers of programs, once for all of xdist's workers."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
         os.environ.pop(name, None)
-    if not hasattr(config, "workerinput"):
+    if hasattr(os, "fork") and not hasattr(config, "workerinput"):  # elsewhere each command is a fresh process
         servers = ExitStack()
         for kind in command_server.PRELOADED:
             servers.enter_context(command_server.running(kind))

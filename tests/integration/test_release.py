@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from packaging.version import Version
+
+from mixnet_tools import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -20,10 +25,17 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
+def step_of(workflow: str, job: str, name: str) -> str:
+    """The shell text of the step called ``name``."""
+    steps = yaml.safe_load((ROOT / f".github/workflows/{workflow}.yml").read_text())["jobs"][job]["steps"]
+    (text,) = [step["run"] for step in steps if step.get("name") == name]
+    return str(text)
+
+
 def names_in_wheel(source: Path, target: Path) -> set[str]:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
     subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = target.glob("*.whl")
+    (wheel,) = target.glob(f"mixnet_tools-{__version__}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
@@ -69,3 +81,57 @@ def test_forms_and_citation_are_read(tmp_path: Path) -> None:
             assert all(part["attributes"]["label"] for part in data["body"])
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["license"] in PYPROJECT
+    assert citation["version"] == __version__
+
+
+def test_the_version_is_written_as_packages_write_it_and_has_a_section() -> None:
+    assert str(Version(__version__)) == __version__  # else the tag would differ from the names of the packages
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
+    named = re.findall(r"`v(\d\S*)`", (ROOT / "docs/ci.md").read_text())
+    assert named == [__version__]
+
+
+@pytest.mark.parametrize(("tag", "fits"), [(f"v{__version__}", True), ("v0.1.0", False), (__version__, False)])
+def test_a_tag_that_does_not_name_the_version_stops_a_release(tag: str, fits: bool) -> None:
+    text = step_of("release", "build", "the tag names the version that is built")
+    environment = {**os.environ, "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["bash", "-ec", text], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert (done.returncode == 0) is fits
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_candidate"),
+    [("v1.0.0rc1", True), ("v1.2.0b2", True), ("v2.0a1", True), ("v1.0.0", False), ("v1.0.0.post1", False)],
+)
+def test_a_candidate_is_marked_as_one(tmp_path: Path, tag: str, is_candidate: bool) -> None:
+    assert Version(tag).is_prerelease is is_candidate
+    told = tmp_path / "gh"
+    told.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > told\n')
+    told.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_REF_NAME": tag}
+    text = step_of("release", "publish", "the release on GitHub")
+    subprocess.run(["bash", "-ec", text], cwd=tmp_path, env=environment, check=True)
+    words = (tmp_path / "told").read_text().split()
+    assert words[:3] == ["release", "create", tag]
+    assert ("--prerelease" in words) is is_candidate
+    assert "dist/*" in words  # there is no such folder here, and nothing else was lost
+
+
+def test_ci_tries_the_oldest_and_the_newest_python_on_every_system() -> None:
+    declared = re.findall(r'^    "Programming Language :: Python :: (3\.\d+)",$', PYPROJECT, re.MULTILINE)
+    (oldest,) = re.findall(r'^requires-python = ">=(3\.\d+)"$', PYPROJECT, re.MULTILINE)
+    assert declared[0] == oldest
+    assert declared == [f"3.{minor}" for minor in range(int(oldest[2:]), int(declared[-1][2:]) + 1)]
+    jobs: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    systems = {"ubuntu-latest"}
+    for job in jobs.values():
+        pythons = job["strategy"]["matrix"]["python"]
+        assert set(pythons) <= set(declared)
+        assert {declared[0], declared[-1]} <= set(pythons)
+        systems |= set(job["strategy"]["matrix"].get("os", []))
+    assert systems == {"ubuntu-latest", "windows-latest", "macos-latest"}
+    runs = " ".join(step.get("run", "") for step in jobs["platforms"]["steps"])
+    assert "tests/unit" in runs
+    assert "scripts/demo.sh" in runs
+    assert not re.search(r"\bmake\b|\.venv", runs)  # Windows has neither make nor bin/

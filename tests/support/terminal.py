@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import struct
-import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+
+import pytest
 
 from tests.support import command_server
 from tests.support.commands import TIMEOUT, Outcome
@@ -33,7 +33,8 @@ class Screen:
 
 @contextlib.contextmanager
 def terminal(width: int) -> Iterator[tuple[TextIO, Screen]]:
-    """A stream to a terminal of ``width`` columns, and what arrives there."""
+    """A stream to a terminal of ``width`` columns, and what arrives there. Skips the test where there are none."""
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     here, there = os.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 25, width, 0, 0))
     screen = Screen()

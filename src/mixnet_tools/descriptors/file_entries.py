@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ _CHECKSUM_SCHEMA = {
     "type": "string",
     "pattern": "^(sha384:)?[0-9a-fA-F]{96}$|^sha256:[0-9a-fA-F]{64}$|^sha512:[0-9a-fA-F]{128}$",
 }
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)
 
 
 def safe_relative_path(text: str) -> str:
@@ -33,7 +35,18 @@ def safe_relative_path(text: str) -> str:
         raise ValueError("expected a path inside the model's folder")
     if any(part in ("", ".") or len(part.encode()) > 255 or not part.isprintable() for part in parts):
         raise ValueError("expected a plain relative path (no empty or '.' parts, no control characters)")
+    if platform.system() == "Windows" and (part := next(filter(is_special_on_windows, parts), None)):
+        raise ValueError(f"{part!r} is no name that a file may have on Windows")
     return text
+
+
+def is_special_on_windows(name: str) -> bool:
+    """Whether Windows takes ``name`` for a device or another file, or refuses it.
+
+    >>> [name for name in ("con", "Aux.txt", "a:b", "a.", "what?", "console", "net.xml") if is_special_on_windows(name)]
+    ['con', 'Aux.txt', 'a:b', 'a.', 'what?']
+    """
+    return bool(_DEVICE.fullmatch(name)) or name.endswith((".", " ")) or any(letter in '<>:"|?*' for letter in name)
 
 
 def _check_url(text: str) -> str:

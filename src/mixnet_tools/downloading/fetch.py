@@ -120,8 +120,7 @@ class Fetcher:
         except WrongSize as error:
             raise wrong_size(request.file, request.shown_as, error.size) from error
         self._make_way(request, copy)
-        with copy.open("rb") as stream:
-            rename_durably(stream.fileno(), copy, request.target)
+        rename_durably(copy, request.target)
         return FROM_CACHE
 
     def _make_way(self, request: FileRequest, new: Path) -> None:

@@ -39,7 +39,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-            os.replace(temporary, path)  # before the stream is closed: a lock on it holds until then
+            try:
+                os.replace(temporary, path)  # before the stream is closed: a lock on it holds until then
+            except PermissionError:  # Windows renames no open file
+                stream.close()
+                os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -67,15 +71,16 @@ def writing(place: Path) -> Iterator[None]:
         raise OutputError(problem, hint="choose another folder") from error
 
 
-def rename_durably(descriptor: int, source: Path, target: Path) -> None:
-    """Rename ``source``, which is open as ``descriptor``, to ``target``, once its bytes are on the disk.
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename ``source``, which nobody has open, to ``target``, once its bytes are on the disk.
 
     Without that, a crash of the machine could leave the new name over blocks that were never written. Files of up to
     1 MB are not waited for: such a crash leaves them empty, which the next run sees. A missing folder is made. Raises
     OSError.
     """
-    if os.fstat(descriptor).st_size > _SMALL:
-        os.fsync(descriptor)
+    if source.stat().st_size > _SMALL:
+        with source.open("rb+") as stream:  # Windows brings to the disk only what may be written to
+            os.fsync(stream.fileno())
     try:
         os.replace(source, target)
     except FileNotFoundError:

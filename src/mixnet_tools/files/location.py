@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.shown import without_password
@@ -48,7 +49,7 @@ class Location:
                 f"a malformed URL: {error}", hint="give a path, or a URL such as https://host/file"
             ) from error
         if scheme in ("file", "local"):
-            return cls(Path(unquote(parts.path)))
+            return cls(Path(url2pathname(parts.path)))
         if scheme in _WEB:
             return cls(urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, "")))
         return cls(f"{scheme}://{rest}" if "/" in rest else f"{scheme}://{rest}/")

@@ -1,7 +1,7 @@
 """Locks a file or a folder against other processes.
 
-The lock is the operating system's (``flock``, on Windows ``msvcrt.locking``). It ends when its holder closes the file
-or ends itself, in whatever way.
+The lock is the operating system's (``flock``, or ``msvcrt.locking`` on Windows). It ends when its holder closes the
+file or ends itself, in whatever way.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from mixnet_tools.errors import OutputError
 
-_POLL = 0.05
-_HELD = (errno.EACCES, errno.EDEADLK) if os.name == "nt" else ()
-"""What Windows says, beside EWOULDBLOCK, where another holder has the lock."""
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
+_POLL = 0.05
 _FOLDER = ".mixnet_tools.lock"
-"""The file that is locked for a folder where folders cannot be opened."""
+"""The file that is locked for a folder on Windows, where folders cannot be locked."""
+
+_LOCKED_BYTE = (1 << 31) - 2
+"""Windows locks bytes, and lets no other process read them: this one is behind all contents."""
 
 _PATIENCE = 0.3
 """Seconds of waiting that nobody has to be told about."""
@@ -36,26 +43,37 @@ def try_lock(descriptor: int, path: Path, advice: str = _ELSEWHERE) -> bool:
     the lock is held, so waiting would have no end.
     """
     try:
-        _lock(descriptor)
+        return _lock(descriptor) if fcntl else _lock_on_windows(descriptor)
     except OSError as error:
-        if isinstance(error, BlockingIOError) or error.errno in _HELD:
-            return False
         raise OutputError(
             f"{path}: this file system has no file locks ({error.strerror or error}), without which two runs could mix",
             hint=advice,
         ) from error
+
+
+def _lock(descriptor: int) -> bool:
+    assert fcntl is not None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     return True
 
 
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt  # Windows
+def _lock_on_windows(descriptor: int) -> bool:
+    import msvcrt
 
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+    try:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EDEADLK):
+            raise
+        return False
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
+    return True
 
 
 @contextlib.contextmanager
@@ -72,7 +90,7 @@ def locked(
     ``on_wait`` is called once. Raises :class:`OutputError` with this ``advice`` where the file system has no locks, and
     OSError where ``path`` cannot be opened.
     """
-    if os.name == "nt" and path.is_dir():
+    if fcntl is None and path.is_dir():
         path /= _FOLDER
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)

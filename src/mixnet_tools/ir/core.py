@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from mixnet_tools import headroom
 
 if TYPE_CHECKING:
     import openvino
+
+MAPS_FILES = platform.system() != "Windows"
+"""Whether OpenVINO may map files into memory. Windows neither renames nor removes a file that is mapped."""
 
 
 def openvino_core(xml: Path | None = None) -> openvino.Core:
@@ -18,4 +22,7 @@ def openvino_core(xml: Path | None = None) -> openvino.Core:
     import openvino
 
     headroom.require(f"running {xml} in OpenVINO" if xml else "OpenVINO", size)
-    return openvino.Core()
+    core = openvino.Core()
+    if not MAPS_FILES:
+        core.set_property({"ENABLE_MMAP": False})
+    return core

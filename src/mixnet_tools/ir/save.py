@@ -100,7 +100,7 @@ def publish(publications: Sequence[Publication]) -> None:
         require_place(one.target, one.report_file)
         with atomic.writing(one.target.xml.parent):
             text = strict_json.dumps(one.report) + "\n"
-            one.candidate.xml.with_name(one.report_file).write_text(text)
+            one.candidate.xml.with_name(one.report_file).write_bytes(text.encode())
     undo: list[tuple[Path, Path]] = []
     placed: list[Path] = []
     with contextlib.ExitStack() as locks:

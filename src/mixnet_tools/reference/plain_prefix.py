@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from mixnet_tools.files.links import stand_in
+
 _PATTERN = re.compile(r"[][*?\\]")
 
 
@@ -22,13 +24,13 @@ class PlainPrefix:
         """``prefix`` is the checkpoint's path, without ``.index``."""
         self.prefix, self.folders = prefix, tuple[str, ...]()
         self._links: tempfile.TemporaryDirectory[str] | None = None
-        if not _PATTERN.search(str(prefix)):
+        if not _PATTERN.search(prefix.as_posix()):  # on Windows backslashes are separators, and / is as good
             return
         self._links = tempfile.TemporaryDirectory(prefix="mixnet-tools-")
         self.prefix, self.folders = Path(self._links.name) / "checkpoint", (self._links.name,)
         for path in prefix.parent.iterdir():
             if path.name == prefix.name or path.name.startswith(f"{prefix.name}."):
-                self.prefix.with_name("checkpoint" + path.name.removeprefix(prefix.name)).symlink_to(path.resolve())
+                stand_in(self.prefix.with_name("checkpoint" + path.name.removeprefix(prefix.name)), path)
 
     def __enter__(self) -> PlainPrefix:
         return self

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from multiprocessing import Pipe
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MissingDependency
 from mixnet_tools.reference.export_place import ExportPlace
+from mixnet_tools.reference.frames import FrameReader, write_frame
 from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.tensorflow_library import dtype_called
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 Array = npt.NDArray[np.generic]
 
@@ -41,9 +36,8 @@ PATIENCE = 600.0
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from multiprocessing.connection import Connection
 from mixnet_tools.reference.child import main
-main(Connection(int(sys.argv[2])), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "package")
+main(sys.argv[2], sys.argv[3] == "package")
 """
 """Python runs it isolated (-I), so that no file of the working folder is taken for a module."""
 
@@ -62,7 +56,11 @@ _INSTALLATION: Mapping[FrameworkName, str] = {
 
 _LONGEST_MESSAGE = 1 << 20
 _LONGEST_ARRAY = 1 << 32
-_PAGE = 64
+
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""Windows' way to keep Ctrl-C from the child."""
+
+_KILLED = -getattr(signal, "SIGKILL", 9)
 
 
 @dataclass(frozen=True)
@@ -100,22 +98,16 @@ class ReferenceProcess:
             self._start()
         self._prefix = PlainPrefix(Path(job.restore.prefix)) if job.restore else None
         if job.restore and self._prefix:
-            restore = replace(job.restore, prefix=str(self._prefix.prefix))
+            restore = replace(job.restore, prefix=self._prefix.prefix.as_posix())
             job = replace(job, restore=restore, readable=(*job.readable, *self._prefix.folders))
         if self._export:
             job = replace(job, export=str(self._export.folder))
         self._job = job
-        os.ftruncate(self._shared, max(1, len(model)))
-        with mmap.mmap(self._shared, max(1, len(model))) as memory:
-            memory[: len(model)] = model
-        with contextlib.suppress(OSError):  # a child that is gone already shows when it is waited for
-            self._connection.send_bytes(job.to_json().encode())
-            self._connection.send_bytes(json.dumps({"model": len(model)}).encode())
+        sender = threading.Thread(target=_send_all, args=(self._requests, (job.to_json().encode(), model)), daemon=True)
+        sender.start()
 
     def _start(self) -> None:
-        self._shared = _shared_memory()
         self._export = ExportPlace() if self._framework == "pytorch" else None
-        self._connection, theirs = Pipe()
         environment = {
             **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "OPENBLAS_NUM_THREADS": "1",
             "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "HF_HUB_OFFLINE": "1",
@@ -124,22 +116,26 @@ class ReferenceProcess:
             environment["TORCHINDUCTOR_CACHE_DIR"] = str(self._export.folder)
         self._process = subprocess.Popen(
             [
-                sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._shared),
-                self._framework, "package" if self._package else "library",
+                sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), self._framework,
+                "package" if self._package else "library",
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(theirs.fileno(), self._shared, *(self._export.inherited if self._export else ())),
+            pass_fds=self._export.inherited if self._export else (),  # none where the system cannot
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the child
+            creationflags=_OWN_GROUP,
         )  # fmt: skip
-        theirs.close()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._requests, self._answers = self._process.stdin, FrameReader(self._process.stdout)
         self._last_words: deque[bytes] = deque(maxlen=5)
         listener = threading.Thread(target=_listen, args=(self._process.stderr, self._last_words), daemon=True)
         listener.start()
         # Also where nobody calls close(): a child must not outlive whoever fed it.
-        self._end = weakref.finalize(self, _end, self._process, self._connection, self._shared, listener, self._export)
+        self._end = weakref.finalize(self, _end, self._process, self._answers, listener, self._export)
         self._running: Running | None = None
 
     def __enter__(self) -> ReferenceProcess:
@@ -171,17 +167,8 @@ class ReferenceProcess:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name, for arrays by the names of the job's inputs. Raises :class:`EvaluationError`."""
         self.ready()
-        entries: list[tuple[str, str, list[int], int]] = []
-        offset = 0
-        for name, array in feeds.items():
-            entries.append((name, str(array.dtype), list(array.shape), offset))
-            offset += -(-array.nbytes // _PAGE) * _PAGE
-        if os.fstat(self._shared).st_size < max(1, offset):
-            os.ftruncate(self._shared, max(1, offset))
-        with mmap.mmap(self._shared, max(1, offset)) as memory:
-            for (_, _, _, start), array in zip(entries, feeds.values(), strict=True):
-                memory[start : start + array.nbytes] = np.ascontiguousarray(array).tobytes()
-        self._send({"feeds": entries})
+        entries = [(name, str(array.dtype), list(array.shape)) for name, array in feeds.items()]
+        self._send({"feeds": entries}, feeds.values())
         described = self._receive("outputs")
         assert isinstance(described, list)
         outputs = {}
@@ -207,9 +194,11 @@ class ReferenceProcess:
         if self._prefix:
             self._prefix.close()
 
-    def _send(self, message: dict[str, object]) -> None:
+    def _send(self, message: dict[str, object], arrays: Iterable[Array] = ()) -> None:
         try:
-            self._connection.send_bytes(json.dumps(message).encode())
+            write_frame(self._requests, json.dumps(message).encode())
+            for array in arrays:
+                write_frame(self._requests, np.ascontiguousarray(array).tobytes())
         except OSError as error:
             raise self._died() from error
 
@@ -222,13 +211,16 @@ class ReferenceProcess:
     def _wait(self, most: int) -> bytes:
         deadline = time.monotonic() + PATIENCE
         try:
-            while not self._connection.poll(0.2):
+            while not self._answers.arrives(0.2):
                 self._check_stop()
                 if time.monotonic() > deadline:
                     raise EvaluationError(f"{self._name}: the original does not answer within {PATIENCE:.0f} s")
-            return self._connection.recv_bytes(most)
+            return self._answers.read(most)
         except (EOFError, OSError) as error:
             raise self._died() from error
+        except ValueError as error:
+            self.close()
+            raise EvaluationError(f"{self._name}: the process that runs the original answers with {error}") from error
 
     def _told(self, error: Mapping[str, str]) -> Exception:
         framework = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime", "pytorch": "PyTorch"}[self._framework]
@@ -246,7 +238,7 @@ class ReferenceProcess:
     def _died(self) -> EvaluationError:
         code = self._process.wait()
         words = b"\n".join(self._last_words).decode(errors="replace").strip()
-        if code == -signal.SIGKILL or "bad_alloc" in words or "MemoryError" in words:
+        if code == _KILLED or "bad_alloc" in words or "MemoryError" in words:
             return self._out_of_memory()
         how = f"ended with exit code {code}"
         if code < 0:
@@ -278,31 +270,25 @@ def _listen(stream: IO[bytes], last_words: deque[bytes]) -> None:
             last_words.append(line.rstrip()[:500])
 
 
+def _send_all(requests: IO[bytes], frames: tuple[bytes, ...]) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a child that is gone already shows when it is waited for
+        for frame in frames:
+            write_frame(requests, frame)
+
+
 def _end(
-    process: subprocess.Popen[bytes],
-    connection: Connection,
-    shared: int,
-    listener: threading.Thread,
-    export: ExportPlace | None,
+    process: subprocess.Popen[bytes], answers: FrameReader, listener: threading.Thread, export: ExportPlace | None
 ) -> None:
-    connection.close()
     if process.poll() is None:
         process.kill()
     process.wait()
+    with contextlib.suppress(OSError):  # what was not sent has nowhere to go; a thread that sends has failed by now
+        process.stdin.close()  # type: ignore[union-attr]
+    answers.close()
     listener.join()
-    if process.stderr is not None:
-        process.stderr.close()
-    os.close(shared)
+    process.stderr.close()  # type: ignore[union-attr]
     if export:
         export.close()
-
-
-def _shared_memory() -> int:
-    """A file without a name, in memory where the system has such files."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("mixnet_tools")
-    with tempfile.TemporaryFile() as stream:
-        return os.dup(stream.fileno())
 
 
 def _short(text: str) -> str:

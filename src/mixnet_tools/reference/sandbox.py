@@ -99,7 +99,10 @@ def _limits(memory: int, growth: int) -> Iterable[str]:
     yield "no file grows (RLIMIT_FSIZE)" if growth == 0 else f"no file grows beyond {growth >> 20} MiB (RLIMIT_FSIZE)"
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    except (ValueError, OSError):  # macOS reserves more than that for any process, and takes no such bound
+        return
     yield f"{bound >> 20} MiB of address space (RLIMIT_AS)"
 
 

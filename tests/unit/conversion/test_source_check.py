@@ -14,6 +14,7 @@ from mixnet_tools.conversion.source_check import VERIFIED, SourceCheck, checking
 from mixnet_tools.errors import ConversionError, IntegrityError
 from mixnet_tools.reference.onnx_file import locations_in
 from mixnet_tools.values import KnownFile, KnownFiles
+from tests.support.systems import posix
 
 GOOD = b"the bytes that were verified"
 
@@ -73,6 +74,7 @@ def test_a_wrong_file_explains_any_other_failure(path: Path) -> None:
         raise ConversionError("cannot be parsed")
 
 
+@posix
 def test_links_are_followed_and_files_elsewhere_belong_to_the_zoo(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.pb"
     link.symlink_to("net.pb")
@@ -85,6 +87,7 @@ def test_links_are_followed_and_files_elsewhere_belong_to_the_zoo(path: Path, tm
         assert check.result().verification == "not verified: not in the model's folder (../net.pb)"
 
 
+@posix
 def test_a_link_to_another_file_does_not_pass_for_the_file(path: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     other = tmp_path / "elsewhere/other.pb"

@@ -15,6 +15,7 @@ from mixnet_tools.descriptors.labels import find_labels, read_labels
 from mixnet_tools.descriptors.model_yml import load_descriptor
 from mixnet_tools.descriptors.regular_expression import MAX_PATTERN
 from mixnet_tools.errors import DescriptorError
+from tests.support.systems import posix
 
 READERS: dict[str, tuple[Callable[[Path], object], int]] = {
     "model.yml": (lambda path: load_descriptor(path, PurePosixPath("public/net")), strict_yaml.MAX_BYTES),
@@ -23,6 +24,7 @@ READERS: dict[str, tuple[Callable[[Path], object], int]] = {
 }
 
 
+@posix
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_a_pipe_or_device_in_the_place_of_a_file_is_refused_at_once(name: str, kind: str, tmp_path: Path) -> None:
@@ -47,6 +49,7 @@ def test_a_file_beyond_its_budget_is_refused(name: str, tmp_path: Path) -> None:
         read(path)
 
 
+@posix
 def test_labels_that_are_a_pipe_are_no_labels(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "labels.txt")
     assert find_labels(tmp_path) is None

@@ -12,6 +12,7 @@ import pytest
 
 from mixnet_tools.descriptors import zoo
 from mixnet_tools.errors import DescriptorError, UnknownModelError
+from tests.support.systems import posix
 from tests.support.zoo_builder import write_composite, write_model
 
 
@@ -26,6 +27,7 @@ def names(entries: Sequence[zoo.ZooEntry | zoo.CompositeEntry]) -> list[str]:
     return [entry.name for entry in entries]
 
 
+@posix
 def test_models_are_found_and_sorted(root: Path) -> None:
     entries = zoo.find_models([root])
     assert names(entries) == ["mixnet-l", "mixnet-m", "resnet-50"]
@@ -38,6 +40,7 @@ def test_finding_reads_no_descriptor(root: Path) -> None:
     assert "broken" in names(zoo.find_models([root]))
 
 
+@posix
 def test_linked_folders_are_followed_each_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
     write_model(other, "linked-1")
@@ -105,6 +108,7 @@ def test_selection_by_name_and_pattern(root: Path, patterns: list[str], expected
     assert names(zoo.select(zoo.find_models([root]), patterns)) == expected
 
 
+@posix
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [

@@ -13,6 +13,7 @@ from mixnet_tools.downloading.cache.store import Cache, WrongSize
 from mixnet_tools.downloading.cache.uses import Uses
 from mixnet_tools.files.copies import copy_to, opened, share_or_copy
 from tests.support.downloads import noise
+from tests.support.systems import posix
 
 
 def put(cache: Cache, tmp_path: Path, body: bytes, algorithm: str = "sha384") -> str:
@@ -184,6 +185,7 @@ def test_many_writers_of_one_file_leave_one_right_entry(cache: Cache, tmp_path: 
     assert not list((tmp_path / "cache/1/staging").iterdir())
 
 
+@posix
 def test_sharing_leaves_nothing_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -205,6 +207,7 @@ def test_what_is_shared_is_private(tmp_path: Path) -> None:
     assert target.read_bytes() == noise(100_000)
 
 
+@posix
 def test_a_pipe_in_the_place_of_an_entry_is_not_waited_for(cache: Cache, tmp_path: Path, warnings: list[str]) -> None:
     checksum = put(cache, tmp_path, b"")
     cache.path_of(checksum).unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.files import atomic
+from tests.support.systems import posix
 
 
 def test_the_old_contents_stand_until_the_new_ones_are_whole(tmp_path: Path) -> None:
@@ -46,6 +47,7 @@ def test_what_the_disk_refuses_changes_nothing(tmp_path: Path, monkeypatch: pyte
     assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
 
 
+@posix
 def test_folders_are_made_and_permissions_kept(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.bin"
     atomic.write_bytes(path, b"one")
@@ -58,6 +60,7 @@ def test_folders_are_made_and_permissions_kept(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
 
 
+@posix
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
@@ -66,6 +69,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_text() == "new"
 
 
+@posix
 def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     read: list[str] = []
@@ -91,10 +95,24 @@ def test_only_a_large_file_is_waited_for_before_it_is_renamed(
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     source, target = tmp_path / "a.part", tmp_path / "new" / "a"
-    with source.open("wb") as stream:
-        stream.write(bytes(size))
-        stream.flush()
-        atomic.rename_durably(stream.fileno(), source, target)
+    source.write_bytes(bytes(size))
+    atomic.rename_durably(source, target)
     assert target.stat().st_size == size
     assert not source.exists()
     assert len(flushed) == (size > 1 << 20)
+
+
+def test_where_no_open_file_can_be_renamed_it_is_closed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, tries = os.replace, list[bool]()
+
+    def replace(source: Path, target: Path) -> None:
+        tries.append(stream.closed)
+        if not stream.closed:
+            raise PermissionError(13, "The process cannot access the file")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with atomic.replacing(tmp_path / "a") as stream:
+        stream.write(b"new")
+    assert tries == [False, True]
+    assert (tmp_path / "a").read_bytes() == b"new"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixnet_tools.files.bounded import read_bytes, read_given
+from tests.support.systems import posix
 
 
 def test_a_file_up_to_its_budget_is_read(tmp_path: Path) -> None:
@@ -18,6 +19,7 @@ def test_a_file_up_to_its_budget_is_read(tmp_path: Path) -> None:
             reader(tmp_path / "a", 4)
 
 
+@posix
 @pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero", "link to a device"])
 def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
     path = Path(kind) if kind.startswith("/") else tmp_path / "a"
@@ -31,6 +33,7 @@ def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -
         read_bytes(path, 100)
 
 
+@posix
 def test_a_pipe_that_the_user_names_is_read_within_its_budget(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"names")

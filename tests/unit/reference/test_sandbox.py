@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from tests.support.systems import linux
+
+pytestmark = linux
+
 _PROGRAM = """
 import json, os, socket, sys, threading
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageDraw, ImageFont
@@ -18,6 +19,9 @@ LARGEST = 1600
 """The longer side of a copy in pixels, at most."""
 
 LEAST_WIDTH = 320
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+"""What no file may be called with on one of the systems."""
+
 _PAPER, _INK, _BAR, _FAINT = (255, 255, 255), (25, 25, 30), (70, 120, 200), (110, 110, 120)
 
 
@@ -52,12 +56,12 @@ class AnnotatedCopies:
         return path
 
     def _free_name(self, stem: str) -> str:
-        stem = shown(stem).replace("/", "_")[:100] or "image"
+        stem = _FORBIDDEN.sub("_", shown(stem))[:100] or "image"
         number, name = 1, f"{stem}-classified.jpg"
-        while name in self._taken:
+        while name.casefold() in self._taken:
             number += 1
             name = f"{stem}-{number}-classified.jpg"
-        self._taken.add(name)
+        self._taken.add(name.casefold())
         return name
 
 

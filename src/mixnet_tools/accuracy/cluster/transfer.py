@@ -87,4 +87,4 @@ def load(transfer: ModelTransfer, threads: int) -> Runner:
 
 
 def _contents(paths: Sequence[Path]) -> tuple[tuple[str, bytes], ...]:
-    return tuple((str(path.relative_to(paths[0].parent)), path.read_bytes()) for path in paths)
+    return tuple((path.relative_to(paths[0].parent).as_posix(), path.read_bytes()) for path in paths)

@@ -37,7 +37,7 @@ class PredictionsWriter:
         expected = resumed.size if resumed else 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape")
+            self._stream: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         try:
@@ -102,7 +102,11 @@ class PredictionsWriter:
             return
         self.flush()
         try:
-            self._rewrite(names)
+            try:
+                self._rewrite(names)
+            except PermissionError:  # Windows replaces no open file
+                self._stream.close()
+                self._rewrite(names)
         except OSError as error:
             self.disorder = (
                 f"{self._path}: cannot be put in order: {error.strerror or error}; all answers are in it, and "

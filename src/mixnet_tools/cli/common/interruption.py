@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -60,8 +61,15 @@ def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     """Send the signal again whose exception Python dropped, as it does while it deletes an object (Dask's futures)."""
     if _received and isinstance(unraisable.exc_value, KeyboardInterrupt | Terminated):
         _last[0] = float("-inf")
-        again = threading.Timer(_PAUSE, os.kill, (os.getpid(), _received[-1]))
+        again = threading.Timer(_PAUSE, _send_again, (_received[-1],))
         again.daemon = True
         again.start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _send_again(number: signal.Signals) -> None:
+    if platform.system() == "Windows":
+        signal.raise_signal(number)  # os.kill would end the process there
+    else:
+        os.kill(os.getpid(), number)  # which also ends the main thread's waiting

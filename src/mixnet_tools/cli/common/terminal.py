@@ -11,6 +11,7 @@ terminal. So text is made safe first, then painted with the few sequences below,
 from __future__ import annotations
 
 import os
+import platform
 import re
 from dataclasses import dataclass
 from typing import Literal, TextIO
@@ -93,6 +94,8 @@ def _coloured(stream: TextIO) -> bool:
     forced = os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")
     if forced:
         return forced.lower() not in ("0", "false")
+    if platform.system() == "Windows" and not {"WT_SESSION", "TERM"} & os.environ.keys():
+        return False  # the old console of Windows would print the sequences
     return stream.isatty() and os.environ.get("TERM") != "dumb" and os.environ.get("CLICOLOR") != "0"
 
 

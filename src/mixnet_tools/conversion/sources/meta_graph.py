@@ -18,6 +18,7 @@ from mixnet_tools.conversion.graphs.weights import WeightChoice, choose_weights
 from mixnet_tools.conversion.sources.graph_source import GraphSource
 from mixnet_tools.conversion.sources.openvino_frontend import write
 from mixnet_tools.errors import EvaluationError, FreezeError
+from mixnet_tools.files.links import stand_in
 from mixnet_tools.inference.base import Array
 from mixnet_tools.reference.job import Job, Restore
 from mixnet_tools.reference.plain_prefix import PlainPrefix
@@ -144,7 +145,7 @@ class MetaGraphSource(GraphSource):
         from tensorboard.compat.proto.meta_graph_pb2 import MetaGraphDef
 
         for path in self.files()[1:]:
-            (folder / f"model{path.name.removeprefix(self.prefix.name)}").symlink_to(path.resolve())
+            stand_in(folder / f"model{path.name.removeprefix(self.prefix.name)}", path)
         meta = MetaGraphDef()
         meta.graph_def.CopyFrom(self.pruned.graph)
         return write(folder / "model.meta", meta.SerializeToString())

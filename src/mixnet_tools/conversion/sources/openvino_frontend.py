@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.errors import ConversionError
 from mixnet_tools.inference.openvino import port_named
+from mixnet_tools.ir.core import MAPS_FILES
 
 if TYPE_CHECKING:
     import openvino
@@ -54,7 +55,7 @@ def _by_frontend(path: Path, framework: str) -> openvino.Model:
     from openvino.frontend import FrontEndManager
 
     frontend = FrontEndManager().load_by_framework(framework)
-    model: openvino.Model = frontend.convert(frontend.load(str(path)))
+    model: openvino.Model = frontend.convert(frontend.load(str(path), enable_mmap=MAPS_FILES))
     openvino.preprocess.PrePostProcessor(model).build()  # it also cleans up what the frontend leaves
     apply_moc_transformations(model, cf=False, smart_reshape=True)
     compress_quantize_weights_transformation(model)

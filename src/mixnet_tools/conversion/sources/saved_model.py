@@ -27,6 +27,7 @@ from mixnet_tools.conversion.reference.child import graph_reference
 from mixnet_tools.conversion.sources.base import SourceModel
 from mixnet_tools.conversion.sources.openvino_frontend import convert_file, names_in, restore_output_names, write
 from mixnet_tools.errors import EvaluationError, FreezeError, listed
+from mixnet_tools.files.links import stand_in
 from mixnet_tools.inference.openvino import port_named
 from mixnet_tools.reference.frozen_signature import FrozenSignature, answer_of, freezing_job
 from mixnet_tools.reference.job import Job, Restore
@@ -63,7 +64,7 @@ class SavedModelSource(SourceModel):
             write(place / GRAPH_FILE, with_one_signature(self._saved, self._meta, ends.signature))
             for part in ("variables", "assets"):
                 if (folder / part).is_dir():
-                    (place / part).symlink_to((folder / part).resolve())
+                    stand_in(place / part, folder / part)
             model = convert_file(self, place)
         restore_output_names(model)
         self._name_ports(model, ends.inputs, {name: key + OUTPUT for name, key in ends.outputs.items()})

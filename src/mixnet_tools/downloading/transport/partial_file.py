@@ -148,7 +148,9 @@ class PartialFile:
 
     def move_to(self, target: Path) -> None:
         """Give the finished file its final name, durably, and remove the description."""
-        rename_durably(self._open.fileno(), self.path, target)
+        self._open.close()  # Windows renames no open file
+        self._file = None
+        rename_durably(self.path, target)
         self._description.unlink(missing_ok=True)
 
     @property

@@ -12,6 +12,7 @@ from mixnet_tools.accuracy.classification.images import ImageToClassify, find_im
 from mixnet_tools.errors import DatasetError, UsageError
 from mixnet_tools.files.location import Location
 from tests.support.file_server import FileServer
+from tests.support.systems import posix
 
 
 def found(*places: str | Path | bytes) -> list[str]:
@@ -62,6 +63,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         found(tmp_path)
 
 
+@posix
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(DatasetError, match="no regular file"):

@@ -14,6 +14,7 @@ from mixnet_tools.accuracy.datasets.filters import exclude
 from mixnet_tools.accuracy.predictions.values import Shard
 from mixnet_tools.errors import DatasetError
 from tests.support.forms import open_at, write_tar
+from tests.support.systems import posix
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -99,6 +100,7 @@ def test_only_the_first_names_are_kept() -> None:
     assert account.text() == "100 rows seen: 91 used, 9 left out (9 excluded: 0, 1, 2, 3, 4, ...)"
 
 
+@posix
 def test_links_are_followed_and_circles_are_not(tmp_path: Path) -> None:
     touch(tmp_path / "all", "cat/1.jpg", "cat/more/2.jpg")
     touch(tmp_path / "set", "dog/3.jpg")
@@ -111,6 +113,7 @@ def test_links_are_followed_and_circles_are_not(tmp_path: Path) -> None:
     assert reasons(only(found)) == {"link to a folder above it": 2}
 
 
+@posix
 @pytest.mark.parametrize("name", ["cat/2.jpg", "dog", "cat/more"])
 def test_a_link_to_nothing_is_named(tmp_path: Path, name: str) -> None:
     touch(tmp_path, "cat/1.jpg")

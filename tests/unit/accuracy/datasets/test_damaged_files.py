@@ -25,6 +25,7 @@ from mixnet_tools.accuracy.datasets.labels.imagenet_devkit import devkit_labels
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support import forms
+from tests.support.systems import posix
 
 
 def write_tar(path: Path, count: int = 4) -> list[int]:
@@ -189,6 +190,7 @@ def damaged(data: bytes, place: int) -> bytes:
     return data[:place] + b"\xff" * 20 + data[place + 20 :]
 
 
+@posix
 def test_a_pipe_is_no_image_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     (tmp_path / "val.txt").write_text("a.jpg 0\n")

@@ -12,6 +12,7 @@ from mixnet_tools.accuracy.datasets.folder import Folder, open_folder, parent_fo
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from tests.support.forms import open_at
+from tests.support.systems import posix
 
 NAMES = (
     "top.JPG", "notes.txt", ".hidden.jpg", ".git/y.jpg", "a-c/x.gif", "b/2.png", "b/10.png", "b/in/1.png", "b/z.txt",
@@ -50,6 +51,7 @@ def test_a_missing_file_is_known_on_disk_and_not_asked_for_behind_a_url(folder: 
     assert (parent_folder(folder.location) is None) == folder.location.is_remote
 
 
+@posix
 def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
     (tmp_path / "all/cat").mkdir(parents=True)
     (tmp_path / "all/cat/1.jpg").touch()
@@ -61,6 +63,7 @@ def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
     assert [(image.name, image.label) for image in dataset.images] == [("cat/1.jpg", 0)]
 
 
+@posix
 @pytest.mark.parametrize(
     ("name", "message"), [("set.tar", r"set\.tar: no regular file"), ("a.jpg", r"images \('a\.jpg'\), but no labels")]
 )

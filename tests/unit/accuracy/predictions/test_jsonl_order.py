@@ -20,6 +20,7 @@ from mixnet_tools.accuracy.predictions.merge import merge
 from mixnet_tools.accuracy.predictions.values import Answers, BadImage, DatasetSummary, ModelSetup, Run, Setup, Versions
 from mixnet_tools.errors import EvaluationError, UsageError
 from mixnet_tools.inference.machine import Machine
+from tests.support.systems import posix
 
 NAMES = [f"image_{number:03}.png" for number in range(40)]
 BAD = "image_007.png"
@@ -108,6 +109,7 @@ def test_a_damaged_run_is_named(tmp_path: Path) -> None:
         read_predictions(tmp_path / "new.jsonl")
 
 
+@posix
 def test_putting_in_order_keeps_the_mode_and_works_for_the_longest_names(tmp_path: Path) -> None:
     path = write(tmp_path / f"{'x' * 247}.jsonl", shuffled(2))
     path.chmod(0o640)
@@ -146,6 +148,7 @@ def test_a_file_in_order_is_left_alone(tmp_path: Path) -> None:
     assert path.stat().st_ino == inode
 
 
+@posix
 def test_a_run_that_opened_the_file_before_it_was_put_in_order_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

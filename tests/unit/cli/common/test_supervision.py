@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.systems import linux
 from tests.support.waiting import wait_for
+
+pytestmark = linux
 
 PROGRAM = """
 import os, signal, sys, time

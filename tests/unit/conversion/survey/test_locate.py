@@ -9,6 +9,7 @@ import pytest
 
 from mixnet_tools.conversion.survey.locate import locate, locate_below
 from mixnet_tools.errors import ConversionError, FreezeError
+from tests.support.systems import posix
 
 ONNX = b"\x08\x08\x12\x07pytorch\x1a\x03"
 GRAPH = b"\x0a\x10\x0a\x05image\x12\x07Identity"
@@ -97,6 +98,7 @@ def test_an_archive_without_a_model_says_what_it_has_instead(tmp_path: Path) -> 
         locate_below(tmp_path, Path("net.zip"))
 
 
+@posix
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "net.onnx")
     with pytest.raises(FreezeError, match="expected a regular file"):

@@ -21,6 +21,7 @@ from mixnet_tools.downloading.archives.safety import Limits
 from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.errors import ArchiveError
 from tests.support.downloads import noise, tar_gz
+from tests.support.systems import posix
 
 TREE = {"net/checkpoint": b"first\n", "net/data/a.bin": noise(70_000), "empty": b""}
 SMALL = Limits(entries=20, file_bytes=5_000_000, total_bytes=8_000_000, ratio=20, free_bytes=100_000)
@@ -98,6 +99,7 @@ def test_a_gzip_file_of_several_parts_is_one_file(tmp_path: Path) -> None:
     assert tree(unpacked(tmp_path, packed, "gztar")) == TREE
 
 
+@posix
 def test_links_inside_the_folder_are_kept(tmp_path: Path) -> None:
     packed = make_tar(
         (member("net/model"), b"weights"),
@@ -109,6 +111,7 @@ def test_links_inside_the_folder_are_kept(tmp_path: Path) -> None:
     assert (folder / "net/sub/link").read_bytes() == (folder / "hard").read_bytes() == b"weights"
 
 
+@posix
 def test_modes_are_plain_and_the_executable_bit_is_kept(tmp_path: Path) -> None:
     packed = make_tar((member("tool", mode=0o755), b"#!"), (member("data", mode=0o000), b"x"))
     folder = unpacked(tmp_path, packed, "tar")
@@ -163,6 +166,7 @@ REFUSED_TARS = {
 }
 
 
+@posix
 @pytest.mark.parametrize(("members", "words"), REFUSED_TARS.values(), ids=REFUSED_TARS.keys())
 def test_an_unsafe_entry_is_refused_by_name(tmp_path: Path, members: list[tarfile.TarInfo], words: str) -> None:
     packed = make_tar(*((one, b"") for one in members))
@@ -199,6 +203,7 @@ def test_unsafe_zip_entries_are_refused_by_name(tmp_path: Path) -> None:
         assert words in str(caught.value)
 
 
+@posix
 def test_a_zip_link_inside_the_folder_is_a_link(tmp_path: Path) -> None:
     def as_link(info: zipfile.ZipInfo) -> None:
         if info.filename == "link":
