@@ -15,8 +15,8 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from mixnet_tools.frames import own_streams, read_frame, write_frame
 from mixnet_tools.reference import sandbox
-from mixnet_tools.reference.frames import own_streams, read_frame, write_frame
 from mixnet_tools.reference.frameworks import Exportable, prepare
 from mixnet_tools.reference.job import FrameworkName, Job, Refused
 from mixnet_tools.reference.tensorflow_library import dtype_called

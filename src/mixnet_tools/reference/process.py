@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mixnet_tools.errors import EvaluationError, MissingDependency
+from mixnet_tools.frames import FrameReader, write_frame
 from mixnet_tools.reference.export_place import ExportPlace
-from mixnet_tools.reference.frames import FrameReader, write_frame
 from mixnet_tools.reference.job import FrameworkName, Job
 from mixnet_tools.reference.plain_prefix import PlainPrefix
 from mixnet_tools.reference.tensorflow_library import dtype_called

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from mixnet_tools.reference.frames import FrameReader, read_frame, write_frame
+from mixnet_tools.frames import FrameReader, read_frame, write_frame
 
 Pipe = tuple[IO[bytes], IO[bytes]]
 
