@@ -20,6 +20,7 @@ from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.files.bounded import open_flags
 from mixnet_tools.files.copies import share_or_copy
+from mixnet_tools.files.digest import RunningDigest
 
 CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""
@@ -58,7 +59,7 @@ class PartialFile:
         self.position = 0
         self.origin: Origin | None = None
         self._description = description_of(path)
-        self._hash = hashlib.new(checksum.partition(":")[0])
+        self._digest = RunningDigest(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
         self._described = False
 
@@ -68,6 +69,7 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._digest.close()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -77,12 +79,12 @@ class PartialFile:
     @property
     def algorithm(self) -> str:
         """Name of the digest algorithm."""
-        return self._hash.name
+        return self._digest.algorithm
 
     @property
     def digest(self) -> str:
         """Hex digest of the bytes up to ``position``."""
-        return self._hash.hexdigest()
+        return self._digest.hexdigest()
 
     @property
     def is_complete_and_right(self) -> bool:
@@ -96,12 +98,12 @@ class PartialFile:
         if origin is None or not 0 < left <= self.size:
             self._truncate()
             return
-        self._hash = hashlib.new(self._hash.name)
+        self._digest_anew()
         self._open.seek(0)
         self.position = 0
         while chunk := self._open.read(CHUNK):
             heartbeat()
-            self._hash.update(chunk)
+            self._digest.update(chunk)
             self.position += len(chunk)
         self.origin, self._described = origin, True
 
@@ -121,11 +123,11 @@ class PartialFile:
 
     def cut_back(self, position: int, origin: Origin | None) -> None:
         """Keep only the first ``position`` bytes, which are also those of ``origin``."""
-        self._hash = hashlib.new(self._hash.name)
+        self._digest_anew()
         self._open.seek(0)
         self._open.truncate(position)
         while chunk := self._open.read(CHUNK):
-            self._hash.update(chunk)
+            self._digest.update(chunk)
         self.position, self.origin, self._described = position, origin, False
 
     def _read_up_to(self, size: int) -> bytes:
@@ -140,7 +142,7 @@ class PartialFile:
         view = memoryview(chunk)
         while view:
             view = view[self._open.write(view) :]
-        self._hash.update(chunk)
+        self._digest.update(chunk)
         self.position += len(chunk)
         if not self._described and self.origin is not None and self.position < self.size:
             _describe(self.path, self.checksum, self.origin)
@@ -163,8 +165,12 @@ class PartialFile:
         self._open.seek(0)
         self._open.truncate(0)
         self._description.unlink(missing_ok=True)
-        self._hash = hashlib.new(self._hash.name)
+        self._digest_anew()
         self.position, self.origin, self._described = 0, None, False
+
+    def _digest_anew(self) -> None:
+        self._digest.close()
+        self._digest = RunningDigest(self.algorithm)
 
     def _read_description(self) -> Origin | None:
         try:
