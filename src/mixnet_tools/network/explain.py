@@ -65,6 +65,8 @@ def explain(
     proxy = route.proxy
     if isinstance(error, _WRONG_URL) or any(isinstance(one, _WRONG_URL) for one in chain):
         return SourceFailure("is not a usable URL", Kind.PERMANENT)
+    if _first(chain, requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader):
+        return SourceFailure("sends headers that contradict each other", Kind.PERMANENT)
     if not in_body:
         if proxy is not None and (failure := _of_proxy(chain, route, proxy, timeout)) is not None:
             return failure
@@ -116,9 +118,9 @@ def _of_socks(error: BaseException, route: Route, proxy: Proxy) -> SourceFailure
         return SourceFailure(f"{proxy} cannot reach {route.place}: {reason}", Kind.UNREACHABLE)
     if kind == "GeneralProxyError" and "invalid data" in text:
         return SourceFailure(f"{proxy} does not speak {proxy.scheme.upper()}", Kind.PERMANENT)
-    if kind == "GeneralProxyError" and any(isinstance(one, socket.gaierror) for one in error.args):
+    if kind == "GeneralProxyError" and isinstance(getattr(error, "socket_err", None), socket.gaierror):
         text = f"the name {route.host} cannot be resolved by this machine; with socks5h:// {proxy} does it"
-        return SourceFailure(text, Kind.UNREACHABLE)
+        return SourceFailure(text, Kind.UNREACHABLE, lasting=True)
     if kind == "GeneralProxyError" and "closed" in text:
         return SourceFailure(f"{proxy} hung up", Kind.TRANSIENT)
     return None

@@ -226,6 +226,10 @@ def test_a_socks_proxy_is_used_and_explained(
         with SocksProxy(reply) as proxy:
             monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.host}")
             assert f"the proxy {proxy.host} (ALL_PROXY) {words}" in failing(tmp_path / "d", url)
+    with SocksProxy() as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://{proxy.host}")  # without h, this machine resolves names
+        message = failing(tmp_path / "f", "http://no-such-host.invalid/net.bin")
+        assert "the name no-such-host.invalid cannot be resolved by this machine" in message
     with ConnectProxy(answer=None) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"socks5://{proxy.host}")
         assert f"the proxy {proxy.host} (ALL_PROXY) hung up" in failing(tmp_path / "e", url)

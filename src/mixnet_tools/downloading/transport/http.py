@@ -131,7 +131,8 @@ class HttpBody:
         match = _RANGE.fullmatch(given)
         if match is None and not asked:
             return  # perhaps the whole file: its digest will tell
-        if match is None or int(match[1]) not in (asked, 0) or match[3] not in ("*", str(self._size)):
+        is_right_size = not asked or (match is not None and match[3] in ("*", str(self._size)))
+        if match is None or int(match[1]) not in (asked, 0) or not is_right_size:
             raise SourceFailure(f"asked for bytes from {asked}, the server sent {given!r}", Kind.RESTART)
         self.offset, end = int(match[1]), int(match[2]) + 1
         self.is_part = self.offset < end < self._size
