@@ -26,6 +26,7 @@ COMMAND_LINE = re.compile(
 )
 MODEL_OPTIMIZERS = (
     "api/authoring/model_text.py",
+    "api/authoring/timm/texts.py",
     "conversion/arguments.py",
     "conversion/graphs/inference_graph.py",
     "conversion/sources/formats.py",

@@ -65,7 +65,7 @@ SUBCOMMANDS = {("check", "merge"): "check.merge", ("check", "diff"): "check.diff
 SHELLS = ("bash", "zsh", "fish")
 """Shells that the commands can be completed in."""
 
-_MODULES = {"check": "check.command", "classify": "classify.command"}
+_MODULES = {"check": "check.command", "classify": "classify.command", "info": "info.command"}
 """The modules of commands that have a package of their own. The others are called like their command."""
 
 

@@ -4,9 +4,13 @@ The file is an ONNX model, a frozen graph, a SavedModel's folder, a meta graph w
 of these, or an OpenVINO IR. It is known by its content, and converted once, so what is written converts. What the file
 does not say is assumed, and has a comment in the files that begins with DECIDE.
 
+With --timm, describe a pretrained classifier of the installed timm: where the Hugging Face Hub has its weights, how
+timm prepares images for it, and what it published of its accuracy. NAME may be left out then.
+
 examples:
   mixnet new my-net net.onnx --preset torch --labels labels.txt
   mixnet new my-net --source https://host/net.onnx --preset timm
+  mixnet new --timm tf_mixnet_l.in1k
 """
 
 from __future__ import annotations
@@ -28,15 +32,27 @@ if TYPE_CHECKING:
     from mixnet_tools.api.authoring.values import NewModel
 
 _DEFAULT_ZOO = "my_zoo"
+_OF_FILES = {
+    "file": "FILE|FOLDER",
+    **{name: f"--{name}" for name in (
+        "source", "copy", "preset", "mean", "std", "crop_pct", "channels", "layout", "input", "output", "inside",
+        "signature", "tags", "labels",
+    )},
+}  # fmt: skip
+"""Arguments about a file, which timm's models do not need."""
+
 _PRESETS = ("imagenet", "timm", "tf", "torch")
 
 
 def add_arguments(parser: Parser) -> None:
     """What to describe, what is known of it, and where to write."""
-    parser.add_argument("name", metavar="NAME", help="what to call the model: its folder's name")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="what to call the model: its folder's name")
     parser.add_argument("file", nargs="?", metavar="FILE|FOLDER", help="the model's file or folder")
     parser.add_argument(
         "--source", metavar="URL", help="fetch the file from this http(s) address, and name it as source"
+    )
+    parser.add_argument(
+        "--timm", metavar="MODEL", help="a classifier of timm, instead of a file (mixnet-info --timm lists them)"
     )
     place = parser.add_argument_group("where to write")
     place.add_argument(
@@ -72,9 +88,39 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe one model."""
+    models_dir = Path(_DEFAULT_ZOO) if args.models_dir is None else args.models_dir
+    model = _of_timm(args, models_dir) if args.timm else _of_file(args, models_dir)
+    args.models_dir = [models_dir]  # as the next commands take it
+    _print(model, args)
+    return 0
+
+
+def _of_timm(args: argparse.Namespace, models_dir: Path) -> NewModel:
+    from mixnet_tools.api.authoring.timm.new import new_timm_model
+
+    if idle := [name for name in _OF_FILES if getattr(args, name) not in (None, False, [])]:
+        raise UsageError(f"--timm knows this of the model itself: leave out {_OF_FILES[idle[0]]}")
+    if args.size is not None and args.size[0] != args.size[1]:
+        raise UsageError("--size: timm's classifiers take squares, such as 288")
+    return new_timm_model(
+        args.timm,
+        args.name,
+        models_dir=models_dir,
+        size=None if args.size is None else args.size[0],
+        license=args.license,
+        description=args.description,
+        force=args.force,
+        dry_run=args.print_only,
+        progress=make_progress(args),
+    )
+
+
+def _of_file(args: argparse.Namespace, models_dir: Path) -> NewModel:
     from mixnet_tools.api.authoring.new import new_model
     from mixnet_tools.api.authoring.values import NewModelOptions
 
+    if args.name is None:
+        raise UsageError("say what to call the model: NAME, before its file")
     _require_a_model(args)
     options = NewModelOptions(
         preset=args.preset,
@@ -94,10 +140,8 @@ def run(args: argparse.Namespace) -> int:
         description=args.description,
         copy=args.copy,
     )
-    models_dir = Path(_DEFAULT_ZOO) if args.models_dir is None else args.models_dir
-    args.models_dir = [models_dir]  # as the next commands take it
     source = args.source if args.file is None else args.file
-    model = new_model(
+    return new_model(
         args.name,
         source,
         models_dir=models_dir,
@@ -106,8 +150,6 @@ def run(args: argparse.Namespace) -> int:
         dry_run=args.print_only,
         progress=make_progress(args),
     )
-    _print(model, args)
-    return 0
 
 
 def _require_a_model(args: argparse.Namespace) -> None:

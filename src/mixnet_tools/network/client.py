@@ -72,13 +72,16 @@ class Client:
         self._trust: Trust | None = None
         self._lock = threading.Lock()
 
-    def get(self, url: str, headers: dict[str, str]) -> Answer:
-        """The answer to a GET of ``url``, after redirects. :meth:`Answer.close` it. Raises :class:`SourceFailure`."""
+    def get(self, url: str, headers: dict[str, str], until: str | None = None) -> Answer:
+        """The answer to a GET of ``url``, after redirects. :meth:`Answer.close` it. Raises :class:`SourceFailure`.
+
+        A redirect that has the header ``until`` is not followed.
+        """
         lease, request = self._take_session(url), None
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 response, route, request = self._send(lease.session, url, headers, request)
-                if request is None:
+                if request is None or (until is not None and until in response.headers):
                     return Answer(self, lease, response, route)
                 response.close()
                 url = request.url or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import REFERENCE_SETS
 from mixnet_tools.api.authoring.presets import Preset, Values, geometry_steps
 from mixnet_tools.api.authoring.yaml_text import comment, decide, scalar
 from mixnet_tools.api.schemas import schema_line
@@ -15,7 +16,7 @@ from mixnet_tools.descriptors.model_yml import ACCURACY_FILE
 _ORIGINALS = {"onnx": "onnx_runtime", "tf": "tf"}
 """The framework of accuracy_check that runs an original, by the descriptor's framework."""
 
-_SETS = {1000: "imagenet_1000_classes", 1001: "imagenet_1001_classes"}
+DATA_SETS = {one.classes: name for name, one in REFERENCE_SETS.items()}
 """Open Model Zoo's names of data sets, by the number of classes that models for them have."""
 
 
@@ -89,9 +90,9 @@ def _entry(text: AccuracyText, framework: str, *, swaps: bool, normalizes: bool)
         "        adapter: classification",
         "    datasets:",
     ]
-    if classes in _SETS:
+    if classes in DATA_SETS:
         lines += decide("ImageNet is assumed, from the number of classes. Another name: labels count from 0.", " " * 6)
-    lines.append(f"      - name: {_SETS.get(classes) or scalar(f'{text.name}_validation')}")
+    lines.append(f"      - name: {DATA_SETS.get(classes) or scalar(f'{text.name}_validation')}")
     lines.append("        preprocessing:")
     for step in steps:
         keys = [f"{key}: {scalar(value)}" for key, value in step.items()]

@@ -5,27 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from mixnet_tools.accuracy.preprocessing.accuracy_check_yml import load_accuracy_config
 from mixnet_tools.api.authoring.accuracy_text import AccuracyText, accuracy_text
 from mixnet_tools.api.authoring.model_text import FileText, ModelText, model_text
-from mixnet_tools.api.authoring.place import GROUP, copy_and_hash, place_of, refuse_existing, write_all
+from mixnet_tools.api.authoring.place import copy_and_hash, place_of, refuse_existing
 from mixnet_tools.api.authoring.presets import DEFAULT_CROP, Values
 from mixnet_tools.api.authoring.values import NewModel, NewModelOptions
-from mixnet_tools.api.authoring.yaml_text import MARK
+from mixnet_tools.api.authoring.write import check_texts, decisions, imagenet_labels, write_description
 from mixnet_tools.api.models import PathLike
-from mixnet_tools.api.schemas import outdated_schemas
-from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.conversion.sources.formats import archive_format
 from mixnet_tools.conversion.survey.locate import IR, FoundModel, ModelFileHere, is_plain_name, locate, locate_below
 from mixnet_tools.conversion.survey.survey import Survey, Wishes, survey
-from mixnet_tools.descriptors.imagenet import imagenet_classes
 from mixnet_tools.descriptors.labels import LABELS_FILE, MAX_BYTES, read_classes
-from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE, load_descriptor
+from mixnet_tools.descriptors.model_yml import ACCURACY_FILE, MODEL_FILE
 from mixnet_tools.downloading.archives.unpack import unpack
 from mixnet_tools.downloading.transport.unknown_file import fetch_unknown
 from mixnet_tools.errors import (
@@ -185,13 +181,13 @@ def _describe(
         contents[folder / LABELS_FILE] = labels
     if options.copy:
         contents |= {folder / one.name: here.path for one, here in files}
-    _check(name, contents, folder, seen)
-    refuse_existing(contents, force=force)
-    contents |= outdated_schemas(folder.parents[1])
-    if not dry_run:
-        write_all(contents)
-    decisions = tuple(_decisions(text + (accuracy or "")))
-    written = tuple(contents)
+    try:
+        check_texts(name, contents, folder, converts=found.kind != IR)
+    except (DescriptorError, ConversionError) as error:
+        raise ConversionError(
+            f"no descriptor can say what this model needs: {error}", hint="`inputs` and `outputs` choose other names"
+        ) from error
+    written = write_description(contents, folder, force=force, dry_run=dry_run)
     return NewModel(
         name,
         found.kind,
@@ -201,7 +197,7 @@ def _describe(
         accuracy,
         seen.classes,
         seen.has_measured_original,
-        decisions,
+        decisions(text + (accuracy or "")),
         not dry_run,
     )
 
@@ -253,9 +249,8 @@ def _labels(options: NewModelOptions, seen: Survey) -> bytes | None:
     if options.labels is None:
         return None
     if options.labels == IMAGENET:
-        lines = [f"{one.wordnet_id} {', '.join(one.words)}\n" for one in imagenet_classes()]
-        lines = ["background\n", *lines] if seen.classes == len(lines) + 1 else lines
-        count, data, place = len(lines), "".join(lines).encode(), "ImageNet's labels"
+        data, place = imagenet_labels(seen.classes), "ImageNet's labels"
+        count = data.count(b"\n")
     else:
         path = Path(options.labels)
         count, place = len(read_classes(path)), str(path)
@@ -266,40 +261,3 @@ def _labels(options: NewModelOptions, seen: Survey) -> bytes | None:
     if seen.classes is not None and count != seen.classes:
         raise DescriptorError(f"{place}: {count} labels, but the model has {seen.classes} classes")
     return data
-
-
-def _check(name: str, contents: Mapping[Path, bytes | Path], folder: Path, seen: Survey) -> None:
-    """Read what is to be written as every stage will. Raises what they raise."""
-    with tempfile.TemporaryDirectory(prefix="mixnet-tools-") as scratch:
-        place = Path(scratch) / GROUP / name
-        place.mkdir(parents=True)
-        for path, data in contents.items():
-            if isinstance(data, bytes):
-                (place / path.relative_to(folder)).write_bytes(data)
-        try:
-            descriptor = load_descriptor(place / MODEL_FILE, PurePosixPath(GROUP) / name)
-            if seen.found.kind != IR:
-                plan_conversion(descriptor, Path(scratch))
-            if (place / ACCURACY_FILE).is_file():
-                load_accuracy_config(place / ACCURACY_FILE)
-        except (DescriptorError, ConversionError) as error:
-            text = str(error).replace(str(place), str(folder))
-            raise ConversionError(
-                f"no descriptor can say what this model needs: {text}", hint="`inputs` and `outputs` choose other names"
-            ) from error
-
-
-def _decisions(text: str) -> list[str]:
-    """The comments at which a person must decide, each in one line."""
-    found: list[str] = []
-    is_open = False
-    for line in text.splitlines():
-        words = line.strip()
-        if words.startswith(f"# {MARK}"):
-            found.append(words.removeprefix(f"# {MARK}").strip())
-            is_open = True
-        elif is_open and words.startswith("# "):
-            found[-1] += f" {words[2:]}"
-        else:
-            is_open = False
-    return list(dict.fromkeys(found))

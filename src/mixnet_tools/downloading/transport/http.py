@@ -7,10 +7,11 @@ bytes are the right ones.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
 from mixnet_tools.network.client import Answer, Client
@@ -35,17 +36,24 @@ class HttpClient:
         self._without_if_range: set[str] = set()
 
     def open(
-        self, url: str, size: int, offset: int = 0, origin: Origin | None = None, recode: bool = False
+        self,
+        url: str,
+        size: int,
+        offset: int = 0,
+        origin: Origin | None = None,
+        recode: bool = False,
+        accept: str | None = None,
     ) -> HttpBody:
         """Ask for the file of ``size`` bytes behind ``url``, from byte ``offset`` on.
 
         ``origin`` says where the first ``offset`` bytes came from. ``recode`` asks for the second reading of a
-        Content-Encoding (see :class:`HttpBody`). Raises :class:`SourceFailure`.
+        Content-Encoding (see :class:`HttpBody`), ``accept`` for a media type. Raises :class:`SourceFailure`.
 
         An If-Range that is refused is sent no more, and the rest is asked for without it: the nodes of a server often
         have validators of their own for the same file, and whether the parts fit is judged by the digest.
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
+        headers |= {"Accept": accept} if accept else {}
         key = Origin.key_of(url)
         may_ask = origin is not None and origin.url_key == key and key not in self._without_if_range
         validator = origin.validator if origin is not None and offset and may_ask else None
@@ -57,6 +65,18 @@ class HttpClient:
             self._without_if_range.add(key)
         answer = self._client.get(url, headers)
         return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
+
+    def headers(self, url: str, wanted: str) -> Mapping[str, str]:
+        """The headers of the first answer that has the header ``wanted``; redirects are followed up to there.
+
+        Of the file, nothing is read. Raises :class:`SourceFailure`.
+        """
+        answer = self._client.get(url, {}, until=wanted)
+        with contextlib.closing(HttpBody(answer, url, size=-1, recode=False, timeout=self.timeout)) as body:
+            if wanted not in answer.response.headers:
+                body.checked(0)
+                raise SourceFailure(f"sent no header {wanted}", Kind.PERMANENT)
+            return dict(answer.response.headers)
 
     def close(self) -> None:
         """Close all idle connections."""

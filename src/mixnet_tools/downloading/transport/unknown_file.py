@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from mixnet_tools.errors import DownloadError, HttpStatusError, OutputError, UsageError
 from mixnet_tools.files.location import Location
@@ -32,23 +34,55 @@ def fetch_unknown(
     http(s), :class:`HttpStatusError` or :class:`DownloadError` where the file cannot be had or is larger than ``most``
     bytes, and :class:`OutputError` where it cannot be written.
     """
+    target = folder / _file_name(location)
+
+    def receive(client: HttpClient) -> None:
+        with target.open("wb") as stream:
+            _receive(client, location, stream, most)
+
+    try:
+        _persistently(location, receive, attempts, timeout)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written to: {error.strerror or error}") from error
+    return target
+
+
+def fetch_small(location: Location, *, most: int, accept: str | None = None, attempts: int = 3) -> bytes:
+    """The bytes behind the URL ``location``, in the media type ``accept``. Raises as :func:`fetch_unknown` does."""
+
+    def receive(client: HttpClient) -> bytes:
+        stream = io.BytesIO()
+        _receive(client, location, stream, most, accept)
+        return stream.getvalue()
+
+    return _persistently(location, receive, attempts, 30.0)
+
+
+def fetch_headers(location: Location, wanted: str, *, attempts: int = 3) -> Mapping[str, str]:
+    """The headers of the first answer for the URL ``location`` that has the header ``wanted``; raises as the others."""
+    return _persistently(location, lambda client: client.headers(location.url, wanted), attempts, 30.0)
+
+
+_Result = TypeVar("_Result")
+
+
+def _persistently(
+    location: Location, action: Callable[[HttpClient], _Result], attempts: int, timeout: float
+) -> _Result:
+    """What ``action`` returns. A failure that can pass is followed by another attempt."""
     from mixnet_tools.downloading.transport.http import HttpClient
 
     if location.scheme not in ("http", "https"):
         raise UsageError(f"{location}: expected an http:// or https:// address")
-    target = folder / _file_name(location)
     with contextlib.closing(HttpClient(timeout)) as client:
         try:
-            retrying(lambda: _receive(client, location, target, most), RetryPolicy(attempts=attempts))
+            return retrying(lambda: action(client), RetryPolicy(attempts=attempts))
         except SourceFailure as failure:
             raise _given_up(location, failure) from None
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written to: {error.strerror or error}") from error
-    return target
 
 
-def _receive(client: HttpClient, location: Location, target: Path, most: int) -> None:
-    with contextlib.closing(client.open(location.url, _UNKNOWN)) as body, target.open("wb") as stream:
+def _receive(client: HttpClient, location: Location, stream: BinaryIO, most: int, accept: str | None = None) -> None:
+    with contextlib.closing(client.open(location.url, _UNKNOWN, accept=accept)) as body:
         size, too_large = 0, SourceFailure(f"has more than {most:,} bytes, which no model has", Kind.PERMANENT)
         if (body.declared or 0) > most:
             raise too_large

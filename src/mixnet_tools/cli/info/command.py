@@ -5,11 +5,13 @@ result is a table. Elsewhere, or with --json, it is JSON: for models the list th
 fields.
 
 With --lint DIR, check every model of a zoo: what cannot be read, is misspelt or missing. The exit code is 1 then.
+With --timm PATTERN, list the pretrained classifiers of the installed timm, which mixnet new --timm describes.
 
 examples:
   mixnet-info --name mixnet-l --table
   mixnet-info --ir models/public/mixnet-l/FP16/mixnet-l.xml
   mixnet-info --lint my_zoo
+  mixnet-info --timm '*mixnet*'
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from mixnet_tools.cli.common.output import print_fields, print_json, print_text
 from mixnet_tools.cli.common.parser import Parser
 from mixnet_tools.cli.common.tables import Cell
 from mixnet_tools.cli.common.terminal import terminal_of
-from mixnet_tools.cli.info_lint import lint
+from mixnet_tools.cli.info.lint import lint
+from mixnet_tools.cli.info.timm import list_timm
 from mixnet_tools.errors import DescriptorError, IRError, UsageError
 from mixnet_tools.files.shown import Published
 from mixnet_tools.progress import human_bytes
@@ -61,6 +64,9 @@ def add_arguments(parser: Parser) -> None:
         "--write_schemas", type=Path, metavar="DIR", help="write JSON Schemas of a zoo's files, for editors, and stop"
     )
     parser.add_argument("--lint", type=Path, metavar="DIR", help="check the zoo below DIR, and nothing else")
+    parser.add_argument(
+        "--timm", metavar="PATTERN", help="list timm's classifiers, such as '*mixnet*', and nothing else"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, also on a terminal")
     form.add_argument("--table", action="store_true", help="print a table, also into a file or pipe")
@@ -70,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     """Show every chosen model."""
     if args.print_all:
         return print_all_models(args)
-    for option in ("ir", "lint", "write_schemas"):
+    for option in ("ir", "lint", "timm", "write_schemas"):
         if getattr(args, option) and (args.name or args.list or args.all):
             raise UsageError(f"--{option} stands alone; it cannot be combined with --name, --list or --all")
     if args.write_schemas:
@@ -79,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     as_json = args.json or not (args.table or sys.stdout.isatty())
     if args.lint:
         return lint(args.lint, args.ir_dir, as_json=args.json)
+    if args.timm:
+        list_timm(args.timm, as_json=as_json)
+        return 0
     if args.ir:
         _show_ir(args.ir, as_json)
         return 0

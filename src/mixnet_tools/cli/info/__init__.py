@@ -1,0 +1,1 @@
+"""mixnet-info: what is known of models, of a zoo's faults, and of timm's classifiers."""
