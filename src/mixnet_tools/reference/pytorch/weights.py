@@ -68,20 +68,24 @@ def _read_torch(path: Path) -> object:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
-            if "weights_only" in str(error) or "Weights only" in str(error):
-                raise _needs_code(path, error) from error
-            raise Refused(f"{path}: PyTorch cannot read these weights: {first_line(error)}", _AGAIN) from error
+            if "weights_only" in str(error) and (called := globals_in(path)):
+                raise _needs_code(path, called) from error
+            raise Refused(f"{path}: PyTorch cannot read these weights: {_reason(error)}", _AGAIN) from error
 
 
 _AGAIN = "the file is damaged or none of PyTorch: fetch it again"
 
 
-def _needs_code(path: Path, error: Exception) -> Refused:
+def _reason(error: Exception) -> str:
+    """What PyTorch says is wrong, without its advice to read the file in another way."""
+    _, found, said = str(error).partition("WeightsUnpickler error:")
+    return first_line(Exception(said)) if found else first_line(error)[:300]
+
+
+def _needs_code(path: Path, called: tuple[str, ...]) -> Refused:
     """A file that only code can unpickle."""
-    found = globals_in(path)
-    what = f"its pickle calls {listed(found)}" if found else first_line(error)[:300]
     return Refused(
-        f"{path}: is more than weights: {what}. Reading it would run what the file says, and is not done",
+        f"{path}: is more than weights: its pickle calls {listed(called)}. Reading it would run that, and is not done",
         "if you trust the file, save its weights alone, in Python (this runs the file's code): "
         f"m = torch.load({path.name!r}, weights_only=False); m = getattr(m, 'state_dict', lambda: m)(); "
         f"torch.save(m.get('state_dict', m.get('model', m)), {f'{path.stem}-weights.pth'!r})",
