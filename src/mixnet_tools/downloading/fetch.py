@@ -87,6 +87,7 @@ class Fetcher:
                     part.resume(context.check_stop)
                     served_by = self._first_that_serves(request, part)
                     context.progress.file_progress(request.model, file.name, file.size)
+                    part.put_down()
                     self._make_way(request, request.partial)
                     part.move_to(request.target)
                 if context.cache:
@@ -168,6 +169,8 @@ class Fetcher:
         self._context.check_stop()
 
     def _http_client(self) -> HttpClient:
+        if self._client is not None:
+            return self._client
         # requests is only loaded where the network is used.
         from mixnet_tools.downloading.transport.http import HttpClient
 

@@ -17,10 +17,12 @@ from urllib.parse import quote, urlsplit
 
 import requests
 import requests.adapters
+import urllib3
 import urllib3.exceptions
 
 from mixnet_tools import __version__
 from mixnet_tools.files.shown import redact
+from mixnet_tools.network import plain
 from mixnet_tools.network.certificates import Trust, trust_of_environment
 from mixnet_tools.network.environment import Route, find_route
 from mixnet_tools.network.explain import explain
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     import ssl
 
 MAX_REDIRECTS = 10
+
+_SERVER = re.compile("[^/?#]*://[^/?#]*")
 
 _SHORT = 1 << 14
 """Bytes of a redirect's body that are read, so that the connection can be used again. It is closed if it has more."""
@@ -41,7 +45,9 @@ _ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.
 class Answer:
     """A server's answer, whose body is still to be read. ``route`` is the way to the server that gave it."""
 
-    def __init__(self, client: Client, lease: _Lease, response: requests.Response, route: Route) -> None:
+    def __init__(
+        self, client: Client, lease: _Lease, response: requests.Response | plain.Response, route: Route
+    ) -> None:
         self._client, self._lease = client, lease
         self.response, self.route = response, route
 
@@ -67,8 +73,9 @@ class Client:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
-        self._idle: dict[str, deque[requests.Session]] = {}
+        self._idle: dict[str, deque[_Session]] = {}
         self._routes: dict[str, Route] = {}
+        self._not_plain: set[str] = set()
         self._trust: Trust | None = None
         self._lock = threading.Lock()
 
@@ -79,8 +86,10 @@ class Client:
         """
         lease, request = self._take_session(url), None
         try:
+            found = self._plain(lease.session, url, headers)
             for _ in range(MAX_REDIRECTS + 1):
-                response, route, request = self._send(lease.session, url, headers, request)
+                response, route, request = found or self._send(lease.session, url, headers, request)
+                found = None
                 if request is None or (until is not None and until in response.headers):
                     return Answer(self, lease, response, route)
                 response.close()
@@ -139,9 +148,43 @@ class Client:
         session.headers.update({"User-Agent": f"mixnet_tools/{__version__}", "Accept-Encoding": "identity"})
         return _Lease(server, session)
 
+    def _plain(self, session: _Session, url: str, headers: dict[str, str]) -> _Sent | None:
+        """What :meth:`_send` gives, for a request that requests has nothing to do for; None where it might have.
+
+        A server that has once redirected or given a cookie is asked through requests from then on.
+        """
+        server = _server(url)
+        if server in self._not_plain or plain.URL.fullmatch(url) is None or session.cookies:
+            return None
+        route = self.route(url)
+        if route.proxy or route.auth:
+            return None
+        if route.scheme == "https":
+            self._secure(session)
+        given = {name: str(value) for name, value in session.headers.items()} | headers
+        try:
+            raw = plain.pool_of(session, session.pools, server).urlopen(
+                "GET",
+                url[len(server) :],
+                headers=given,
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(self.timeout, self.timeout),
+                preload_content=False,
+                decode_content=False,
+            )
+            if "Location" in raw.headers or "Set-Cookie" in raw.headers:
+                self._not_plain.add(server)
+                return plain.handed_over(session, raw, url, given, route)
+        except _BadRedirect:
+            raise _no_redirect() from None
+        except _ERRORS as error:
+            raise self.explained(error, route) from None
+        return plain.Response(raw, url), route, None
+
     def _send(
         self, session: requests.Session, url: str, headers: dict[str, str], redirected: requests.PreparedRequest | None
-    ) -> tuple[requests.Response, Route, requests.PreparedRequest | None]:
+    ) -> _Sent:
         """One answer, the way to its server, and the request that it redirects to."""
         try:
             route = self.route(url)
@@ -162,7 +205,7 @@ class Client:
                 request, stream=True, timeout=(self.timeout, self.timeout), allow_redirects=False, proxies=route.proxies
             )
         except _BadRedirect:
-            raise SourceFailure("redirects to something that is not a usable URL", Kind.PERMANENT) from None
+            raise _no_redirect() from None
         except _ERRORS as error:
             raise self.explained(error, route) from None  # the original's text may show credentials
         return response, route, response.next
@@ -174,24 +217,36 @@ class Client:
             session.mount("http://", adapter)
 
 
+_Sent = tuple[requests.Response | plain.Response, Route, requests.PreparedRequest | None]
+"""An answer, the way to its server, and the request that it redirects to."""
+
+
 class _Lease(NamedTuple):
     """A session in use, and the server that it is for."""
 
     server: str
-    session: requests.Session
+    session: _Session
 
 
 def _server(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}"
+    found = _SERVER.match(url)
+    return found[0] if found else url
 
 
 class _BadRedirect(Exception):
     """A redirect goes to what is not a URL."""
 
 
+def _no_redirect() -> SourceFailure:
+    return SourceFailure("redirects to something that is not a usable URL", Kind.PERMANENT)
+
+
 class _Session(requests.Session):
-    """What requests does at a redirect, with small changes."""
+    """What requests does at a redirect, with small changes. ``pools`` are the connections of plain requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pools: dict[str, urllib3.HTTPConnectionPool] = {}
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """The address that ``resp`` redirects to: its bytes are UTF-8, or else whatever they are, escaped."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+import urllib3
 
 from tests.support.downloads import add_model, download_ok, file_entry, noise
 from tests.support.frames import own_frames
@@ -19,13 +19,13 @@ MOST = 14
 def test_few_frames_lie_between_the_command_and_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from ``cli.main.run`` on, with one job, which runs in the thread of the command."""
     stacks: list[list[str]] = []
-    send = requests.Session.send
+    urlopen = urllib3.HTTPConnectionPool.urlopen
 
-    def counted(*arguments: Any, **settings: Any) -> requests.Response:
+    def counted(*arguments: Any, **settings: Any) -> urllib3.BaseHTTPResponse:
         stacks.append(own_frames(sys._getframe(1)))
-        return send(*arguments, **settings)
+        return urlopen(*arguments, **settings)
 
-    monkeypatch.setattr(requests.Session, "send", counted)
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", counted)
     body = noise(1000)
     with FaultyServer() as server:
         add_model(tmp_path / "zoo", "net", [file_entry("net.bin", body, server.put("/net.bin", body))])

@@ -9,6 +9,7 @@ The digest on record is never trusted: when a partial file is opened, the bytes 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mixnet_tools.errors import MixnetToolsError
 from mixnet_tools.files import bounded, strict_json
 from mixnet_tools.files.atomic import rename_durably
 from mixnet_tools.files.bounded import open_flags
@@ -26,6 +28,8 @@ CHUNK = 1 << 18
 """Bytes that are read, hashed and written at a time."""
 
 _MAX_DESCRIPTION = 1 << 20
+_HELD = 1 << 16
+"""A file of up to so many bytes stays in memory while it arrives."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class PartialFile:
 
     Use it as a context manager, under the model's lock: it is not safe for two users at once. Its folder has to exist.
     After every :meth:`write` the bytes are with the operating system, where a kill of this process cannot harm them.
+    Those of a small file stay in memory until it is complete, or given up: so it costs one file, and a kill little.
     """
 
     def __init__(self, path: Path, size: int, checksum: str) -> None:
@@ -61,19 +66,28 @@ class PartialFile:
         self._description = description_of(path)
         self._digest = RunningDigest(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
-        self._described = False
+        self._described = self._held = False
 
     def __enter__(self) -> PartialFile:
+        self._held = self.size <= _HELD and not os.path.lexists(self.path)
+        if self._held:
+            self._file = io.BytesIO()
+            return self
         flags = os.O_RDWR | os.O_CREAT | open_flags("O_CLOEXEC", "O_BINARY")
         self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._digest.close()
         if self._file is not None:
+            # A run that was stopped may have given up its lock already.
+            given_up = kind is not None and issubclass(kind, MixnetToolsError)
+            if given_up and self._held and self.position and self.origin is not None:
+                self.put_down()
+                _describe(self.path, self.checksum, self.origin)
             self._file.close()
             self._file = None
-            if self.position == 0:
+            if self.position == 0 and not self._held:
                 self.path.unlink(missing_ok=True)
 
     @property
@@ -93,6 +107,8 @@ class PartialFile:
 
     def resume(self, heartbeat: Callable[[], None]) -> None:
         """Continue what an earlier run left, after hashing it; or begin at zero, if nothing useful is there."""
+        if self._held:
+            return
         origin = self._read_description()
         left = os.fstat(self._open.fileno()).st_size
         if origin is None or not 0 < left <= self.size:
@@ -144,16 +160,30 @@ class PartialFile:
             view = view[self._open.write(view) :]
         self._digest.update(chunk)
         self.position += len(chunk)
-        if not self._described and self.origin is not None and self.position < self.size:
+        if not self._described and not self._held and self.origin is not None and self.position < self.size:
             _describe(self.path, self.checksum, self.origin)
             self._described = True
 
     def move_to(self, target: Path) -> None:
         """Give the finished file its final name, durably, and remove the description."""
+        self.put_down()
         self._open.close()  # Windows renames no open file
         self._file = None
         rename_durably(self.path, target)
-        self._description.unlink(missing_ok=True)
+        if self._described:
+            self._description.unlink(missing_ok=True)
+
+    def put_down(self) -> None:
+        """Write the bytes to ``path``, if they are only in memory so far. Raises OSError."""
+        held = self._open
+        if not isinstance(held, io.BytesIO):
+            return
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | open_flags("O_CLOEXEC", "O_BINARY")
+        self._file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)  # noqa: SIM115
+        self._held = False
+        view = held.getbuffer()
+        while view:
+            view = view[self._file.write(view) :]
 
     @property
     def _open(self) -> BinaryIO:
@@ -164,7 +194,8 @@ class PartialFile:
         # The bytes go first, then their description: an empty file that has a description is harmless.
         self._open.seek(0)
         self._open.truncate(0)
-        self._description.unlink(missing_ok=True)
+        if not self._held:
+            self._description.unlink(missing_ok=True)
         self._digest_anew()
         self.position, self.origin, self._described = 0, None, False
 
