@@ -48,8 +48,14 @@ def _folded(paragraph: str, terminal: Terminal) -> str:
 class Parser(argparse.ArgumentParser):
     """A parser of options like Open Model Zoo's (``--output_dir``). Dashes are fine as well (``--output-dir``)."""
 
-    def __init__(self, prog: str, description: str, manual: str = "", subcommands: Sequence[str] = ()) -> None:
-        """``manual`` is the page on the command; ``subcommands`` are the words that may stand first instead."""
+    def __init__(
+        self, prog: str, description: str, manual: str = "", subcommands: Sequence[str] = (), *, color: bool = False
+    ) -> None:
+        """``manual`` is the page on the command; ``subcommands`` are the words that may stand first instead.
+
+        ``color`` is what Python 3.14 passes on to the parsers of subcommands. It colours help texts by sequences that do
+        not pass our streams.
+        """
         super().__init__(
             prog=prog,
             description=description,
@@ -58,7 +64,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
         )
         self._subcommands = subcommands
-        self.color = False  # Python 3.14 colours help texts by sequences that do not pass our streams
+        self.color = color
 
     def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:  # type: ignore[override]
         """Rewrite each ``--kebab-case`` option to the one that this parser knows, and parse.

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from mixnet_tools.downloading.archives.recognize import Compression, Decoder
 
 CHUNK = 1 << 18
 MAX_READ = 1 << 20
-"""The most bytes that one read gives. A tar header that asks for more is broken or malicious."""
+"""The most bytes that one read gives, and that a tar header may have. One that asks for more is broken or malicious."""
 
 
 class BrokenStream(Exception):
@@ -42,8 +43,20 @@ class UnpackedStream:
         self._decoder = compression.make_decoder() if compression else None
         self._ready = memoryview(b"")
         self._position = 0
+        self._header_left: int | None = None
         self.last_read = b""
         self.has_more = False
+
+    @contextmanager
+    def header(self) -> Iterator[None]:
+        """Meanwhile the reads are of one header, and may give :data:`MAX_READ` bytes together: newer versions of tarfile
+        read a long one in pieces.
+        """
+        self._header_left = MAX_READ
+        try:
+            yield
+        finally:
+            self._header_left = None
 
     def tell(self) -> int:
         """The number of unpacked bytes that were read or skipped."""
@@ -68,6 +81,10 @@ class UnpackedStream:
         """``count`` bytes, or fewer at the end."""
         if not 0 <= count <= MAX_READ:
             raise BrokenStream(f"has a header of {count} bytes")
+        if self._header_left is not None:
+            self._header_left -= count
+            if self._header_left < 0:
+                raise BrokenStream(f"has a header of more than {MAX_READ} bytes")
         pieces, missing = [], count
         while missing and (self._ready or self._refill()):
             piece = self._ready[:missing]

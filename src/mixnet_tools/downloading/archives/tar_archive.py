@@ -45,9 +45,11 @@ def unpack_tar(archive: Path, writer: EntryWriter, checker: EntryChecker) -> str
     with archive.open("rb", buffering=0) as packed:
         layers = _layers(UnpackedStream(packed, None, on_bytes), checker)
         *_, (compressed, stream) = layers
-        with tarfile.TarFile(fileobj=stream, mode="r", encoding="utf-8") as tar:  # type: ignore[arg-type]
+        with stream.header():
+            tar = tarfile.TarFile(fileobj=stream, mode="r", encoding="utf-8")  # type: ignore[arg-type]
+        with tar:
             count = 0
-            while member := tar.next():
+            while member := _next_member(tar, stream):
                 name, count = member.name, count + 1
                 _unpack_member(tar, member, stream, writer, checker)
                 tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
@@ -89,6 +91,11 @@ def _layers(raw: UnpackedStream, checker: EntryChecker) -> list[tuple[str, Unpac
         kind = other_kind(head) or ("no archive of a known kind" if head else "empty")
         raise BrokenStream(f"is {compressed} data of what is {kind}" if compressed else f"is {kind}")
     return layers
+
+
+def _next_member(tar: tarfile.TarFile, stream: UnpackedStream) -> tarfile.TarInfo | None:
+    with stream.header():
+        return tar.next()
 
 
 def _unpack_member(

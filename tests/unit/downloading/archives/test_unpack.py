@@ -261,10 +261,14 @@ def test_a_damaged_header_is_not_the_end(tmp_path: Path) -> None:
         unpacked(tmp_path, bytes(packed), "tar")
 
 
-def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
-    header = member("x", b"x")  # a pax header, which tarfile reads into memory whole
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("before", [(), ((member("a"), b"x"),)])
+def test_a_header_that_asks_for_gigabytes_is_refused(
+    tmp_path: Path, kind: bytes, before: tuple[tuple[tarfile.TarInfo, bytes], ...]
+) -> None:
+    header = member("x", kind)  # tarfile keeps its contents in memory, and reads them at once or in pieces
     header.size = 1 << 33
-    packed = header.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
+    packed = make_tar(*before)[: 1024 * len(before)] + header.tobuf(tarfile.GNU_FORMAT) + bytes(3_000_000)
     with pytest.raises(ArchiveError, match="has a header of"):
         unpacked(tmp_path, packed, "tar")
 
