@@ -53,8 +53,7 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         """``manual`` is the page on the command; ``subcommands`` are the words that may stand first instead.
 
-        ``color`` is what Python 3.14 passes on to the parsers of subcommands. It colours help texts by sequences that do
-        not pass our streams.
+        ``color`` is what Python 3.14 passes on to the parsers of subcommands. Its sequences do not pass our streams.
         """
         super().__init__(
             prog=prog,

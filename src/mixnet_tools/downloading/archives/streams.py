@@ -16,7 +16,7 @@ from mixnet_tools.downloading.archives.recognize import Compression, Decoder
 
 CHUNK = 1 << 18
 MAX_READ = 1 << 20
-"""The most bytes that one read gives, and that a tar header may have. One that asks for more is broken or malicious."""
+"""The most bytes that one read gives, and that a tar header has. One that asks for more is broken or malicious."""
 
 
 class BrokenStream(Exception):
@@ -49,8 +49,9 @@ class UnpackedStream:
 
     @contextmanager
     def header(self) -> Iterator[None]:
-        """Meanwhile the reads are of one header, and may give :data:`MAX_READ` bytes together: newer versions of tarfile
-        read a long one in pieces.
+        """Meanwhile the reads are of one header, and may give :data:`MAX_READ` bytes together.
+
+        Newer versions of tarfile read a long header in pieces.
         """
         self._header_left = MAX_READ
         try:
