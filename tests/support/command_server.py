@@ -195,6 +195,9 @@ def _take(streams: list[int]) -> None:
     for number, stream in enumerate([os.open(os.devnull, os.O_RDONLY), *streams]):
         os.dup2(stream, number)
         os.close(stream)
+    # Those of the server were opened on files, and take a terminal for one that can be sought in.
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors, closefd=False)  # noqa: SIM115
 
 
 def _tell(connection: socket.socket, number: int) -> None:
