@@ -121,8 +121,10 @@ def validate(
     try:
         value = model.model_validate(document.data)
     except ValidationError as error:
-        raise _all_problems(document, error, model) from None
-    return _checked(document, value, cross_check)
+        raise _joined([_describe(document, item, model) for item in error.errors(include_url=False)]) from None
+    if broken := cross_check(value) if cross_check else []:
+        raise _joined([document.problem(key, text) for key, text in broken])
+    return value
 
 
 def validate_known(
@@ -137,26 +139,15 @@ def validate_known(
         value = model.model_validate(document.data)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        if not all(item["type"] == "extra_forbidden" for item in found):
-            raise _all_problems(document, error, model) from None
-        keys = {_real_key(document.data, item["loc"]) for item in found}
-        known = replace(document, data=_without(document.data, keys))
-        warnings = (_describe(document, item, model) + "; it is ignored" for item in found)
-        return validate(known, model, cross_check), tuple(dict.fromkeys(warnings))
-    return _checked(document, value, cross_check), ()
-
-
-def _checked(
-    document: Document, value: ModelT, cross_check: Callable[[ModelT], list[tuple[KeyPath, str]]] | None
-) -> ModelT:
-    """``value``, which follows all rules that concern several keys. Raises one error with all problems otherwise."""
-    if found := cross_check(value) if cross_check else []:
-        raise _joined([document.problem(key, text) for key, text in found])
-    return value
-
-
-def _all_problems(document: Document, error: ValidationError, model: type[BaseModel]) -> DescriptorError:
-    return _joined([_describe(document, item, model) for item in error.errors(include_url=False)])
+        if all(item["type"] == "extra_forbidden" for item in found):
+            keys = {_real_key(document.data, item["loc"]) for item in found}
+            known = replace(document, data=_without(document.data, keys))
+            warnings = (_describe(document, item, model) + "; it is ignored" for item in found)
+            return validate(known, model, cross_check), tuple(dict.fromkeys(warnings))
+        return validate(document, model), ()  # raises, with all problems
+    if broken := cross_check(value) if cross_check else []:
+        raise _joined([document.problem(key, text) for key, text in broken])
+    return value, ()
 
 
 def _without(value: Any, keys: set[KeyPath], here: KeyPath = ()) -> Any:

@@ -105,3 +105,14 @@ def locked(
         yield
     finally:
         os.close(descriptor)
+
+
+def require_locks(folder: Path) -> None:
+    """Raise :class:`OutputError` where the file system of ``folder`` has no locks. A free lock is held for a moment."""
+    if fcntl is None:  # every file system of Windows has them
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try_lock(descriptor, folder)
+    finally:
+        os.close(descriptor)

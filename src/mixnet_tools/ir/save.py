@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import OutputError, last_line
 from mixnet_tools.files import atomic, strict_json
-from mixnet_tools.files.lock import locked
+from mixnet_tools.files.lock import locked, require_locks
 from mixnet_tools.values import IRModel
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ STALE_SECONDS = 3600.0
 def require_place(target: IRModel, report_file: str) -> None:
     """Check, before any work, that ``target`` and its report can be written. Nothing is left behind.
 
-    Raises :class:`OutputError` where a folder stands in the place of a file, or the folder cannot be made or written
-    to.
+    Raises :class:`OutputError` where a folder stands in the place of a file, the folder cannot be made or written to,
+    or its file system has no locks.
     """
     for path in _places(target, report_file):
         if path.is_dir():
@@ -41,7 +41,7 @@ def require_place(target: IRModel, report_file: str) -> None:
         with atomic.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
-                pass
+                require_locks(folder)
     finally:
         for one in made:
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,18 @@ def test_what_cannot_be_written_is_an_output_error_and_leaves_nothing(tmp_path: 
         require_place(target(tmp_path / "taken"), REPORT)
     require_place(target(tmp_path / "deep/down"), REPORT)
     assert {path.name for path in tmp_path.iterdir()} == {"file", "taken"}
+
+
+def test_a_folder_without_locks_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OutputError, match="has no file locks"):
+        require_place(target(tmp_path / "nfs/net"), REPORT)
+    assert contents(tmp_path) == {}
 
 
 def test_an_ir_that_cannot_be_read_is_named(tmp_path: Path) -> None:
