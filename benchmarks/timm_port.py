@@ -9,7 +9,6 @@ ratio within a round.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from pathlib import Path
 
@@ -18,18 +17,21 @@ import openvino
 import timm
 import torch
 
+from benchmarks import results
 from mixnet_tools.inference.machine import this_machine
 from mixnet_tools.inference.throughput import THROUGHPUT
+from mixnet_tools.pages.plot import Bars
 
 IMAGES = 48
 """Inferences of one model in one round."""
 
 
 def main() -> None:
-    """Print a line for each IR: its images per CPU second, and the median of its ratios to timm's."""
+    """Print a line for each IR: its images per CPU second, and the quartiles of its ratios to timm's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("irs", nargs="+", type=Path, metavar="IR.xml")
     parser.add_argument("--rounds", type=int, default=16, help="rounds that count")
+    results.add_plot(parser)
     args = parser.parse_args()
     port = timm.create_model("tf_mixnet_l").eval()
     with torch.inference_mode():
@@ -49,12 +51,16 @@ def main() -> None:
             queues[index].wait_all()
             if round_number:  # the first one warms up
                 rates[index].append(IMAGES / (time.process_time() - before))
+    ratios = [results.ratios(name, found, rates[0]) for name, found in zip(names, rates, strict=True)]
+    speeds = [results.quartiles(name, found) for name, found in zip(names, rates, strict=True)]
     print(this_machine().describe())
-    for name, found in zip(names, rates, strict=True):
-        ratios = [one / base for one, base in zip(found, rates[0], strict=True)]
-        low, _, high = statistics.quantiles(ratios, n=4)
-        print(
-            f"{statistics.median(ratios):.2f} ({low:.2f} to {high:.2f})  {statistics.median(found):.1f}/CPU s  {name}"
+    print(results.table(("", "images per CPU second", "of timm's", "quartiles"), [
+        (ratio.label, f"{speed.value:.1f}", f"{ratio.value:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}")
+        for ratio, speed in zip(ratios, speeds, strict=True)
+    ]))  # fmt: skip
+    if args.plot:
+        results.write(
+            args.plot, "MixNet-L: throughput of IRs", [Bars("images per CPU second", "times timm's", tuple(ratios))]
         )
 
 

@@ -62,4 +62,4 @@ def test_every_benchmark_draws(name: str) -> None:
 
 
 def test_all_benchmarks_are_known() -> None:
-    assert BENCHMARKS == ["check", "cluster", "convert", "download", "infer"]
+    assert BENCHMARKS == ["check", "cluster", "convert", "download", "infer", "timm_port"]
