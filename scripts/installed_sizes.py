@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 NAME = "mixnet-tools"
-_NOT_FOR_USERS = {"test", "lint", "docs", "dist", "dev"}
+_NOT_FOR_USERS = {"test", "zoo", "lint", "docs", "dist", "dev"}
 
 
 def closure(requirement: Requirement, seen: set[str]) -> Iterator[str]:
