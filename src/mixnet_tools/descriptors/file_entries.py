@@ -18,7 +18,8 @@ _CHECKSUM_SCHEMA = {
     "type": "string",
     "pattern": "^(sha384:)?[0-9a-fA-F]{96}$|^sha256:[0-9a-fA-F]{64}$|^sha512:[0-9a-fA-F]{128}$",
 }
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]|[. ]$')
 
 
 def safe_relative_path(text: str) -> str:
@@ -46,7 +47,7 @@ def is_special_on_windows(name: str) -> bool:
     >>> [name for name in ("con", "Aux.txt", "a:b", "a.", "what?", "console", "net.xml") if is_special_on_windows(name)]
     ['con', 'Aux.txt', 'a:b', 'a.', 'what?']
     """
-    return bool(_DEVICE.fullmatch(name)) or name.endswith((".", " ")) or any(letter in '<>:"|?*' for letter in name)
+    return bool(_NOT_ON_WINDOWS.search(name) or _DEVICE.fullmatch(name))
 
 
 def _check_url(text: str) -> str:

@@ -12,9 +12,9 @@ import re
 import unicodedata
 import zipfile
 
+from mixnet_tools.descriptors.file_entries import is_special_on_windows
+
 _DRIVE = re.compile(r"[A-Za-z]:($|[/\\])")
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
-_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]|[. ]$')
 _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of writing: with these a name can look like another one."""
 
@@ -88,5 +88,4 @@ def is_portable(path: str) -> bool:
     >>> [name for name in ("a::b", "net/aux.txt", "a.", "a b", "a\\b", "console") if is_portable(name)]
     ['a b', 'console']
     """
-    parts = path.split("/")
-    return not any(_NOT_ON_WINDOWS.search(part) or _DEVICE.fullmatch(part) for part in parts)
+    return not any(map(is_special_on_windows, path.split("/")))
