@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 from tqdm import tqdm
@@ -18,7 +19,8 @@ from tests.support.waiting import wait_for
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("mixnet_tools.progress.time.monotonic", lambda: now[0])
+    # Not time.monotonic itself: an event loop in another thread would wait by this clock, and then for hours.
+    monkeypatch.setattr("mixnet_tools.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

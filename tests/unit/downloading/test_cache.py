@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_pruning_sweeps_what_killed_writers_left(cache: Cache, tmp_path: Path, m
     cache.prune(max_bytes=10**9, max_age=None)
     assert leftover.exists()  # somebody may be writing it
     now = leftover.stat().st_ctime
-    monkeypatch.setattr("mixnet_tools.downloading.cache.store.time.time", lambda: now + 2 * 86400)
+    monkeypatch.setattr("mixnet_tools.downloading.cache.store.time", SimpleNamespace(time=lambda: now + 2 * 86400))
     cache.prune(max_bytes=10**9, max_age=None)
     assert not leftover.exists()
 
