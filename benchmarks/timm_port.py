@@ -1,67 +1,81 @@
-"""The speed of MixNet-L's IRs in turn: timm's port by openvino.convert_model, ours plain, and ours with --optimize.
+"""How fast MixNet-L infers: timm's port by openvino.convert_model beside our IRs of the checkpoint.
 
-Run with PyTorch and timm: ``python -m benchmarks.timm_port PLAIN.xml OPTIMIZED.xml``, the IRs of mixnet-convert.
-Weights do not matter. Each round runs every model once, forwards and backwards in turn, with a throughput hint in
-float32. What counts is images per second of CPU time, which other processes on the machine change little; and the
-ratio within a round.
+    python -m benchmarks.timm_port [--rounds N] [--seconds S] [--plot FILE]
+
+Needs ``mixnet-tools[zoo]`` with PyTorch. Batch 1, random weights, float32. Each IR is run in turn with timm's, and both
+are started anew several times. The table gives the medians of the ratios, pair by pair, and their quartiles.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import tempfile
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-import openvino
-import timm
-import torch
+from typing import TYPE_CHECKING
 
 from benchmarks import results
+from benchmarks.infer import HINTS, Start, compare
+from mixnet_tools.conversion.convert import convert
+from mixnet_tools.conversion.options import ConversionOptions
 from mixnet_tools.inference.machine import this_machine
-from mixnet_tools.inference.throughput import THROUGHPUT
+from mixnet_tools.inference.openvino import FLOAT32_ONLY
+from mixnet_tools.inference.throughput import LoadedModel
+from mixnet_tools.optimization.optimize import optimize
 from mixnet_tools.pages.plot import Bars
 
-IMAGES = 48
-"""Inferences of one model in one round."""
+if TYPE_CHECKING:
+    import openvino
+
+PORT = "tf_mixnet_l of timm, by convert_model"
+PLAIN, REWRITTEN = "mixnet-l, plain", "mixnet-l, --optimize"
+
+
+def ported() -> openvino.Model:
+    """timm's MixNet-L as a user would convert it."""
+    import openvino
+    import timm
+    import torch
+
+    port = timm.create_model("tf_mixnet_l").eval()
+    with torch.inference_mode():
+        return openvino.convert_model(port, example_input=torch.zeros(1, 3, 224, 224), input=[1, 3, 224, 224])
+
+
+def ours(root: Path) -> dict[str, openvino.Model]:
+    """The IRs of a checkpoint of the same form as the published one."""
+    import openvino
+
+    from tests.support import graphs
+
+    folder = graphs.mixnet(root, "l")
+    done = convert(folder.descriptor, root, root, ConversionOptions(precisions=("FP32",), verify=False))
+    plain = openvino.Core().read_model(done.irs[0].ir.xml)
+    return {PLAIN: plain, REWRITTEN: optimize(plain).model}
 
 
 def main() -> None:
-    """Print a line for each IR: its images per CPU second, and the quartiles of its ratios to timm's."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("irs", nargs="+", type=Path, metavar="IR.xml")
-    parser.add_argument("--rounds", type=int, default=16, help="rounds that count")
+    """Convert, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=120, help="pairs of runs (default: 120)")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of one run (default: 0.1)")
     results.add_plot(parser)
     args = parser.parse_args()
-    port = timm.create_model("tf_mixnet_l").eval()
-    with torch.inference_mode():
-        theirs = openvino.convert_model(port, example_input=torch.zeros(1, 3, 224, 224), input=[1, 3, 224, 224])
-    core = openvino.Core()
-    names = ["tf_mixnet_l of timm, by convert_model", *map(str, args.irs)]
-    compiled = [core.compile_model(one, "CPU", dict(THROUGHPUT)) for one in (theirs, *map(core.read_model, args.irs))]
-    queues = [openvino.AsyncInferQueue(model) for model in compiled]
-    pictures = [np.random.default_rng(1).uniform(0, 1, model.input(0).shape).astype(np.float32) for model in compiled]
-    rates: list[list[float]] = [[] for _ in compiled]
-    for round_number in range(args.rounds + 1):
-        order = range(len(compiled)) if round_number % 2 else reversed(range(len(compiled)))
-        for index in order:
-            before = time.process_time()
-            for _ in range(IMAGES):
-                queues[index].start_async([pictures[index]])
-            queues[index].wait_all()
-            if round_number:  # the first one warms up
-                rates[index].append(IMAGES / (time.process_time() - before))
-    ratios = [results.ratios(name, found, rates[0]) for name, found in zip(names, rates, strict=True)]
-    speeds = [results.quartiles(name, found) for name, found in zip(names, rates, strict=True)]
-    print(this_machine().describe())
-    print(results.table(("", "images per CPU second", "of timm's", "quartiles"), [
-        (ratio.label, f"{speed.value:.1f}", f"{ratio.value:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}")
-        for ratio, speed in zip(ratios, speeds, strict=True)
-    ]))  # fmt: skip
-    if args.plot:
-        results.write(
-            args.plot, "MixNet-L: throughput of IRs", [Bars("images per CPU second", "times timm's", tuple(ratios))]
-        )
+    port = ported()  # PyTorch first: it cannot be imported after TensorFlow
+    with tempfile.TemporaryDirectory() as place:
+        models = {PORT: port, **ours(Path(place))}
+        groups: list[Bars] = []
+        for hint in HINTS:
+            config = {"PERFORMANCE_HINT": hint, **FLOAT32_ONLY}
+            runners: dict[str, Start] = {name: partial(LoadedModel, model, config) for name, model in models.items()}
+            compared = compare(runners, PORT, args.rounds, args.seconds)
+            measured = tuple(results.quartiles(name, one.ratios) for name, one in compared.items())
+            groups.append(Bars(f"{hint.lower()} hint", "times timm's port", measured, least=1.0))
+            rows = [(one.label, f"{one.value:.2f}", f"{one.low:.2f} to {one.high:.2f}") for one in measured]
+            print(results.table((hint.lower(), "x timm's port", "quartiles"), rows), end="\n\n")
+        print(this_machine().describe())
+        if args.plot:
+            results.write(args.plot, "MixNet-L, speed of inference beside timm's port", groups)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class SourceCheck:
         self.result()
         for path, before in self._before.items():
             if _state_of(path) != before:
-                raise self._changed(path)
+                raise changed(path)
 
     def close(self) -> None:
         """Stop hashing."""
@@ -145,7 +145,7 @@ class SourceCheck:
             known = os.fstat(stream.fileno())
             digests = digests_of(stream, {"sha256", algorithm}, self._heartbeat)
         if _as_state(known) != self._before[path]:
-            raise self._changed(path)
+            raise changed(path)
         size, found = known.st_size, f"{algorithm}:{digests[algorithm]}"
         if expected and (size, found) != (expected.size, expected.checksum):
             what = "was adopted" if expected.source == "adopted" else "was verified"
@@ -182,12 +182,14 @@ class SourceCheck:
         if self._stopped:
             raise KeyboardInterrupt
 
-    def _changed(self, path: Path) -> IntegrityError:
-        return IntegrityError(
-            f"{path}: changed while it was converted:\n  expected the file that was there at the beginning"
-            "\n  got another one, or other bytes",
-            hint="let nobody write to the model's folder meanwhile, and convert again",
-        )
+
+def changed(path: Path) -> IntegrityError:
+    """The file at ``path`` is not what it was when the conversion began."""
+    return IntegrityError(
+        f"{path}: changed while it was converted:\n  expected the file that was there at the beginning"
+        "\n  got another one, or other bytes",
+        hint="let nobody write to the model's folder meanwhile, and convert again",
+    )
 
 
 def _state_of(path: Path) -> _State | None:

@@ -16,7 +16,7 @@ import pytest
 
 from mixnet_tools.conversion.source_check import SourceCheck
 from mixnet_tools.conversion.sources.model_code import ForeignCode, is_module_of, python_files, require_consent
-from mixnet_tools.errors import UnsafeModelError
+from mixnet_tools.errors import IntegrityError, UnsafeModelError
 from mixnet_tools.reference.export_place import NAMES, ExportPlace
 from mixnet_tools.reference.pytorch.framework import packed, unpacked
 from mixnet_tools.reference.pytorch.pickles import globals_in
@@ -133,7 +133,7 @@ def test_code_needs_consent_which_shows_its_digests(tmp_path: Path) -> None:
     check = SourceCheck(files, None, tmp_path, "again")
     found = check.result()
     check.close()
-    code = ForeignCode(files)
+    code = ForeignCode({path: path.read_bytes() for path in files})
     with pytest.raises(UnsafeModelError) as caught:
         require_consent("net", code, found, ("other",))
     text = str(caught.value)
@@ -145,3 +145,5 @@ def test_code_needs_consent_which_shows_its_digests(tmp_path: Path) -> None:
     assert text.splitlines()[1].strip() in require_consent("net", code, found, ("other", "net"))
     with pytest.raises(UnsafeModelError, match="the installed package os"):
         require_consent("net", ForeignCode(package="os"), found, ())
+    with pytest.raises(IntegrityError, match=r"net\.py: changed while it was converted"):
+        require_consent("net", ForeignCode({**code.files, tmp_path / "net.py": b"other"}), found, ("net",))

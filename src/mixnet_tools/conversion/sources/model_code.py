@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from mixnet_tools.conversion.source_check import SourceFile, SourceFiles
+from mixnet_tools.conversion.source_check import SourceFile, SourceFiles, changed
 from mixnet_tools.errors import FreezeError, UnsafeModelError
 
 _MOST_FILES, _MOST_BYTES = 10_000, 64 << 20
@@ -20,10 +20,11 @@ _SHOWN_OF_A_FOLDER = 12
 class ForeignCode:
     """Code that runs where a model is converted, and that is neither ours nor a known package's.
 
-    ``files`` are Python files that came with the model or its descriptor, ``package`` is an installed package.
+    ``files`` are Python files that came with the model or its descriptor, with the bytes that are going to run;
+    ``package`` is an installed package.
     """
 
-    files: tuple[Path, ...] = ()
+    files: Mapping[Path, bytes] = field(default_factory=dict)
     package: str | None = None
 
 
@@ -61,8 +62,13 @@ def is_module_of(name: str, files: Sequence[Path], folders: Sequence[Path]) -> b
 def require_consent(model: str, code: ForeignCode, files: SourceFiles, trusted: Sequence[str]) -> tuple[str, ...]:
     """A line for each of the files of ``code``, with its digest as in ``files``, to be shown before any of it runs.
 
-    Raises :class:`UnsafeModelError` with these lines unless ``model`` is one of ``trusted``.
+    Raises :class:`UnsafeModelError` with these lines unless ``model`` is one of ``trusted``, and
+    :class:`IntegrityError` where ``code`` has other bytes than the files that were hashed.
     """
+    listed = {(PurePosixPath(one.path).name, one.digest) for one in files.files}
+    for path, data in code.files.items():
+        if (path.name, f"sha256:{sha256(data).hexdigest()}") not in listed:
+            raise changed(path)
     lines = tuple(_lines(code, files))
     if model not in trusted:
         raise UnsafeModelError(

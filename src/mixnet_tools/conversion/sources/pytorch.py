@@ -89,7 +89,7 @@ class PyTorchSource(SourceModel):
             module=self._said,
             foreign=self.foreign_code() is not None,
         )
-        return ChildReference(process, job, packed({str(path): path.read_bytes() for path in self._code}))
+        return ChildReference(process, job, packed({str(path): data for path, data in self._code.items()}))
 
     def model(self) -> openvino.Model:
         """See :meth:`SourceModel.model`. The child process makes it: call :meth:`reference` first."""
@@ -118,11 +118,16 @@ class PyTorchSource(SourceModel):
         return self.plan.module
 
     @cached_property
-    def _code(self) -> tuple[Path, ...]:
-        """The Python files of the model's folders; none where the module is one of an installed package."""
+    def _code(self) -> dict[Path, bytes]:
+        """The Python files of the model's folders; none where the module is one of an installed package.
+
+        They are read once: what is hashed, agreed to and run are the same bytes.
+        """
         folders = [Path(folder) for folder in self._said.folders]
         files = python_files(folders)
-        return files if is_module_of(self._said.module, files, folders) else ()
+        if not is_module_of(self._said.module, files, folders):
+            return {}
+        return {path: _read(path) for path in files}
 
     @cached_property
     def _named(self) -> tuple[Path, ...]:
@@ -135,3 +140,10 @@ class PyTorchSource(SourceModel):
             elif path.is_absolute() and path.is_dir() and path.is_relative_to(self.plan.download_dir.absolute()):
                 found += sorted(file for file in path.rglob("*") if file.is_file())
         return tuple(found)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FreezeError(f"{path}: cannot be read: {error.strerror or error}") from error
