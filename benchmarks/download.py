@@ -1,7 +1,7 @@
 """Compares mixnet-download with curl, sha384sum and tar by hand, on the same files from a local server.
 
-    python -m benchmarks.download [--rounds 5] [--archive_mb 54] [--file_mb 200] [--small 200] [--many 2000]
-                                  [--plot FILE]
+    python -m benchmarks.download [RACE ...] [--rounds 5] [--archive_mb 54] [--file_mb 200] [--huge_mb 1200]
+                                  [--small 200] [--many 2000] [--plot FILE]
 
 Each round runs every contestant once, in turn, in a fresh folder. The table shows the median and the best round, from
 the start of the process to its end. Memory is the peak resident size of the process, minus that of a Python that only
@@ -17,6 +17,7 @@ import http.server
 import io
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -28,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -35,6 +37,7 @@ import yaml
 from benchmarks import results
 from mixnet_tools.pages.plot import Bars
 
+RACES = ("all", "archive", "small", "file", "ranges", "many", "memory")
 SERVE = "import sys; from benchmarks.download import serve_forever; serve_forever(sys.argv[1])"
 
 
@@ -54,13 +57,30 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""
 
+    def do_GET(self) -> None:
+        """Serve a file, or the range of it that is asked for."""
+        asked = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range", ""))
+        if asked is None:
+            super().do_GET()
+            return
+        begin, end = int(asked[1]), int(asked[2]) + 1
+        with open(self.translate_path(self.path), "rb") as source:
+            self.send_response(206)
+            self.send_header("Content-Length", str(end - begin))
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{os.fstat(source.fileno()).st_size}")
+            self.end_headers()
+            self._send(source, begin, end)
+
     def copyfile(self, source: object, outputfile: object) -> None:
+        """Send all of ``source``."""
+        assert isinstance(source, io.BufferedReader)
+        self._send(source, 0, os.fstat(source.fileno()).st_size)
+
+    def _send(self, source: io.BufferedReader, begin: int, end: int) -> None:
         """Let the kernel do it, so that the server's own cost blurs the comparison as little as possible."""
         self.wfile.flush()
-        assert isinstance(source, io.BufferedReader)
-        size, offset = os.fstat(source.fileno()).st_size, 0
-        while offset < size:
-            offset += os.sendfile(self.connection.fileno(), source.fileno(), offset, size - offset)
+        while begin < end:
+            begin += os.sendfile(self.connection.fileno(), source.fileno(), begin, end - begin)
 
 
 def serve_forever(folder: str) -> None:
@@ -196,17 +216,28 @@ def by_hand(
     return ["sh", path]
 
 
+def in_ranges(file: Served, url: str, count: int) -> list[str | Path]:
+    """One file by ``count`` curls at once, each of which brings a part; then sha384sum over the whole."""
+    bounds = [file.size * part // count for part in range(count + 1)]
+    fetches = "\n".join(
+        f"curl -sSf -r {begin}-{end - 1} {url}/{file.name} | dd of={file.name} bs=1M iflag=fullblock oflag=seek_bytes "
+        f"seek={begin} conv=notrunc status=none &"
+        for begin, end in pairwise(bounds)
+    )
+    return ["sh", "-c", f"set -e\n{fetches}\nwait\necho '{file.sha384}  {file.name}' | sha384sum -c --quiet"]
+
+
 def with_mixnet(zoo: Path, name: str, *options: str) -> list[str | Path]:
     """The same work with mixnet-download."""
     program = [sys.executable, "-m", "mixnet_tools.cli.main", "download", "--quiet"]
     return [*program, "--name", name, "--models_dir", zoo, "-o", "out", *options]
 
 
-def race(contestants: dict[str, Callable[[], list[str | Path]]], rounds: int, scratch: Path) -> dict[str, list[Run]]:
+def run(race: Race, rounds: int, scratch: Path) -> dict[str, list[Run]]:
     """Every contestant once a round, each time in an empty folder."""
-    runs: dict[str, list[Run]] = {name: [] for name in contestants}
+    runs: dict[str, list[Run]] = {name: [] for name in race.contestants}
     for number in range(rounds):
-        for name, arguments in contestants.items():
+        for name, arguments in race.contestants.items():
             folder = scratch / f"round{number}"
             folder.mkdir()
             runs[name].append(timed(arguments(), folder))
@@ -245,24 +276,109 @@ def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> N
     modules = ", ".join(f"mixnet_tools.{name}" for name in ours)
     bare = timed([sys.executable, "-c", f"import {modules}"], scratch).peak
     print(f"\nmemory: a bare import peaks at {bare / 1e6:.1f} MB")
-    for name, size in names:
+    for name, in_mb in names:
         folder = scratch / name
         folder.mkdir()
         peak = timed(with_mixnet(zoo, name), folder).peak
         shutil.rmtree(folder)
-        print(f"  {size / 1e6:>6.0f} MB archive, downloaded and unpacked: {(peak - bare) / 1e6:+.1f} MB")
+        print(f"  {in_mb:>6} MB archive, downloaded and unpacked: {(peak - bare) / 1e6:+.1f} MB")
+
+
+@dataclass(frozen=True)
+class Race:
+    """Ways to the same files: the first is what the others are compared with."""
+
+    title: str
+    contestants: dict[str, Callable[[], list[str | Path]]]
+
+
+def prepare(served: Path, zoo: Path, url: str, sizes: argparse.Namespace) -> dict[str, Race]:
+    """Make the files of each race that ``sizes`` asks for in ``served``, which is at ``url``, and describe them."""
+    archive = make_archive(served, "net", sizes.archive_mb * 1_000_000)
+    small = make_small_files(served, sizes.small)
+    write_model(zoo, "net", [archive], url, archive.name)
+    write_model(zoo, "small", small, url, None)
+    in_mb = f"{archive.size / 1e6:.0f} MB archive"
+    found = {
+        "all": Race(
+            f"{in_mb} and {len(small)} small files",
+            {
+                "curl a file + sha384sum + tar": lambda: by_hand([archive, *small], url, archive.name, one_curl=False),
+                "one curl for all + sha384sum + tar": lambda: by_hand(
+                    [archive, *small], url, archive.name, one_curl=True
+                ),
+                "mixnet-download": lambda: with_mixnet(zoo, "net,small"),
+                "mixnet-download -j 4": lambda: with_mixnet(zoo, "net,small", "-j", "4"),
+            },
+        ),
+        "archive": Race(
+            f"{in_mb}: fetch, verify, unpack",
+            {
+                "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name, one_curl=True),
+                "mixnet-download": lambda: with_mixnet(zoo, "net"),
+            },
+        ),
+        "small": Race(
+            f"{len(small)} files, {sum(f.size for f in small) / 1e6:.1f} MB: fetch, verify",
+            {
+                "curl a file + sha384sum": lambda: by_hand(small, url, None, one_curl=False),
+                "one curl for all + sha384sum": lambda: by_hand(small, url, None, one_curl=True),
+                "mixnet-download": lambda: with_mixnet(zoo, "small"),
+                "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
+            },
+        ),
+    }
+    if "file" in sizes.races:
+        file = make_file(served, "file.bin", sizes.file_mb * 1_000_000)
+        write_model(zoo, "file", [file], url, None)
+        found["file"] = Race(
+            f"{file.size / 1e6:.0f} MB file: fetch, verify",
+            {
+                "curl + sha384sum": lambda: by_hand([file], url, None, one_curl=True),
+                "mixnet-download": lambda: with_mixnet(zoo, "file"),
+            },
+        )
+    if "ranges" in sizes.races:
+        huge = make_file(served, "huge.bin", sizes.huge_mb * 1_000_000)
+        write_model(zoo, "huge", [huge], url, None)
+        found["ranges"] = Race(
+            f"{huge.size / 1e6:.0f} MB file: fetch, verify",
+            {
+                "curl + sha384sum": lambda: by_hand([huge], url, None, one_curl=True),
+                "4 ranges at once by curl + sha384sum": lambda: in_ranges(huge, url, 4),
+                "mixnet-download": lambda: with_mixnet(zoo, "huge"),
+            },
+        )
+    if "many" in sizes.races:
+        many = make_small_files(served, sizes.many)  # the first of them are the small ones
+        write_model(zoo, "many", many, url, None)
+        parallel = "--parallel --parallel-max 4"
+        found["many"] = Race(
+            f"{len(many)} files: fetch, verify",
+            {
+                "one curl for all + sha384sum": lambda: by_hand(many, url, None, one_curl=True),
+                "curl --parallel + sha384sum": lambda: by_hand(many, url, None, one_curl=True, options=parallel),
+                "mixnet-download": lambda: with_mixnet(zoo, "many"),
+                "mixnet-download -j 4": lambda: with_mixnet(zoo, "many", "-j", "4"),
+            },
+        )
+    return found
 
 
 def main() -> None:
     """Make the files, serve them, race, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("races", nargs="*", default=RACES, metavar="RACE", help=f"of {', '.join(RACES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--archive_mb", type=int, default=54)
     parser.add_argument("--file_mb", type=int, default=200)
+    parser.add_argument("--huge_mb", type=int, default=1200)
     parser.add_argument("--small", type=int, default=200)
     parser.add_argument("--many", type=int, default=2000)
     results.add_plot(parser)
     args = parser.parse_args()
+    if unknown := sorted({*args.races} - {*RACES}):
+        parser.error(f"no race is called {', '.join(unknown)}: there are {', '.join(RACES)}")
     missing = [tool for tool in ("curl", "sha384sum", "tar") if shutil.which(tool) is None]
     if missing:
         raise SystemExit(f"this comparison needs {', '.join(missing)}")
@@ -274,93 +390,20 @@ def main() -> None:
         os.environ["PYTHONPYCACHEPREFIX"] = str(scratch / "bytecode")
         served.mkdir()
         tempfile.tempdir = temporary  # for the scripts of what is done by hand
-        archive = make_archive(served, "net", args.archive_mb * 1_000_000)
-        large = make_archive(served, "large", args.archive_mb * 10_000_000)
-        file = make_file(served, "file.bin", args.file_mb * 1_000_000)
-        small = make_small_files(served, args.small)
-        many = make_small_files(served, args.many)  # the first of them are the small ones
-        everything = [archive, *small]
         with serving(served) as url:
-            write_model(zoo, "net", [archive], url, archive.name)
-            write_model(zoo, "large", [large], url, large.name)
-            write_model(zoo, "file", [file], url, None)
-            write_model(zoo, "small", small, url, None)
+            races = prepare(served, zoo, url, args)
             timed(with_mixnet(zoo, "net"), scratch)  # writes the bytecode
-            write_model(zoo, "many", many, url, None)
-            small_mb = sum(f.size for f in small) / 1e6
-            bars = [
-                show(
-                    f"{archive.size / 1e6:.0f} MB archive and {len(small)} small files ({args.rounds} rounds)",
-                    race(
-                        {
-                            "curl a file + sha384sum + tar": lambda: by_hand(
-                                everything, url, archive.name, one_curl=False
-                            ),
-                            "one curl for all + sha384sum + tar": lambda: by_hand(
-                                everything, url, archive.name, one_curl=True
-                            ),
-                            "mixnet-download": lambda: with_mixnet(zoo, "net,small"),
-                            "mixnet-download -j 4": lambda: with_mixnet(zoo, "net,small", "-j", "4"),
-                        },
-                        args.rounds,
-                        scratch,
-                    ),
-                ),
-                show(
-                    f"{archive.size / 1e6:.0f} MB archive: fetch, verify, unpack ({args.rounds} rounds)",
-                    race(
-                        {
-                            "curl + sha384sum + tar": lambda: by_hand([archive], url, archive.name, one_curl=True),
-                            "mixnet-download": lambda: with_mixnet(zoo, "net"),
-                        },
-                        args.rounds,
-                        scratch,
-                    ),
-                ),
-                show(
-                    f"{file.size / 1e6:.0f} MB file: fetch, verify ({args.rounds} rounds)",
-                    race(
-                        {
-                            "curl + sha384sum": lambda: by_hand([file], url, None, one_curl=True),
-                            "mixnet-download": lambda: with_mixnet(zoo, "file"),
-                        },
-                        args.rounds,
-                        scratch,
-                    ),
-                ),
-                show(
-                    f"{len(small)} files, {small_mb:.1f} MB: fetch, verify ({args.rounds} rounds)",
-                    race(
-                        {
-                            "curl a file + sha384sum": lambda: by_hand(small, url, None, one_curl=False),
-                            "one curl for all + sha384sum": lambda: by_hand(small, url, None, one_curl=True),
-                            "mixnet-download": lambda: with_mixnet(zoo, "small"),
-                            "mixnet-download -j 4": lambda: with_mixnet(zoo, "small", "-j", "4"),
-                        },
-                        args.rounds,
-                        scratch,
-                    ),
-                ),
-            ]
-            bars.append(
-                show(
-                    f"{len(many)} files: fetch, verify ({args.rounds} rounds)",
-                    race(
-                        {
-                            "one curl for all + sha384sum": lambda: by_hand(many, url, None, one_curl=True),
-                            "curl --parallel + sha384sum": lambda: by_hand(
-                                many, url, None, one_curl=True, options="--parallel --parallel-max 4"
-                            ),
-                            "mixnet-download": lambda: with_mixnet(zoo, "many"),
-                            "mixnet-download -j 4": lambda: with_mixnet(zoo, "many", "-j", "4"),
-                        },
-                        args.rounds,
-                        scratch,
-                    ),
-                )
-            )
-            show_second_run(zoo, "many", args.rounds, scratch)
-            show_memory(zoo, [("net", archive.size), ("large", large.size)], scratch)
+            bars = []
+            for name in args.races:
+                if name == "memory":
+                    large = make_archive(served, "large", args.archive_mb * 10_000_000)
+                    write_model(zoo, "large", [large], url, large.name)
+                    show_memory(zoo, [("net", args.archive_mb), ("large", args.archive_mb * 10)], scratch)
+                    continue
+                race = races[name]
+                bars.append(show(f"{race.title} ({args.rounds} rounds)", run(race, args.rounds, scratch)))
+                if name == "many":
+                    show_second_run(zoo, "many", args.rounds, scratch)
     if args.plot:
         results.write(args.plot, "mixnet-download and other ways, from a local server", bars)
 
