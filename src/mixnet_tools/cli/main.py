@@ -108,6 +108,8 @@ def run(command: str, argv: Sequence[str], prog: str) -> int:
         return run(SUBCOMMANDS[command, argv[0]], argv[1:], prog=f"{prog} {argv[0]}")
     _open_closed_streams()
     _send_nothing_home()
+    # Otherwise pydantic looks through all installed packages for plugins of its own, and runs those that it finds.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with safe_output():
         return _run(command, argv, prog)
 

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.shown import without_password
@@ -49,6 +48,8 @@ class Location:
                 f"a malformed URL: {error}", hint="give a path, or a URL such as https://host/file"
             ) from error
         if scheme in ("file", "local"):
+            from urllib.request import url2pathname  # takes longer to load than all of this module
+
             return cls(Path(url2pathname(parts.path)))
         if scheme in _WEB:
             return cls(urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, "")))
