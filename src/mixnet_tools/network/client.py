@@ -38,6 +38,7 @@ _SERVER = re.compile("[^/?#]*://[^/?#]*")
 _SHORT = 1 << 14
 """Bytes of a redirect's body that are read, so that the connection can be used again. It is closed if it has more."""
 
+_NO_RETRIES = urllib3.Retry(False, redirect=False)
 _ASCII_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 _ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
@@ -168,7 +169,7 @@ class Client:
                 url[len(server) :],
                 headers=given,
                 redirect=False,
-                retries=False,
+                retries=_NO_RETRIES,
                 timeout=urllib3.Timeout(self.timeout, self.timeout),
                 preload_content=False,
                 decode_content=False,
