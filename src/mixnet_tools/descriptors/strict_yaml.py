@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixnet_tools.descriptors.known_keys import nearest_key
 from mixnet_tools.errors import DescriptorError
-from mixnet_tools.files import bounded
+from mixnet_tools.files import bounded, shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -248,9 +248,9 @@ def _check_nodes(path: Path, root: yaml.Node | None) -> dict[KeyPath, int]:
                     visit(child, (*key, "<<"), inside)
                     continue
                 if name_node.tag != "tag:yaml.org,2002:str":
-                    shown = shorten(name_node.value) if isinstance(name_node, yaml.ScalarNode) else "a list or mapping"
+                    found = shorten(name_node.value) if isinstance(name_node, yaml.ScalarNode) else "a list or mapping"
                     place = f"{path}: {_named(key)} (line {name_line})"
-                    problems.append(f"{place}: keys must be plain strings, got {shown} without quotes")
+                    problems.append(f"{place}: keys must be plain strings, got {found} without quotes")
                     continue
                 name = name_node.value
                 if name in names:
@@ -270,7 +270,7 @@ def _describe(document: Document, item: ErrorDetails, model: type[BaseModel]) ->
     """One of pydantic's errors as a line for people."""
     key = _real_key(document.data, item["loc"])
     kind, context = item["type"], item.get("ctx", {})
-    got = shorten(item["input"])
+    got = shorten(shown.without_secrets(item["input"]))
     if kind == "missing":
         return document.problem(key, "is required, and missing")
     if kind == "extra_forbidden":

@@ -67,8 +67,8 @@ def redact(url: str, *, anchor: bool = False) -> str:
         return "(a malformed URL)"
     try:
         _ = parts.port
-    except ValueError:  # no port, so perhaps a password with a slash in it
-        if "@" in parts.path:
+    except ValueError:  # no port, so perhaps a password with a slash or # in it
+        if "@" in f"{parts.path}{parts.query}{parts.fragment}":
             return redact(f"{parts.scheme}://***@{url.partition('://')[2].rpartition('@')[2]}", anchor=anchor)
     userinfo, at, host = parts.netloc.rpartition("@")
     netloc = f"***@{host}" if at and userinfo else host
@@ -106,6 +106,25 @@ def _redact_url(match: re.Match[str], anchor: bool) -> str:
     if scheme.lower() not in _WEB:
         return f"{without_password(f'{scheme}:{slashes}{url}')}{after}"
     return redact(f"{scheme}://{url}", anchor=anchor).replace("://", f":{slashes}", 1) + after
+
+
+def without_secrets(value: object) -> object:
+    """``value``, in which each text is taken for a URL as a whole, however malformed: for messages that cut it short.
+
+    >>> without_secrets(["http://me:odd secret@host/a", "http://me:hunter2", 3])
+    ['http://***@host/a', 'http://***', 3]
+    """
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    if isinstance(value, dict):
+        return {name: without_secrets(one) for name, one in value.items()}
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    userinfo, at, host = rest.rpartition("@")
+    if not at and re.match(r"[^/]*:(?![0-9]*(/|$))", rest):  # no port, so perhaps a password that lost its end
+        return f"{scheme}://***"
+    return redact(f"{scheme}://***@{host}" if userinfo else value)
 
 
 def without_password(url: str) -> str:

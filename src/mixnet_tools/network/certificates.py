@@ -71,7 +71,7 @@ def _load(context: ssl.SSLContext, variable: str, value: str) -> None:
         else:
             raise refusal("which is not a file" if os.path.exists(value) else "which does not exist")
     except ssl.SSLError:
-        raise refusal("in which there is no certificate") from None
+        raise refusal("in which there is no certificate in PEM form, or a broken one") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise refusal(f"which cannot be read ({reason or type(error).__name__})") from None

@@ -1,46 +1,34 @@
 """Sends GET requests as the environment wants them: proxies, certificates and .netrc are looked up once a server.
 
-requests does the work, also of redirects: which credentials follow to which server, relative and oddly encoded
-addresses, cookies. What is added is that a redirect's body is not read to its end, however long it is, that only
-http(s) is followed, and that every error is a :class:`SourceFailure` with its cause.
+requests does the work, also of redirects (see :mod:`mixnet_tools.network.session`). What is added is that only http(s)
+is followed, and that every error is a :class:`SourceFailure` with its cause.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import threading
-import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests
-import requests.adapters
 import urllib3
-import urllib3.exceptions
 
-from mixnet_tools import __version__
 from mixnet_tools.files.shown import redact
 from mixnet_tools.network import plain
 from mixnet_tools.network.certificates import Trust, trust_of_environment
 from mixnet_tools.network.environment import Route, find_route
 from mixnet_tools.network.explain import explain
 from mixnet_tools.network.failure import Kind, SourceFailure
+from mixnet_tools.network.session import ERRORS, BadRedirect, Session
 
-if TYPE_CHECKING:
-    import ssl
-
-MAX_REDIRECTS = 10
+MAX_REDIRECTS = 20
+"""As many as browsers follow."""
 
 _SERVER = re.compile("[^/?#]*://[^/?#]*")
 
-_SHORT = 1 << 14
-"""Bytes of a redirect's body that are read, so that the connection can be used again. It is closed if it has more."""
-
 _NO_RETRIES = urllib3.Retry(False, redirect=False)
-_ASCII_SAFE = "".join(map(chr, range(0x21, 0x7F)))
-_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 class Answer:
@@ -59,7 +47,7 @@ class Answer:
         """
         try:
             return self.response.raw.read1(most, decode_content=decode)
-        except _ERRORS as error:
+        except ERRORS as error:
             raise self._client.explained(error, self.route, in_body=True) from None
 
     def close(self) -> None:
@@ -74,7 +62,7 @@ class Client:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
-        self._idle: dict[str, deque[_Session]] = {}
+        self._idle: dict[str, deque[Session]] = {}
         self._routes: dict[str, Route] = {}
         self._not_plain: set[str] = set()
         self._trust: Trust | None = None
@@ -97,7 +85,7 @@ class Client:
                 url = request.url or ""
                 if urlsplit(url).scheme not in ("http", "https"):
                     raise SourceFailure(f"redirects to {redact(url)}, which is not http or https", Kind.PERMANENT)
-            raise SourceFailure(f"redirects in circles (more than {MAX_REDIRECTS} times)", Kind.PERMANENT)
+            raise SourceFailure(f"redirects more than {MAX_REDIRECTS} times (in circles?)", Kind.PERMANENT)
         except BaseException:
             self.give_back(lease, is_open=False)
             raise
@@ -144,12 +132,9 @@ class Client:
         with self._lock:
             if idle := self._idle.get(server):
                 return _Lease(server, idle.pop())
-        session = _Session()
-        # No transfer compression: a range must count the file's own bytes, and archives do not shrink.
-        session.headers.update({"User-Agent": f"mixnet_tools/{__version__}", "Accept-Encoding": "identity"})
-        return _Lease(server, session)
+        return _Lease(server, Session())
 
-    def _plain(self, session: _Session, url: str, headers: dict[str, str]) -> _Sent | None:
+    def _plain(self, session: Session, url: str, headers: dict[str, str]) -> _Sent | None:
         """What :meth:`_send` gives, for a request that requests has nothing to do for; None where it might have.
 
         A server that has once redirected or given a cookie is asked through requests from then on.
@@ -177,14 +162,14 @@ class Client:
             if "Location" in raw.headers or "Set-Cookie" in raw.headers:
                 self._not_plain.add(server)
                 return plain.handed_over(session, raw, url, given, route)
-        except _BadRedirect:
+        except BadRedirect:
             raise _no_redirect() from None
-        except _ERRORS as error:
+        except ERRORS as error:
             raise self.explained(error, route) from None
         return plain.Response(raw, url), route, None
 
     def _send(
-        self, session: requests.Session, url: str, headers: dict[str, str], redirected: requests.PreparedRequest | None
+        self, session: Session, url: str, headers: dict[str, str], redirected: requests.PreparedRequest | None
     ) -> _Sent:
         """One answer, the way to its server, and the request that it redirects to."""
         try:
@@ -198,24 +183,21 @@ class Client:
         except ValueError:
             raise SourceFailure("is not a usable URL", Kind.PERMANENT) from None
         except SourceFailure as failure:
-            if redirected is None:
-                raise
-            raise SourceFailure(f"redirects to {redact(url)}, which fails: {failure}", failure.kind) from None
+            raise (failure if redirected is None else _behind(url, failure)) from None
         try:
             response = session.send(
                 request, stream=True, timeout=(self.timeout, self.timeout), allow_redirects=False, proxies=route.proxies
             )
-        except _BadRedirect:
+        except BadRedirect:
             raise _no_redirect() from None
-        except _ERRORS as error:
-            raise self.explained(error, route) from None  # the original's text may show credentials
+        except ERRORS as error:
+            found = self.explained(error, route)
+            raise (found if redirected is None else _behind(url, found)) from None  # the error's shows URLs
         return response, route, response.next
 
-    def _secure(self, session: requests.Session) -> None:
-        if not isinstance(session.get_adapter("https://"), _Adapter):
-            adapter = _Adapter(self.trust().context)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
+    def _secure(self, session: Session) -> None:
+        if not session.is_secure:
+            session.secure(self.trust().context)
 
 
 _Sent = tuple[requests.Response | plain.Response, Route, requests.PreparedRequest | None]
@@ -226,7 +208,7 @@ class _Lease(NamedTuple):
     """A session in use, and the server that it is for."""
 
     server: str
-    session: _Session
+    session: Session
 
 
 def _server(url: str) -> str:
@@ -234,85 +216,15 @@ def _server(url: str) -> str:
     return found[0] if found else url
 
 
-class _BadRedirect(Exception):
-    """A redirect goes to what is not a URL."""
+def _behind(url: str, failure: SourceFailure) -> SourceFailure:
+    """``failure`` of the server that a redirect went to."""
+    return SourceFailure(
+        f"redirects to {redact(url)}, which fails: {failure}",
+        failure.kind,
+        status=failure.status,
+        lasting=failure.lasting,
+    )
 
 
 def _no_redirect() -> SourceFailure:
     return SourceFailure("redirects to something that is not a usable URL", Kind.PERMANENT)
-
-
-class _Session(requests.Session):
-    """What requests does at a redirect, with small changes. ``pools`` are the connections of plain requests."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pools: dict[str, urllib3.HTTPConnectionPool] = {}
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """The address that ``resp`` redirects to: its bytes are UTF-8, or else whatever they are, escaped."""
-        if not resp.is_redirect:
-            return None
-        _end(resp)
-        location = resp.headers["Location"].encode("latin-1")
-        try:
-            target = location.decode("utf-8")
-        except UnicodeDecodeError:
-            target = quote(location, safe=_ASCII_SAFE)
-        try:
-            _ = urlsplit(target).port
-        except ValueError:
-            raise _BadRedirect from None
-        return target
-
-    def rebuild_proxies(self, prepared_request: requests.PreparedRequest, proxies: object) -> dict[str, str]:
-        """Nothing: proxies are looked up before each request, and urllib3 sends them their credentials."""
-        return {}
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Credentials in the new address are new ones. Without any, the old ones stay if it is the same server."""
-        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
-        given = requests.utils.get_auth_from_url(prepared_request.url or "")
-        if any(given):
-            prepared_request.prepare_auth(given)
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Connections with a TLS context of our own, to servers and to proxies."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[arg-type]
-
-    def proxy_manager_for(self, proxy: str, **kwargs: object) -> urllib3.PoolManager:
-        own = {"ssl_context": self._context}
-        if proxy.lower().startswith("https:"):
-            own["proxy_ssl_context"] = self._context
-        manager: urllib3.PoolManager = super().proxy_manager_for(proxy, **own, **kwargs)
-        return manager
-
-    def cert_verify(self, conn: _Verifying, url: str, verify: object, cert: object) -> None:
-        """Nothing: the context knows what to trust. requests would add its own roots to those that were named."""
-        conn.cert_reqs = "CERT_REQUIRED"
-
-
-class _Verifying(Protocol):
-    cert_reqs: str | None
-
-
-def _end(response: requests.Response) -> None:
-    """Read the rest of a redirect's body if it is short. Else requests, which reads it all, finds it closed."""
-    length = response.headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and int(length[:9]) <= _SHORT:
-        # A server may send it byte by byte: what follows is given up sooner than the timeout of each read.
-        deadline = time.monotonic() + 2.0
-        try:
-            while time.monotonic() < deadline:
-                if not response.raw.read1(_SHORT, decode_content=False):
-                    return
-        except _ERRORS:
-            pass
-    response.close()

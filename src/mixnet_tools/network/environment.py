@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests.utils
+from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -32,6 +33,11 @@ class Proxy:
         return f"the proxy {_authority(self.host, self.port)} ({self.variable})"
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether a user name or a password is sent to it."""
+        return auth_of_url(self.url) is not None
+
+    @property
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS, not HTTP."""
         return self.scheme.startswith("socks")
@@ -39,13 +45,13 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Route:
-    """The way to the server ``scheme://host:port``. ``auth`` is what .netrc has for it."""
+    """The way to the server ``scheme://host:port``. ``auth`` is what the URL has for it, or else .netrc."""
 
     scheme: str
     host: str
     port: int
     proxy: Proxy | None = None
-    auth: tuple[str, str] | None = field(default=None, repr=False)
+    auth: HTTPBasicAuth | None = field(default=None, repr=False)
 
     @property
     def place(self) -> str:
@@ -70,12 +76,35 @@ def find_route(url: str) -> Route:
         host, port = parts.hostname, parts.port
         if not host:
             raise ValueError("no host")
-        found = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+        found = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, _no_proxy()))
     except ValueError:  # its text shows the URL
         raise SourceFailure("is not a usable URL", Kind.PERMANENT) from None
     proxy = _proxy(found, parts.scheme) if found else None
-    auth = None if parts.username else requests.utils.get_netrc_auth(url)
-    return Route(parts.scheme, host, _PORTS[parts.scheme] if port is None else port, proxy, auth)
+    return Route(parts.scheme, host, _PORTS[parts.scheme] if port is None else port, proxy, auth_for(url))
+
+
+def auth_for(url: str) -> HTTPBasicAuth | None:
+    """User name and password for the server of ``url``: its own, or else those of .netrc."""
+    if auth := auth_of_url(url):
+        return auth
+    try:
+        found = requests.utils.get_netrc_auth(url)
+    except (ValueError, OSError):  # a file that is no text, for one
+        return None
+    return HTTPBasicAuth(*(part.encode() for part in found)) if found else None
+
+
+def auth_of_url(url: str) -> HTTPBasicAuth | None:
+    """User name and password in ``url``, of which one may be missing. They are UTF-8, as for curl."""
+    userinfo, at, _ = urlsplit(url).netloc.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    return HTTPBasicAuth(unquote_to_bytes(user), unquote_to_bytes(password)) if at and (user or password) else None
+
+
+def _no_proxy() -> str | None:
+    """NO_PROXY as urllib understands it, where it has names such as ``*.example.org``; None where it is as it is."""
+    value = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return value.replace("*.", ".") if "*." in value else None
 
 
 def _proxy(value: str, scheme: str) -> Proxy:
@@ -88,7 +117,7 @@ def _proxy(value: str, scheme: str) -> Proxy:
             f"{variable} names a proxy of the kind {kind!r}: expected {_KINDS}, as in http://HOST:PORT", Kind.PERMANENT
         )
     parts = _parsed(url)
-    if parts is None or not parts.host:
+    if parts is None or not parts.host or not _is_name(parts.host):
         raise SourceFailure(
             f"{variable} does not name a usable proxy: expected http://HOST:PORT "
             "(signs in a password are written as %40 and so on)",
@@ -107,6 +136,13 @@ def _parsed(url: str) -> Url | None:
         return parse_url(url)
     except LocationParseError:  # its text shows the URL
         return None
+
+
+def _is_name(host: str) -> bool:
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _variable(value: str, scheme: str) -> str:

@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 
 from mixnet_tools.network.environment import Proxy, Route
-from mixnet_tools.network.failure import Kind, SourceFailure, of_status
+from mixnet_tools.network.failure import Kind, SlowHeaders, SourceFailure, of_status
 
 E = TypeVar("E", bound=BaseException)
 
@@ -38,6 +38,13 @@ _NOT_TLS = {
     "RECORD_LAYER_FAILURE",
     "PACKET_LENGTH_TOO_LONG",
 }
+_OLD_TLS = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW"}
+_LASTING_TLS = re.compile("(?!.*INTERNAL_ERROR).*ALERT|.*UNRECOGNIZED_NAME|.*TOO_SMALL|UNSAFE_LEGACY|NO_SHARED_CIPHER")
+"""What servers and OpenSSL say when they do not agree: they will not the next time."""
+
+_CUT_STATUS = re.compile(r"HTTP(/[\d.]*( \d{0,2})?)?|H|HT|HTT")
+"""The beginning of an answer, which went no further."""
+
 _EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
 """What OpenSSL calls X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH."""
 
@@ -97,9 +104,11 @@ def _of_tunnel(status: int, proxy: Proxy) -> SourceFailure:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = ""
+    wants = f": it wants a user name and password, as in USER:PASSWORD@{proxy.host}:{proxy.port}"
+    refuses = ": it does not accept the user name and password (signs in them are written as %40 and so on)"
     advice = {
         403: ": it does not allow this server",
-        407: f": it wants a user name and password, as in USER:PASSWORD@{proxy.host}:{proxy.port}",
+        407: refuses if proxy.has_credentials else wants,
     }.get(status, "")
     return of_status(status, f"{proxy} answers {status}{phrase}{advice}")
 
@@ -136,8 +145,11 @@ def _of_tls(chain: list[BaseException], place: str, host: str, roots: str, wrong
         return SourceFailure(f"{place} does not speak TLS ({wrong or 'is it HTTP, not HTTPS?'})", Kind.PERMANENT)
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return SourceFailure(f"no secure connection to {place}: it hung up", Kind.TRANSIENT)
+    if reason in _OLD_TLS:
+        return SourceFailure(f"{place} has no version of TLS that is still safe (1.2 or newer)", Kind.PERMANENT)
     words = f": {reason.replace('_', ' ').lower()}" if reason else ""
-    return SourceFailure(f"no secure connection to {place}{words}", Kind.TRANSIENT)
+    kind = Kind.PERMANENT if _LASTING_TLS.match(reason) else Kind.TRANSIENT
+    return SourceFailure(f"no secure connection to {place}{words}", kind)
 
 
 def _certificate(error: ssl.SSLCertVerificationError, host: str, roots: str) -> str:
@@ -165,19 +177,32 @@ def _of_connection(chain: list[BaseException], peer: str, timeout: float, error:
         return SourceFailure(f"{peer} cannot be reached{_system_words(chain)}", Kind.UNREACHABLE)
     if _first(chain, requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
         return SourceFailure(f"no connection to {peer} within {timeout:g} s", Kind.UNREACHABLE)
+    if failure := _of_http(chain, peer, timeout):
+        return failure
     if _first(chain, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return SourceFailure(f"stalled: nothing came for {timeout:g} s", Kind.TRANSIENT)
+        return SourceFailure(f"stalled: nothing came from {peer} for {timeout:g} s", Kind.TRANSIENT)
     if _first(chain, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
         return SourceFailure("was cut off", Kind.TRANSIENT)
-    if _first(chain, http.client.RemoteDisconnected):
-        return SourceFailure(f"{peer} hung up without an answer", Kind.TRANSIENT)
-    if _first(chain, http.client.BadStatusLine):
-        return SourceFailure(f"what {peer} sends is not HTTP (is it HTTPS, not HTTP?)", Kind.PERMANENT)
     if _first(chain, ConnectionResetError, BrokenPipeError):
         return SourceFailure(f"the connection broke: {peer} reset it", Kind.TRANSIENT)
     if _first(chain, ConnectionError, http.client.HTTPException, urllib3.exceptions.ProtocolError, ssl.SSLError):
         return SourceFailure("the connection broke", Kind.TRANSIENT)
     return SourceFailure(f"the request failed ({type(error).__name__}{_system_words(chain)})", Kind.TRANSIENT)
+
+
+def _of_http(chain: list[BaseException], peer: str, timeout: float) -> SourceFailure | None:
+    """What is wrong with the answer itself; None if nothing is."""
+    if _first(chain, SlowHeaders):
+        return SourceFailure(f"stalled: the headers of {peer} did not end within {timeout:g} s", Kind.TRANSIENT)
+    if _first(chain, http.client.RemoteDisconnected):
+        return SourceFailure(f"{peer} hung up without an answer", Kind.TRANSIENT)
+    if any(isinstance(one, http.client.HTTPException) and "got more than" in str(one) for one in chain):
+        return SourceFailure(f"{peer} sends headers that are too long, or too many", Kind.PERMANENT)
+    if (status := _first(chain, http.client.BadStatusLine)) and _CUT_STATUS.fullmatch(str(status).strip("'")):
+        return SourceFailure(f"{peer} hung up in the middle of its answer", Kind.TRANSIENT)
+    if status or _first(chain, http.client.UnknownProtocol):
+        return SourceFailure(f"what {peer} sends is not HTTP/1.1 (is it HTTPS, not HTTP?)", Kind.PERMANENT)
+    return None
 
 
 def _through(route: Route) -> str:

@@ -16,6 +16,10 @@ class Kind(Enum):
     RECODE = "recode"  # the body's Content-Encoding was taken the wrong way: begin again, the other way
 
 
+class SlowHeaders(TimeoutError):
+    """The headers of an answer come, but do not end."""
+
+
 class SourceFailure(Exception):
     """One attempt at one source failed. ``str()`` says how, without the URL and without secrets.
 

@@ -76,12 +76,14 @@ def retrying(
     attempt: Callable[[], T],
     policy: RetryPolicy,
     *,
+    has_paid: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """What ``attempt`` returns. Where it raises a :class:`SourceFailure` that can pass, it is called again.
 
-    Raises the last :class:`SourceFailure`; its text says how many attempts there were.
+    ``has_paid`` says after a failure whether the attempt brought bytes, so that it does not count. Raises the last
+    :class:`SourceFailure`; its text says how many attempts there were.
     """
     patience = Patience(policy, clock)
     while True:
@@ -89,6 +91,8 @@ def retrying(
         try:
             return attempt()
         except SourceFailure as failure:
+            if has_paid():
+                patience.bytes_came()
             pause = patience.pause_after(failure)
             if pause is None:
                 if patience.attempts > 1:

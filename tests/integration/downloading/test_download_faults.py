@@ -126,7 +126,7 @@ def test_faults_that_cannot_pass_are_not_retried(
 
 STUBBORN = {
     "always cut": ([Answer(cut_at=10)], "was cut off, after"),
-    "always silent": ([Answer(stall_at=0)], "stalled: nothing came for 1 s"),
+    "always silent": ([Answer(stall_at=0)], "stalled: nothing came from 127.0.0.1 for 1 s"),
     "always dripping": ([Answer(drip_at=0, drip_seconds=0.05)], "stalled: "),
     "always 500": ([Answer(status=500)], "HTTP 500"),
     "always 429": ([Answer(status=429, headers={"Retry-After": "0"})], "HTTP 429"),
@@ -164,8 +164,8 @@ def test_redirects_are_followed_but_not_in_circles(server: FaultyServer, zoo: Pa
     server.put("/b", b"", Answer(status=301, headers={"Location": "/a"}))
     add_model(zoo, "net", [file_entry("net.bin", BODY, server.url + "/a")])
     before = len(server.requests)
-    assert "redirects in circles" in download_failing(zoo, zoo / "other")
-    assert len(server.requests) - before < 15
+    assert "(in circles?)" in download_failing(zoo, zoo / "other")
+    assert len(server.requests) - before < 25
 
 
 def test_retry_after_is_waited_for(server: FaultyServer, zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,14 +65,31 @@ def test_credentials_go_to_no_other_port_and_new_ones_of_a_redirect_are_used(
     assert all("hunter2" not in base64.b64decode(one).decode() for one in given)
 
 
-def test_the_credentials_of_a_url_come_before_those_of_netrc(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("userinfo", "netrc", "expected"),
+    [
+        ("user:hunter2@", b"default login me password from-netrc\n", b"user:hunter2"),
+        ("token@", b"default login me password from-netrc\n", b"token:"),
+        ("me:p%C3%A9%E2%82%AC%40@", b"", "me:p\u00e9\u20ac@".encode()),
+        ("", "default login me password p\u20ac\n".encode(), "me:p\u20ac".encode()),
+        ("", b"\xff\xfe\0no text", None),
+    ],
+)
+def test_credentials_are_those_of_the_url_or_else_of_netrc(
+    server: FaultyServer,
+    tmp_path: Path,
+    userinfo: str,
+    netrc: bytes,
+    expected: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login me password from-netrc\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    fetch(tmp_path, server.put("/net.bin", BODY).replace("//", "//user:hunter2@"))
-    assert base64.b64decode(server.requests[0].headers["authorization"].split()[1]) == b"user:hunter2"
+    (tmp_path / "netrc").write_bytes(netrc)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.put("/net.bin", BODY)
+    fetch(tmp_path, redirect(server, "/start", "/net.bin").replace("//", f"//{userinfo}"))
+    for request in server.requests:
+        given = request.headers.get("authorization")
+        assert (given and base64.b64decode(given.split()[1])) == expected
 
 
 ADDRESSES = {
@@ -82,13 +99,16 @@ ADDRESSES = {
     "no slash": ("b.bin", "/b.bin"),
     "of the same scheme": ("//{host}/c.bin", "/c.bin"),
     "a fragment": ("/d.bin#part", "/d.bin"),
+    "blanks around it": (" \t/e.bin \t ", "/e.bin"),
+    "a host in other letters": ("http://\uff4cocalhost:{port}/f.bin".encode().decode("latin-1"), "/f.bin"),
 }
 
 
 @pytest.mark.parametrize(("location", "path"), ADDRESSES.values(), ids=ADDRESSES.keys())
 def test_a_location_may_be_written_oddly(server: FaultyServer, tmp_path: Path, location: str, path: str) -> None:
+    host = server.url.removeprefix("http://")
     server.put(path, BODY)
-    fetch(tmp_path, redirect(server, "/start", location.format(host=server.url.removeprefix("http://"))))
+    fetch(tmp_path, redirect(server, "/start", location.format(host=host, port=host[10:])))
     assert server.paths() == ["/start", path]
 
 
@@ -96,7 +116,8 @@ BAD_ADDRESSES = {
     "http://[::1/x": "redirects to something that is not a usable URL",
     "http://host:port/x": "redirects to something that is not a usable URL",
     "ftp://127.0.0.1/x": "redirects to ftp://127.0.0.1/x, which is not http or https",
-    "http://127.0.0.1:9/x?sig=s3cret": "refuses the connection",
+    "http://127.0.0.1:9/x?sig=s3cret": "redirects to http://127.0.0.1:9/x?sig=***, which fails: 127.0.0.1 refuses the",
+    f"http://{'a' * 64}.invalid/x": ".invalid/x, which fails: is not a usable URL",
 }
 
 

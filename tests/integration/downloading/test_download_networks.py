@@ -91,7 +91,7 @@ def test_a_folder_of_roots_needs_names_that_openssl_knows(
 
 BUNDLES = {
     "missing": (None, "which does not exist"),
-    "empty": (b"", "in which there is no certificate"),
+    "empty": (b"", "in which there is no certificate in PEM form"),
     "no certificate": (b"<html>", "in which there is no certificate"),
 }
 
@@ -152,9 +152,27 @@ def test_a_tunnel_through_a_proxy_with_a_password(
 
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter3@{proxy.host}")
         message = download_failing(zoo, tmp_path / "refused", "--max_wait", "60", "--debug")
-        assert f"the proxy {proxy.host} (HTTPS_PROXY) answers 407 Proxy Authentication Required" in message
+        assert f"the proxy {proxy.host} (HTTPS_PROXY) answers 407 Proxy Authentication Required: it does not" in message
         assert "hunter" not in message
         assert len(proxy.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "credentials"), [("tok%20en@", ("tok en", "")), ("me:p%C3%A9\u20ac@", ("me", "p\u00e9\u20ac"))]
+)
+def test_a_proxys_password_may_have_any_letters_or_be_missing(
+    server: FaultyServer,
+    tmp_path: Path,
+    written: str,
+    credentials: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zoo = zoo_of(tmp_path, "http://host.invalid/net.bin")
+    with ConnectProxy(answer=418, credentials=credentials) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{written}{proxy.host}")
+        message = download_failing(zoo, tmp_path / "out", "--num_attempts", "1")
+    # 418, not 407: they were right. And nobody knows whether it was the proxy that answered, or the server.
+    assert f"HTTP 418 Whatever (through the proxy {proxy.host} (HTTP_PROXY))" in message
 
 
 PROXIES = {
@@ -187,6 +205,7 @@ MALFORMED = {
     "http://127.0.0.1:99999": "HTTP_PROXY does not name a usable proxy",
     "http://user:hun#ter2@127.0.0.1:3128": "(signs in a password are written as %40 and so on)",
     "http://": "HTTP_PROXY does not name a usable proxy",
+    f"http://me:hunter2@{'a' * 64}.invalid:3128": "HTTP_PROXY does not name a usable proxy",
     "socks://user:hunter2@127.0.0.1:1080": "HTTP_PROXY names a proxy of the kind 'socks': expected http, https, socks5",
     "https://{server}": "(HTTP_PROXY) does not speak TLS (its scheme is http, not https)",
     "http://no-such-host.invalid:3128": "the name of the proxy no-such-host.invalid:3128 (HTTP_PROXY) cannot be",

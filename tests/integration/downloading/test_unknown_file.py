@@ -36,8 +36,9 @@ def fetch(server: FaultyServer, folder: Path, *answers: Answer, most: int = 1 <<
         (Answer(packed=True),),
         (Answer(status=503), Answer()),
         (Answer(cut_at=1000), Answer()),
+        (Answer(most=20_000), Answer(most=20_000), Answer()),
     ],
-    ids=["plain", "chunked", "without a length", "packed for the transfer", "busy at first", "cut off at first"],
+    ids=["plain", "chunked", "no length", "packed for the transfer", "busy at first", "cut off at first", "in parts"],
 )
 def test_a_file_is_fetched_whole(answers: tuple[Answer, ...], server: FaultyServer, tmp_path: Path) -> None:
     path = fetch(server, tmp_path, *answers)
@@ -66,3 +67,24 @@ def test_a_missing_file_and_another_scheme_are_told(server: FaultyServer, tmp_pa
         fetch_unknown(Location.parse(f"{server.url}/nothing"), tmp_path)
     with pytest.raises(UsageError, match="expected an http:// or https:// address"):
         fetch_unknown(Location.parse("s3://bucket/net.onnx"), tmp_path)
+
+
+def test_a_cut_file_is_continued_for_as_long_as_bytes_come(server: FaultyServer, tmp_path: Path) -> None:
+    server.requests.clear()
+    assert fetch(server, tmp_path, *[Answer(cut_at=15_000)] * 3, Answer()).read_bytes() == BODY
+    asked = [one.headers.get("range") for one in server.requests]
+    assert asked == [None, "bytes=15000-", "bytes=30000-", "bytes=45000-"]
+
+
+@pytest.mark.parametrize("refused", [{"ranges": "refuse"}, {"etag": '"another"'}, {"status": 400}], ids=str)
+def test_parts_that_may_be_of_another_file_are_not_put_together(
+    refused: dict[str, object], server: FaultyServer, tmp_path: Path
+) -> None:
+    other = noise(50_000, "another file")
+    answers = (Answer(body=other, cut_at=20_000), Answer(**refused), Answer())  # type: ignore[arg-type]
+    assert fetch(server, tmp_path, *answers).read_bytes() == BODY
+
+
+def test_a_file_that_is_begun_again_and_again_is_given_up(server: FaultyServer, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"was cut off .* attempts"):
+        fetch(server, tmp_path, Answer(cut_at=20_000, ranges="ignore"))

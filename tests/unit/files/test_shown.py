@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixnet_tools.files.shown import redact, redact_within, shown
+from mixnet_tools.files.shown import redact, redact_within, shown, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,8 @@ def test_nothing_that_steers_is_left(text: str) -> None:
     [
         "https://me:s3cret@host/a",
         "https://me:s3/cret@host/a",
+        "https://me:hun#s3cret@host/a",
+        "https://me:hun?s3cret@host/a",
         "https://s3cret@host/a",
         "https://host/a?X-Amz-Signature=s3cret&id=1",
         "https://host/a?token=s3cret",
@@ -77,3 +79,9 @@ def test_the_time_grows_with_the_length_only(piece: str) -> None:
         return min(times)
 
     assert seconds(200_000) < 200 * seconds(10_000) + 0.05
+
+
+def test_a_malformed_url_is_hidden_as_a_whole() -> None:
+    for url in ("http://odd me:s3 cret@host/a b", "http://me:s3cret" + "s3cret" * 30, "http://me:s3@cret@host/x"):
+        assert "cret" not in str(without_secrets([{"url": url}]))
+    assert without_secrets({"a": ["http://host:80/x", 1, None]}) == {"a": ["http://host:80/x", 1, None]}

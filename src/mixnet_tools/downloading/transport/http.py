@@ -12,6 +12,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
 from mixnet_tools.network.client import Answer, Client
@@ -23,6 +24,9 @@ MIN_RATE = 1024
 """Bytes a second. A body that is slower than this for the length of the timeout counts as stalled."""
 
 _WHOLE = (200, 203)
+_NO_PARTS = frozenset({400, 403, 405, 406, 409, 412, 413, 415, 417, 421, 422, 431, 501})
+"""What servers, and filters before them, answer that take no Range or If-Range. They may give the whole file."""
+
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*", re.IGNORECASE)
 
@@ -43,11 +47,13 @@ class HttpClient:
         origin: Origin | None = None,
         recode: bool = False,
         accept: str | None = None,
+        unchanged: bool = False,
     ) -> HttpBody:
         """Ask for the file of ``size`` bytes behind ``url``, from byte ``offset`` on.
 
         ``origin`` says where the first ``offset`` bytes came from. ``recode`` asks for the second reading of a
-        Content-Encoding (see :class:`HttpBody`), ``accept`` for a media type. Raises :class:`SourceFailure`.
+        Content-Encoding (see :class:`HttpBody`), ``accept`` for a media type. With ``unchanged``, the rest is only
+        taken if the server says that the file is still the same, else the whole. Raises :class:`SourceFailure`.
 
         An If-Range that is refused is sent no more, and the rest is asked for without it: the nodes of a server often
         have validators of their own for the same file, and whether the parts fit is judged by the digest.
@@ -59,7 +65,7 @@ class HttpClient:
         validator = origin.validator if origin is not None and offset and may_ask else None
         if validator:
             answer = self._client.get(url, {**headers, "If-Range": validator})
-            if answer.response.status_code not in _WHOLE:
+            if unchanged or answer.response.status_code not in {*_WHOLE, *_NO_PARTS}:
                 return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
             answer.close()
             self._without_if_range.add(key)
@@ -89,7 +95,7 @@ class HttpBody:
     ``Content-Encoding: gzip`` has two readings: the server packed the file for the transfer, or the file itself is a
     ``.gz`` file. If the declared length is the file's size, the body is taken as it is. Otherwise it is unpacked.
     ``recode`` asks for the other one of the two. ``is_part`` says that more of the file comes after this body, as the
-    server gives only so much at once.
+    server gives only so much at once; ``total`` is the size of the whole file, where a part tells it.
     """
 
     def __init__(self, answer: Answer, url: str, *, size: int, recode: bool, timeout: float) -> None:
@@ -103,6 +109,7 @@ class HttpBody:
         self.is_decoded = self.is_encoded and (self.declared != size) != recode and self.status in _WHOLE
         self.is_part = False
         self.offset = 0
+        self.total: int | None = None
 
     @property
     def origin(self) -> Origin | None:
@@ -138,6 +145,8 @@ class HttpBody:
                 self._check_range(offset)
             elif self.status == 416 and offset:
                 raise SourceFailure("the server has no bytes from there on (HTTP 416)", Kind.RESTART)
+            elif self.status in _NO_PARTS and offset:
+                raise SourceFailure(f"the server gives no parts (HTTP {self.status})", Kind.RESTART)
             elif self.status not in _WHOLE:
                 raise self._status_failure()
         except BaseException:
@@ -155,14 +164,18 @@ class HttpBody:
         if match is None or int(match[1]) not in (asked, 0) or not is_right_size:
             raise SourceFailure(f"asked for bytes from {asked}, the server sent {given!r}", Kind.RESTART)
         self.offset, end = int(match[1]), int(match[2]) + 1
+        self.total = None if match[3] == "*" else int(match[3])
         self.is_part = self.offset < end < self._size
 
     def _status_failure(self) -> SourceFailure:
         text = f"HTTP {self.status} {self._answer.response.reason or ''}".rstrip()
         if advice := ADVICE.get(self.status):
             text += f": {advice}"
-        if self.status == 407 and (proxy := self._answer.route.proxy):
-            text += f" ({proxy})"
+        route = self._answer.route
+        if route.proxy and (route.forwards or self.status == 407):
+            text += f" ({'' if self.status == 407 else 'through '}{route.proxy})"
+        elif self.final_url != self._url and urlsplit(self.final_url).netloc != urlsplit(self._url).netloc:
+            text += f" (from {route.place}, where it redirects to)"
         retry_after = parse_retry_after(self._headers.get("Retry-After"), self._headers.get("Date"))
         return of_status(self.status, text, retry_after)
 

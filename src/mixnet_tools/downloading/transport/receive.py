@@ -6,6 +6,7 @@ are those that the descriptor names. :mod:`mixnet_tools.downloading.fetch` choos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +14,12 @@ from typing import Protocol
 from mixnet_tools.downloading.transport.partial_file import Origin, PartialFile
 from mixnet_tools.network.failure import Kind, SourceFailure
 
-_HTML_STARTS = (b"<!doctype html", b"<html")
+_PAGE = re.compile(
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html)", re.IGNORECASE | re.DOTALL
+)
+
+_TELLING = 1 << 16
+"""Bytes. An answer that differs from what is there and has no more is a message of the server, not the file."""
 
 
 class Body(Protocol):
@@ -56,19 +62,21 @@ def receive(body: Body, partial: PartialFile, name: str, recode: bool, listener:
     ``recode`` says that the body's Content-Encoding is already read in the other way. Raises :class:`SourceFailure`,
     and what ``listener`` raises.
     """
-    if body.offset == 0 and (partial.position == 0 or body.origin is None):
+    if body.offset == 0 and partial.position == 0:
         partial.restart(body.origin)
     chunks = _with_position(body.chunks(), partial)
     seen = body.offset
-    for chunk in chunks:
+    for given in chunks:
+        chunk = given
         # Before the write, not after: a run that was stopped gives up its lock, and the partial file may be another's.
         listener.check_stop()
-        if seen == 0 and _is_html(chunk) and not name.endswith((".html", ".htm")):
+        if seen == 0 and is_page(chunk) and not name.endswith((".html", ".htm")):
             raise SourceFailure("sent an HTML page instead of the file (a login or error page?)", Kind.PERMANENT)
         new = chunk
         if seen < partial.position:
             known = partial.same_bytes(seen, chunk)
             if known < min(len(chunk), partial.position - seen):
+                chunk = _more_of_what_differs(body, chunk, chunks, partial)
                 partial.cut_back(seen + known, body.origin)
             new = chunk[known:]
         seen += len(chunk)
@@ -76,6 +84,8 @@ def receive(body: Body, partial: PartialFile, name: str, recode: bool, listener:
             raise _wrong(body, partial, recode, f"more than {partial.size} bytes")
         if not new:
             continue
+        if body.origin is None:
+            partial.origin = None  # what was unpacked on its way cannot be continued by a range
         partial.write(new)
         listener.on_bytes(partial.position)
         if partial.is_complete_and_right:
@@ -85,6 +95,20 @@ def receive(body: Body, partial: PartialFile, name: str, recode: bool, listener:
         # What is there may still be right: it is longer than this.
         raise SourceFailure(f"sent another file: {seen} bytes", Kind.PERMANENT, integrity=True)
     _judge_end(body, partial, recode)
+
+
+def _more_of_what_differs(body: Body, chunk: bytes, chunks: Iterator[bytes], partial: PartialFile) -> bytes:
+    """``chunk``, which is not what is there, with what follows it, if that may still be the file.
+
+    An error that a server sends as if it were the file is short. What is there is not given up for it.
+    """
+    while len(chunk) < min(_TELLING, partial.size):
+        more = next(chunks, b"")
+        if not more:
+            kind = Kind.PERMANENT if body.is_delimited else Kind.TRANSIENT
+            raise SourceFailure(f"sent another file: {len(chunk)} bytes", kind, integrity=body.is_delimited)
+        chunk += more
+    return chunk
 
 
 def _with_position(chunks: Iterator[bytes], partial: PartialFile) -> Iterator[bytes]:
@@ -133,5 +157,10 @@ def _wrong(body: Body, partial: PartialFile, recode: bool, got: str) -> SourceFa
     return SourceFailure(f"sent another file: {got}", kind, integrity=True)
 
 
-def _is_html(chunk: bytes) -> bool:
-    return chunk[:512].lstrip()[:16].lower().startswith(_HTML_STARTS)
+def is_page(chunk: bytes) -> bool:
+    """Whether a file that begins with ``chunk`` is an HTML page.
+
+    >>> is_page(b"\\xef\\xbb\\xbf <!-- sorry --> <HTML>"), is_page(b"html")
+    (True, False)
+    """
+    return _PAGE.match(chunk[:2048]) is not None

@@ -1,4 +1,8 @@
-"""Fetches a file of which nothing is known yet, neither size nor digest: within a budget, whole or not at all."""
+"""Fetches a file of which nothing is known yet, neither size nor digest: within a budget, whole or not at all.
+
+No digest tells whether two parts are of the same file. So a file that was cut is continued only where the server says
+that it has not changed (If-Range), and begun anew elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from mixnet_tools.downloading.transport.partial_file import Origin
+from mixnet_tools.downloading.transport.receive import is_page
 from mixnet_tools.errors import DownloadError, HttpStatusError, OutputError, UsageError
 from mixnet_tools.files.location import Location
 from mixnet_tools.network.failure import Kind, SourceFailure
 from mixnet_tools.network.retry import RetryPolicy, retrying
 
 if TYPE_CHECKING:
-    from mixnet_tools.downloading.transport.http import HttpClient
+    from mixnet_tools.downloading.transport.http import HttpBody, HttpClient
 
 MOST_BYTES = 16 << 30
 """The largest file that is fetched."""
@@ -22,7 +28,8 @@ MOST_BYTES = 16 << 30
 _UNKNOWN = -1
 """The size of a file that is not known: a Content-Encoding is then one of the transfer."""
 
-_HTML_STARTS = (b"<!doctype html", b"<html")
+_GAIN = 1024
+"""Bytes. An attempt that brought fewer counts as one that brought nothing."""
 
 
 def fetch_unknown(
@@ -30,18 +37,16 @@ def fetch_unknown(
 ) -> Path:
     """Fetch the file behind the URL ``location`` into ``folder``, under the last part of its name; returns its path.
 
-    A failure that can pass is followed by another of ``attempts``. Raises :class:`UsageError` for a URL that is not
-    http(s), :class:`HttpStatusError` or :class:`DownloadError` where the file cannot be had or is larger than ``most``
-    bytes, and :class:`OutputError` where it cannot be written.
+    A failure that can pass is followed by another of ``attempts``; one that brought bytes does not count. Raises
+    :class:`UsageError` for a URL that is not http(s), :class:`HttpStatusError` or :class:`DownloadError` where the file
+    cannot be had or is larger than ``most`` bytes, and :class:`OutputError` where it cannot be written.
     """
     target = folder / _file_name(location)
 
-    def receive(client: HttpClient) -> None:
-        with target.open("wb") as stream:
-            _receive(client, location, stream, most)
-
     try:
-        _persistently(location, receive, attempts, timeout)
+        with target.open("wb") as stream:
+            arrival = _Arrival(location, stream, most)
+            _persistently(location, arrival.go_on, attempts, timeout, arrival.has_paid)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written to: {error.strerror or error}") from error
     return target
@@ -50,12 +55,9 @@ def fetch_unknown(
 def fetch_small(location: Location, *, most: int, accept: str | None = None, attempts: int = 3) -> bytes:
     """The bytes behind the URL ``location``, in the media type ``accept``. Raises as :func:`fetch_unknown` does."""
 
-    def receive(client: HttpClient) -> bytes:
-        stream = io.BytesIO()
-        _receive(client, location, stream, most, accept)
-        return stream.getvalue()
-
-    return _persistently(location, receive, attempts, 30.0)
+    stream = io.BytesIO()
+    _persistently(location, _Arrival(location, stream, most, accept).go_on, attempts, 30.0)
+    return stream.getvalue()
 
 
 def fetch_headers(location: Location, wanted: str, *, attempts: int = 3) -> Mapping[str, str]:
@@ -67,7 +69,11 @@ _Result = TypeVar("_Result")
 
 
 def _persistently(
-    location: Location, action: Callable[[HttpClient], _Result], attempts: int, timeout: float
+    location: Location,
+    action: Callable[[HttpClient], _Result],
+    attempts: int,
+    timeout: float,
+    has_paid: Callable[[], bool] = lambda: False,
 ) -> _Result:
     """What ``action`` returns. A failure that can pass is followed by another attempt."""
     from mixnet_tools.downloading.transport.http import HttpClient
@@ -76,25 +82,57 @@ def _persistently(
         raise UsageError(f"{location}: expected an http:// or https:// address")
     with contextlib.closing(HttpClient(timeout)) as client:
         try:
-            return retrying(lambda: action(client), RetryPolicy(attempts=attempts))
+            return retrying(lambda: action(client), RetryPolicy(attempts=attempts), has_paid=has_paid)
         except SourceFailure as failure:
             raise _given_up(location, failure) from None
 
 
-def _receive(client: HttpClient, location: Location, stream: BinaryIO, most: int, accept: str | None = None) -> None:
-    with contextlib.closing(client.open(location.url, _UNKNOWN, accept=accept)) as body:
-        size, too_large = 0, SourceFailure(f"has more than {most:,} bytes, which no model has", Kind.PERMANENT)
-        if (body.declared or 0) > most:
+class _Arrival:
+    """The file behind ``location``, of at most ``most`` bytes, on its way to ``stream``."""
+
+    def __init__(self, location: Location, stream: BinaryIO, most: int, accept: str | None = None) -> None:
+        self._location, self._stream, self._most, self._accept = location, stream, most, accept
+        self._origin: Origin | None = None
+        self._size, self._position, self._furthest = _UNKNOWN, 0, 0
+
+    def has_paid(self) -> bool:
+        """Whether more of the file is there than ever before when this was asked."""
+        gained, self._furthest = self._position - self._furthest, max(self._position, self._furthest)
+        return gained >= _GAIN
+
+    def go_on(self, client: HttpClient) -> None:
+        """Receive what is missing. Raises :class:`SourceFailure`."""
+        can_continue = self._origin is not None and self._origin.validator is not None and self._size != _UNKNOWN
+        offset = self._position if can_continue else 0
+        url = self._location.url
+        try:
+            body = client.open(url, self._size, offset, self._origin, accept=self._accept, unchanged=True)
+        except SourceFailure as failure:
+            if failure.kind is not Kind.RESTART:
+                raise
+            body = client.open(url, _UNKNOWN, accept=self._accept)
+        with contextlib.closing(body):
+            self._receive(body)
+
+    def _receive(self, body: HttpBody) -> None:
+        too_large = SourceFailure(f"has more than {self._most:,} bytes, which no model has", Kind.PERMANENT)
+        if body.offset != self._position or not body.offset:
+            self._stream.seek(0)
+            self._stream.truncate()
+            size = body.declared if body.total is None else body.total
+            self._size = _UNKNOWN if body.is_decoded or size is None else size
+            self._position, self._origin = 0, body.origin
+        if self._size > self._most:
             raise too_large
         for chunk in body.chunks():
-            if not size and chunk[:512].lstrip()[:16].lower().startswith(_HTML_STARTS):
+            if not self._position and is_page(chunk):
                 raise SourceFailure("sent an HTML page instead of a model (a login or error page?)", Kind.PERMANENT)
-            size += len(chunk)
-            if size > most:
+            if self._position + len(chunk) > self._most:
                 raise too_large
-            stream.write(chunk)
-        if not body.is_decoded and body.declared not in (None, size):
-            raise SourceFailure(f"was cut off, after {size} of {body.declared} bytes", Kind.TRANSIENT)
+            self._stream.write(chunk)
+            self._position += len(chunk)
+        if self._size not in (_UNKNOWN, self._position):
+            raise SourceFailure(f"was cut off, after {self._position} of {self._size} bytes", Kind.TRANSIENT)
 
 
 def _given_up(location: Location, failure: SourceFailure) -> DownloadError:
