@@ -25,7 +25,7 @@ from mixnet_tools.downloading.fetch import Fetcher
 from mixnet_tools.downloading.job import ModelJob
 from mixnet_tools.downloading.layout import Layout
 from mixnet_tools.downloading.manifest import LinkRecord
-from mixnet_tools.downloading.parallel import FileQueue
+from mixnet_tools.downloading.parallel import FileQueue, threads_that_fit
 from mixnet_tools.downloading.sources import parse_mirrors
 from mixnet_tools.errors import DownloadError, MixnetToolsError, NextStep
 from mixnet_tools.progress import Progress
@@ -89,7 +89,9 @@ def download_models(
     ]
     fetcher = Fetcher(context)
     queue = FileQueue(models, fetcher.fetch)
-    threads = max(1, min(options.jobs, sum(len(model.files) for model in descriptors)))
+    wanted = max(1, min(options.jobs, sum(len(model.files) for model in descriptors)))
+    if (threads := threads_that_fit(wanted)) < wanted:
+        progress.note(f"{threads} at once, not {wanted}: this process may not open more files (ulimit -n)")
     try:
         run_each(queue.work, [stop] * threads, threads, stop, _PATIENCE)
     finally:

@@ -127,6 +127,11 @@ def cannot_write(target: Path, error: OSError) -> DownloadError:
             f"{target}: cannot be written: {error.strerror}",
             hint="make room, or choose another folder: `output_dir`; what has arrived is kept, and continued",
         )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return DownloadError(
+            f"{where}: cannot be opened: {error.strerror}",
+            hint="let this process open more files (as 1024, by ulimit), or do fewer at once: `jobs`",
+        )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return DownloadError(
             f"{where}: is a file, where a folder is needed for {target}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +13,25 @@ from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.job import Outcome, Steps
 from mixnet_tools.downloading.manifest import FileRecord
 from mixnet_tools.values import DownloadedModel
+
+_FILES_OF_A_THREAD = 4
+"""A partial file, its description, a connection, and the lock of a model."""
+
+_SPARE_FILES = 5
+"""For looking up names, reading certificates, loading modules."""
+
+
+def threads_that_fit(wanted: int) -> int:
+    """``wanted`` threads, or as many as may be at work with the number of files that this process may open."""
+    try:
+        import resource
+
+        most, opened = resource.getrlimit(resource.RLIMIT_NOFILE)[0], len(os.listdir("/dev/fd"))
+    except (ImportError, OSError):  # Windows has no such limit; elsewhere the folder may be missing
+        return wanted
+    if most == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, (most - opened - _SPARE_FILES) // _FILES_OF_A_THREAD))
 
 
 class FileQueue:

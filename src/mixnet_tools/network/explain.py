@@ -6,6 +6,7 @@ on.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import re
 import socket
@@ -72,6 +73,8 @@ def explain(
     proxy = route.proxy
     if isinstance(error, _WRONG_URL) or any(isinstance(one, _WRONG_URL) for one in chain):
         return SourceFailure("is not a usable URL", Kind.PERMANENT)
+    if any(isinstance(one, OSError) and one.errno in (errno.EMFILE, errno.ENFILE) for one in chain):
+        return SourceFailure("was not asked: this process may not open more files (ulimit -n)", Kind.TRANSIENT)
     if _first(chain, requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader):
         return SourceFailure("sends headers that contradict each other", Kind.PERMANENT)
     if not in_body:

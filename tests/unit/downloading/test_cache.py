@@ -128,13 +128,29 @@ def test_use_is_recorded_by_downloads_alone(cache: Cache, tmp_path: Path) -> Non
 
 
 def test_records_of_many_runs_become_one_and_broken_ones_count_for_nothing(tmp_path: Path) -> None:
-    uses = Uses(tmp_path)
+    uses = Uses(tmp_path, tmp_path)
     for number in range(40):
         uses.write([(f"sha384:{number:096x}", "net")])
     assert len(list(tmp_path.iterdir())) < 34
     for name, text in (("a", "{"), ("b", '{"used": {"x": 3}}'), ("c", '{"used": {"sha384:0": ["soon"]}}'), ("d", "[]")):
         (tmp_path / f"{name}.json").write_text(text)
     assert len(uses.read()) == 40
+
+
+@posix
+@pytest.mark.parametrize(("mode", "shared"), [(0o775, True), (0o777, True), (0o755, False)])
+def test_who_may_write_into_the_cache_may_use_all_of_it(cache: Cache, tmp_path: Path, mode: int, shared: bool) -> None:
+    cache.folder.mkdir()
+    cache.folder.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        cache.remember(put(cache, tmp_path, b"x"), "net")
+        cache.record_uses()
+    finally:
+        os.umask(before)
+    made = list(cache.folder.rglob("*"))
+    assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {mode if shared else 0o700}
+    assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o644 if shared else 0o600}
 
 
 def test_strangers_in_the_folder_are_no_entries(cache: Cache, tmp_path: Path) -> None:

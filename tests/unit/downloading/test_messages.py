@@ -49,7 +49,9 @@ def test_a_mirror_is_one_line_however_many_layouts_were_tried(file: ModelFile) -
     assert "m.example/b/n.bin: HTTP 500" in text
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EIO])
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.EMFILE]
+)
 def test_what_the_disk_says_is_passed_on_with_a_way_out(code: int) -> None:
     error = cannot_write(Path("out/net.bin"), OSError(code, "the reason", "out/net.bin"))
     assert "out/net.bin" in str(error)

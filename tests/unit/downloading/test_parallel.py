@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ from mixnet_tools.downloading.context import Stopped
 from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.job import Outcome, Steps
 from mixnet_tools.downloading.manifest import FileRecord
-from mixnet_tools.downloading.parallel import FileQueue
+from mixnet_tools.downloading.parallel import FileQueue, threads_that_fit
 from mixnet_tools.errors import DownloadError
 from mixnet_tools.threads import run_each
 from mixnet_tools.values import DownloadedModel
 from tests.support.downloads import file_entry
+from tests.support.systems import posix
 
 Fetch = Callable[[FileRequest], FileRecord]
 
@@ -146,3 +148,13 @@ def test_a_model_that_a_thread_is_still_at_work_on_is_left_alone() -> None:
     go_on.set()
     thread.join(20)
     assert [isinstance(result, DownloadedModel) for result in queue.results()] == [True]
+
+
+@posix
+def test_no_more_threads_are_at_work_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    opened = len(os.listdir("/dev/fd"))
+    for spare, expected in ((1000, 8), (30, 6), (3, 1)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, spare=spare: (opened + spare, opened + spare))
+        assert threads_that_fit(8) == expected

@@ -44,6 +44,7 @@ EXPLANATIONS = [
     (requests.ConnectionError(NO_ROUTE), "host.example cannot be reached: No route to host", True),
     (requests.ConnectTimeout(), "no connection to host.example within 9 s", True),
     (requests.ReadTimeout(), "stalled: nothing came from host.example for 9 s", True),
+    (requests.ConnectionError(OSError(24, "too many")), "was not asked: this process may not open more files", True),
     (urllib3.exceptions.IncompleteRead(1, 2), "was cut off", True),
     (requests.ConnectionError(ConnectionResetError(104, "reset")), "the connection broke: host.example reset it", True),
     (requests.ConnectionError(http.client.RemoteDisconnected("x")), "host.example hung up without an answer", True),

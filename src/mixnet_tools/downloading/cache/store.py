@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixnet_tools.descriptors.file_entries import DIGEST_LENGTHS
+from mixnet_tools.downloading.cache.sharing import make_folder, share_file
 from mixnet_tools.downloading.cache.uses import Use, Uses
 from mixnet_tools.files.copies import Unreadable, copy_to, opened, reading, share_or_copy
 from mixnet_tools.files.digest import digest_of, digests_of
@@ -65,7 +66,7 @@ class Cache:
         self._warn = warn
         self._warned: set[str] = set()
         self._lock = threading.Lock()
-        self._uses = Uses(folder / FORMAT / _USES)
+        self._uses = Uses(folder / FORMAT / _USES, folder)
         self._used: list[tuple[str, str]] = []
 
     def path_of(self, checksum: str) -> Path:
@@ -127,10 +128,11 @@ class Cache:
         try:
             if entry.is_file() and entry.stat().st_size == path.stat().st_size:
                 return
-            staging.mkdir(parents=True, exist_ok=True)
-            entry.parent.mkdir(exist_ok=True)
+            make_folder(self.folder, staging)
+            make_folder(self.folder, entry.parent)
             try:
                 share_or_copy(path, temporary)
+                share_file(self.folder, temporary)
                 os.replace(temporary, entry)
             finally:
                 with contextlib.suppress(OSError):

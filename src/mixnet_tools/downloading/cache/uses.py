@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixnet_tools.downloading.cache.sharing import make_folder, share_file
 from mixnet_tools.files import bounded, strict_json
 
 _MAX_BYTES = 64 << 20
@@ -38,10 +39,10 @@ class Use:
 
 
 class Uses:
-    """The uses that are recorded in ``folder``, which need not exist."""
+    """The uses that are recorded in ``folder`` of the cache ``root``. They need not exist."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, root: Path) -> None:
+        self._folder, self._root = folder, root
 
     def read(self) -> dict[str, Use]:
         """Every recorded use, by checksum. Files that cannot be read, or are none of ours, count for nothing."""
@@ -58,7 +59,7 @@ class Uses:
             _join(new, {checksum: Use(now, (model,))})
         if not new:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._root, self._folder)
         old = self._files()
         if len(old) <= _MOST_FILES:
             old = []
@@ -69,6 +70,7 @@ class Uses:
         temporary = self._folder / f"{name}.new"
         try:
             temporary.write_text(json.dumps(document), encoding="utf-8")
+            share_file(self._root, temporary)
             temporary.rename(self._folder / f"{name}.json")
         except OSError:
             with contextlib.suppress(OSError):

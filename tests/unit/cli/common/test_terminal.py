@@ -115,3 +115,23 @@ def test_lines_are_folded_at_blanks_and_paths_stay_whole(capsys: pytest.CaptureF
         "  mixnet-nano.tar.gz from",
         "    https://host.example/a/long/path/of/it.tar.gz",
     ]
+
+
+class Full(io.StringIO):
+    """A log on a disk without room, or one whose reader has gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+def test_what_stderr_cannot_take_is_lost_and_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Full(OSError(28, "No space left on device")))
+    with safe_output():
+        print("progress", file=sys.stderr, flush=True)
+    monkeypatch.setattr(sys, "stderr", Full(BrokenPipeError()))
+    with safe_output(), pytest.raises(BrokenPipeError):
+        print("progress", file=sys.stderr)
