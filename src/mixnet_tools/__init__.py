@@ -26,6 +26,7 @@ _HOMES = {
     "mixnet_tools.accuracy.classification.values": ("ClassScore", "Classification", "ClassifiedImage", "ModelAnswer"),
     "mixnet_tools.api.authoring.lint": ("ZooCheck", "ZooProblem", "lint_zoo"),
     "mixnet_tools.api.authoring.new": ("new_model",),
+    "mixnet_tools.api.authoring.timm.new": ("new_timm_model",),
     "mixnet_tools.api.authoring.values": ("NewModel", "NewModelOptions"),
     "mixnet_tools.api.classification": ("classify",),
     "mixnet_tools.api.evaluation": ("compare_baseline", "evaluate", "evaluate_ir", "update_baseline"),
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from mixnet_tools.api.authoring.lint import ZooProblem as ZooProblem
     from mixnet_tools.api.authoring.lint import lint_zoo as lint_zoo
     from mixnet_tools.api.authoring.new import new_model as new_model
+    from mixnet_tools.api.authoring.timm.new import new_timm_model as new_timm_model
     from mixnet_tools.api.authoring.values import NewModel as NewModel
     from mixnet_tools.api.authoring.values import NewModelOptions as NewModelOptions
     from mixnet_tools.api.classification import classify as classify

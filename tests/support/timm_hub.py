@@ -32,9 +32,10 @@ def told(data: bytes) -> dict[str, str]:
 
 def put_weights(server: FaultyServer, repository: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
     """Serve ``data`` as model.safetensors of ``repository``: behind a redirect that has ``headers``, as on the Hub."""
-    server.put("/storage/blob", data)
+    storage = f"/storage/{repository}"
+    server.put(storage, data)
     for revision in ("main", REVISION):
-        answer = Answer(302, headers={**(told(data) if headers is None else headers), "Location": "/storage/blob"})
+        answer = Answer(302, headers={**(told(data) if headers is None else headers), "Location": storage})
         server.put(f"/{repository}/resolve/{revision}/model.safetensors", b"", answer)
 
 

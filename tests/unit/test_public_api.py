@@ -22,6 +22,7 @@ FUNCTIONS = {
     "lint_zoo",
     "list_models",
     "new_model",
+    "new_timm_model",
     "optimize_ir",
     "quantize",
     "update_baseline",

@@ -51,6 +51,10 @@ class Maker:
 MAKERS = {
     "convnext-tiny": Maker("timm.models.convnext", "convnext_tiny", renamed=_CONVNEXT),
     "levit-128s": Maker("timm.models.levit", "levit_128s", "model"),
+    **{
+        f"repvgg-{size}": Maker("repvgg", f"create_RepVGG_{size.upper()}", parameters={"deploy": "False"})
+        for size in ("a0", "b1", "b3")
+    },  # as it is trained: the model's pre-convert.py joins the branches of its layers
     "regnetx-3.2gf": Maker("pycls.models.model_zoo", "RegNet", "model_state", _REGNET),
     "swin-tiny-patch4-window7-224": Maker("timm.models.swin_transformer", "swin_tiny_patch4_window7_224", "model"),
     "t2t-vit-14": Maker("models.t2t_vit", "t2t_vit_14", "state_dict_ema"),
@@ -87,7 +91,7 @@ def prepare(name: str, models: Path, mirror: Path | None, work: Path) -> str | N
     missing = [one["name"] for one in code if mirror and not (mirror / "public" / name / one["name"]).is_file()]
     if missing:
         return ", ".join(missing)
-    (folder / "pre-convert.py").unlink(missing_ok=True)  # its result is what is made here
+    script = folder / "pre-convert.py"
     download = [*mixnet, "download", "--name", name, "--models_dir", str(work / "zoo"), "-o", str(work / "dl")]
     download += ["--mirror", str(work / "mirror"), "-q"]
     download += ["--mirror", str(mirror), "--offline"] if mirror else []
@@ -100,20 +104,26 @@ def prepare(name: str, models: Path, mirror: Path | None, work: Path) -> str | N
     weights = [entry for entry, one in zip(data["files"], is_weights, strict=True) if one]
     assert len(weights) == 1
     wanted = said.weights and Path(said.weights).name
-    weights[0]["name"] = next((one["name"] for one in weights if one["name"].endswith(wanted or "")), wanted)
+    if not script.is_file():
+        weights[0]["name"] = next((one["name"] for one in weights if one["name"].endswith(wanted or "")), wanted)
     path = work / "mirror/public" / name / weights[0]["name"]
     order = {
         "path": str(path), "module": maker.module, "function": maker.function, "parameters": maker.parameters,
         "shape": said.inputs[0].shape, "folders": said.folders, "key": maker.key,
         "renamed": maker.renamed, "setup": maker.setup and maker.setup.format(dl=dl),
     }  # fmt: skip
-    subprocess.run(
-        [sys.executable, "-m", "tests.zoo.random_weights", json.dumps(order)],
-        check=True, capture_output=True, text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    _run("-m", "tests.zoo.random_weights", json.dumps(order))
     contents = path.read_bytes()
     weights[0].update(size=len(contents), checksum=hashlib.sha384(contents).hexdigest())
     (folder / "model.yml").write_text(yaml.safe_dump({**data, "files": [*code, *weights]}, sort_keys=False))
     subprocess.run(download, check=True)
+    if script.is_file():
+        _run(str(script), str(dl), str(dl))
     return None
+
+
+def _run(*words: str) -> None:
+    """Run Python, which imports code of others."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr

@@ -56,14 +56,15 @@ def write(
 def calibrate(model: Any, shape: Sequence[int]) -> None:
     """Give every batch norm of ``model`` the statistics of its inputs on eight images, and random scales and shifts.
 
-    They are near 1 and 0: wide ones make a deep network amplify every rounding, as no trained one does.
+    They are near 1 and 0: wide ones make a deep network amplify every rounding, as no trained one does. A scale that
+    begins with zero is that of the last norm of a residual branch, which stays small in training.
     """
     norms = [one for one in model.modules() if isinstance(one, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all
         if norm.affine:
-            torch.nn.init.uniform_(norm.weight, 0.9, 1.1)
+            torch.nn.init.uniform_(norm.weight, *((0.9, 1.1) if norm.weight.any() else (0.1, 0.3)))
             torch.nn.init.normal_(norm.bias, std=0.1)
     images = natural_images(8, shape[-2], shape[-1], seed=SEED)
     batch = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))) / 58.0 - 2.1

@@ -14,9 +14,6 @@ from tests.zoo.omz_classifiers import MIRROR, MODELS, names, prepare
 MODELS_DIR = os.environ.get(MODELS)
 NAMES = names(Path(MODELS_DIR)) if MODELS_DIR else []
 
-SENSITIVE = ("levit-128s", "resnest-50-pytorch")
-"""Models whose random weights amplify every rounding beyond the limits of the proof: see docs/zoo.md."""
-
 
 @pytest.mark.skipif(not MODELS_DIR, reason=f"{MODELS} names no models folder of Open Model Zoo")
 @pytest.mark.timeout(1200)
@@ -38,12 +35,10 @@ def test_a_classifier_with_random_weights_is_converted(name: str, tmp_path: Path
         name,
         "--json",
     )
-    if name in SENSITIVE and done.code == 1:
-        failed = [one["error"] for one in json.loads(done.out)["failed"]]
-        assert failed
-        assert all("does not compute what the original computes" in error for error in failed)
-        return
     assert done.code == 0, done.err + done.out
     (model,) = json.loads(done.out)["models"]
     assert [one["precision"] for one in model["irs"]] == ["FP32", "FP16"]
-    assert model["irs"][0]["parity"][0]["top1_agreement"] == 1
+    proofs = [one["parity"][0] for one in model["irs"]]
+    assert proofs[0]["top1_agreement"] == 1
+    # A model whose answers hardly depend on the image is one that any limit would pass.
+    assert all(proof["max_difference"] < 0.25 * proof["variation"] for proof in proofs)

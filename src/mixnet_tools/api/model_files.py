@@ -114,16 +114,24 @@ def chosen_launchers(descriptor: ModelDescriptor, choice: ModelChoice) -> tuple[
 
     Raises :class:`UsageError` where one cannot run the model.
     """
-    alone = descriptor.framework in ("dldt", "pytorch")
-    known = ("openvino",) if alone else ("openvino", native_launcher(descriptor))
+    known = _possible(descriptor)
     launchers = choice.launcher or known
     other = next((name for name in launchers if name not in known), None)
     if other:
+        compared = (
+            "; it is compared with its IRs while these are converted" if descriptor.framework == "pytorch" else ""
+        )
         raise UsageError(
-            f"{descriptor.name}: launcher {other} cannot run the original, a model of framework {descriptor.framework}",
+            f"{descriptor.name}: launcher {other} cannot run the original, a model of framework "
+            f"{descriptor.framework}{compared}",
             hint=f"`launcher={','.join(known)}`",
         )
     return launchers
+
+
+def _possible(descriptor: ModelDescriptor) -> tuple[str, ...]:
+    alone = descriptor.framework in ("dldt", "pytorch")
+    return ("openvino",) if alone else ("openvino", native_launcher(descriptor))
 
 
 def read_config(descriptor: ModelDescriptor, choice: ModelChoice) -> AccuracyConfig:
@@ -133,6 +141,8 @@ def read_config(descriptor: ModelDescriptor, choice: ModelChoice) -> AccuracyCon
     """
     config = load_accuracy_config(descriptor.accuracy_path)
     for launcher in chosen_launchers(descriptor, choice):
+        if not config.has(launcher):
+            raise config.without(launcher, _possible(descriptor))
         make_plan(config.measurement(launcher, choice.profile))
     return config
 

@@ -9,6 +9,7 @@ any work.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,11 +75,15 @@ class _Planner:
         if descriptor.framework == "dldt":
             raise self.refuse("framework", f"{descriptor.name} is OpenVINO IR already: there is nothing to convert")
         module = self.module() if descriptor.framework == "pytorch" else None
-        made = module is not None and module.weights is not None and Path(module.weights).is_file()
-        if (descriptor.directory / PREPARATION_SCRIPT).is_file() and not made:
-            raise self.refuse("", f"the model needs its script {PREPARATION_SCRIPT}, which is not run")
         options = self.options()
         kind, path = self.source(options, module)
+        script = descriptor.directory / PREPARATION_SCRIPT
+        made = path.exists() and (module is None or module.weights is not None)
+        if script.is_file() and not made:
+            error = self.refuse("", f"the model needs its script {PREPARATION_SCRIPT}, which is not run")
+            folders = shlex.join(("python", *map(str, (script, self.folders["$dl_dir"], self.folders["$conv_dir"]))))
+            error.hint = f"read it, and run it yourself: {folders}; it makes {path.name}"
+            raise error
         inputs, outputs = self.inputs(options), self.outputs(options, kind)
         if module is not None:
             try:

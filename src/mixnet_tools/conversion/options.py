@@ -52,7 +52,10 @@ def make_plan(
     kind = KINDS[plan.source.kind]
     wrong = []
     if options.weights not in kind.weights:
-        wrong.append(f"`weights={options.weights}`: a {kind.kind} has no moving averages beside its weights")
+        wrong.append(
+            f"`weights={options.weights}`: only a TensorFlow checkpoint has moving averages beside its weights, and "
+            f"the model is of the kind {kind.kind}"
+        )
     if options.freezer not in kind.freezers or (options.keep_frozen and "tensorflow" not in kind.freezers):
         wrong.append("`freezer=tensorflow` and `keep_frozen` are for TensorFlow models")
     chosen = {

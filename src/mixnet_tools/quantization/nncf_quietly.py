@@ -34,11 +34,13 @@ def quiet() -> Iterator[list[str]]:
     """
     heard: list[str] = []
     keeper = _Keeper(heard)
-    logger = logging.getLogger("nncf")
+    logger, torch = logging.getLogger("nncf"), logging.getLogger("torch.utils.cpp_extension")
+    level = torch.level
     propagate, handlers = logger.propagate, list(logger.handlers)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logger.propagate = False
+        torch.setLevel(logging.ERROR)  # NNCF imports PyTorch where it is installed, which tells of CUDA
         logger.addHandler(keeper)
         for handler in handlers:
             logger.removeHandler(handler)
@@ -49,6 +51,7 @@ def quiet() -> Iterator[list[str]]:
             for handler in handlers:
                 logger.addHandler(handler)
             logger.propagate = propagate
+            torch.setLevel(level)
 
 
 class _Keeper(logging.Handler):

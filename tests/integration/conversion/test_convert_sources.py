@@ -179,7 +179,7 @@ def test_averages_are_another_model_and_the_report_says_so(
 def test_averages_where_there_are_none(source_model: Callable[[str], ModelFolder]) -> None:
     with pytest.raises(FreezeError, match="no moving averages"):
         converted(source_model("sharded"), ConversionOptions(weights="ema"))
-    with pytest.raises(UnsupportedOption, match="has no moving averages beside its weights"):
+    with pytest.raises(UnsupportedOption, match="only a TensorFlow checkpoint has moving averages"):
         converted(source_model("tf1-saved-model"), ConversionOptions(weights="ema"))
 
 

@@ -22,9 +22,9 @@ from mixnet_tools.api.authoring.timm.texts import TimmText, accuracy_text, model
 from mixnet_tools.api.authoring.write import decisions
 from mixnet_tools.conversion.arguments import plan_conversion
 from mixnet_tools.descriptors.model_yml import load_descriptor
-from mixnet_tools.errors import DownloadError, MissingDependency, OutputError, UsageError
+from mixnet_tools.errors import DownloadError, HttpStatusError, MissingDependency, OutputError, UsageError
 from tests.support import timm_hub
-from tests.support.http_server import FaultyServer
+from tests.support.http_server import Answer, FaultyServer
 from tests.support.timm_hub import RESULTS_REVISION, REVISION
 
 WEIGHTS = b"safetensors" * 99
@@ -81,9 +81,21 @@ def test_what_the_hub_does_not_have_is_told(server: FaultyServer) -> None:
     with pytest.raises(DownloadError, match="404") as caught:
         hub_file("timm/x", "model.safetensors")
     assert "the Hub has no model.safetensors of timm/x" in str(caught.value.hint)
+    server.put("/timm/z/resolve/main/model.safetensors", b"", Answer(401))
+    with pytest.raises(HttpStatusError, match="401") as denied:
+        hub_file("timm/z", "model.safetensors")
+    assert "timm/z is not for everyone" in str(denied.value.hint)
     server.put("/timm/y/resolve/main/model.safetensors", WEIGHTS)
     with pytest.raises(DownloadError, match="sent no header X-Repo-Commit"):
         hub_file("timm/y", "model.safetensors")
+
+
+@pytest.mark.parametrize("address", ["hub", "ftp://user:secret@hub", "file:///hub"])
+def test_an_address_that_is_not_http_is_named_with_its_variable(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(UsageError, match="HF_ENDPOINT: expected an http:// or https:// address, got") as caught:
+        hub_file("timm/x", "model.safetensors")
+    assert "secret" not in str(caught.value)
 
 
 def test_published_figures_are_those_of_the_size_and_share(server: FaultyServer) -> None:

@@ -184,9 +184,15 @@ def test_descriptors_that_cannot_be_executed_are_refused(tmp_path: Path, changes
 
 
 def test_a_preparation_script_is_not_run_in_silence(tmp_path: Path) -> None:
-    (write_model(tmp_path, "net").parent / "pre-convert.py").write_text("print()")
-    with pytest.raises(UnsupportedOption, match=r"needs its script pre-convert\.py"):
-        plan(tmp_path)
+    script = write_model(tmp_path, "net").parent / "pre-convert.py"
+    script.write_text("print()")
+    made = "--saved_model_dir=$config_dir/made"
+    with pytest.raises(UnsupportedOption, match=r"needs its script pre-convert\.py") as caught:
+        plan(tmp_path, model_optimizer_args=[made])
+    command = f"python {script} /dl/public/net /out/public/net"
+    assert str(caught.value.hint) == f"read it, and run it yourself: {command}; it makes made"
+    (script.parent / "made").mkdir()
+    assert plan(tmp_path, model_optimizer_args=[made]).source.path == script.parent / "made"
 
 
 def test_all_problems_of_the_arguments_are_told_at_once(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ out in silence makes the measured figure wrong. A step may be valid here althoug
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mixnet_tools.accuracy import PROFILES
 from mixnet_tools.accuracy.preprocessing.grey import Library
@@ -21,6 +21,10 @@ from mixnet_tools.accuracy.preprocessing.steps import AnyStep, Step, step_proble
 from mixnet_tools.descriptors import strict_yaml
 from mixnet_tools.descriptors.strict_yaml import KeyPath, StrictModel, format_key
 from mixnet_tools.errors import DescriptorError, UsageError
+
+_FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "tf", "onnx_runtime": "onnx"}
+LAUNCHERS = tuple(dict.fromkeys(_FRAMEWORKS.values()))
+"""What runs models here, of all that the file may name."""
 
 
 class LauncherInput(StrictModel):
@@ -49,8 +53,8 @@ class Launcher(StrictModel):
     """What runs the model."""
 
     framework: str
-    """``openvino`` (or ``dlsdk``) for the IRs, ``tf`` (``tf2``) or ``onnx_runtime`` for the original. Entries of other
-    frameworks are read, and not measured. Example: ``openvino``.
+    """``openvino`` (or ``dlsdk``) for the IRs, ``tf`` (``tf2``) or ``onnx_runtime`` for the original. Launchers of
+    other frameworks (``pytorch``) may have any keys, and are not measured. Example: ``openvino``.
     """
     adapter: Annotated[Literal["classification"], BeforeValidator(_named, json_schema_input_type=_NameOrMapping)]
     """How answers are read: ``classification``, also as a mapping ``{type: classification}``. Adapters of other tasks
@@ -66,6 +70,15 @@ class Launcher(StrictModel):
     """OMZ: the outputs to read. Not used: model.yml names them. Example: ``[logits]``."""
     inputs: tuple[LauncherInput, ...] = Field(default=(), strict=False)
     """OMZ: the inputs to feed. Not used."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_others(cls, value: object) -> object:
+        """A launcher of a framework that is not measured here may have any keys: they are OMZ's, and not used."""
+        framework = value.get("framework") if isinstance(value, dict) else None
+        if isinstance(framework, str) and framework not in _FRAMEWORKS:
+            return {"framework": framework, "adapter": "classification"}
+        return value
 
 
 class Metric(StrictModel):
@@ -188,11 +201,22 @@ class AccuracyConfig:
                 where = f"{self.path}: {format_key(('models', index, 'datasets', 0))}"
                 measurement = _measurement(where, entry.datasets[0])
                 return measurement if profile == PROFILES[0] else self._under(profile, measurement, entry.datasets[0])
+        raise self.without(launcher, LAUNCHERS)
+
+    def without(self, launcher: str, possible: Collection[str]) -> DescriptorError:
+        """The error that the file has no entry for ``launcher``; its hint names one of ``possible`` that it has."""
         known = sorted({name for entry in self.entries for name in _launchers(entry)})
-        raise DescriptorError(
+        others = [name for name in known if name in possible]
+        return DescriptorError(
             f"{self.path}: models: no entry with a launcher of framework {launcher!r}; it has {', '.join(known)}",
-            hint=f"measure what the file describes: `launcher={','.join(known)}`",
+            hint=f"measure what the file describes: `launcher={','.join(others)}`"
+            if others
+            else f"add an entry with the launcher 'framework: {launcher}' to it",
         )
+
+    def has(self, launcher: str) -> bool:
+        """Whether the file has an entry for ``launcher``."""
+        return any(launcher in _launchers(entry) for entry in self.entries)
 
     def _under(self, profile: str, measurement: Measurement, dataset: DatasetEntry) -> Measurement:
         chosen = with_profile_steps(dataset.preprocessing, profile, measurement.where)
@@ -220,9 +244,6 @@ def load_accuracy_config(path: Path) -> AccuracyConfig:
         )
     contents = strict_yaml.validate(strict_yaml.read(path), AccuracyYml, _cross_check)
     return AccuracyConfig(path, contents.models, load_profile_references(path))
-
-
-_FRAMEWORKS = {"openvino": "openvino", "dlsdk": "openvino", "tf": "tf", "tf2": "tf", "onnx_runtime": "onnx"}
 
 
 def _launchers(entry: ModelEntry) -> tuple[str, ...]:

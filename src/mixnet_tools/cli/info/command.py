@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 MOST_SHOWN = 100
 """Characters of an rt_info value in a table; the labels of ImageNet have 10,000."""
 
+_ALONE = ("ir", "lint", "timm", "write_schemas")
+"""Options with a subject of their own, beside models of the zoo."""
+
 _READABLE = 90
 """Columns of a description, where there is room."""
 
@@ -76,19 +79,20 @@ def run(args: argparse.Namespace) -> int:
     """Show every chosen model."""
     if args.print_all:
         return print_all_models(args)
-    for option in ("ir", "lint", "timm", "write_schemas"):
-        if getattr(args, option) and (args.name or args.list or args.all):
-            raise UsageError(f"--{option} stands alone; it cannot be combined with --name, --list or --all")
-    if args.write_schemas:
+    given = [option for option in _ALONE if getattr(args, option) is not None]
+    others = [*given[1:], *(option for option in ("name", "list", "all") if getattr(args, option))]
+    if given and others:
+        raise UsageError(f"--{given[0]} stands alone; it cannot be combined with --{others[0]}")
+    if args.write_schemas is not None:
         _write_schemas(args.write_schemas)
         return 0
     as_json = args.json or not (args.table or sys.stdout.isatty())
-    if args.lint:
+    if args.lint is not None:
         return lint(args.lint, args.ir_dir, as_json=args.json)
-    if args.timm:
+    if args.timm is not None:
         list_timm(args.timm, as_json=as_json)
         return 0
-    if args.ir:
+    if args.ir is not None:
         _show_ir(args.ir, as_json)
         return 0
     infos, broken = _infos(selected_entries(args), args.ir_dir, quiet=args.quiet)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.cli.common.output import print_json, print_table, print_text
 from mixnet_tools.cli.common.tables import Column
-from mixnet_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from mixnet_tools.api.authoring.timm.catalog import Evaluation
@@ -18,8 +17,6 @@ def list_timm(pattern: str, *, as_json: bool) -> None:
     from mixnet_tools.api.authoring.timm.catalog import matching, version
 
     models = matching(pattern)
-    if not models:
-        raise UsageError(f"--timm: timm {version()} has no classifier that matches {pattern!r}")
     if as_json:
         print_json({"schema": 1, "timm": version(), "models": [asdict(model) for model in models]})
         return

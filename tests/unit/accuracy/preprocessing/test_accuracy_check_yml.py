@@ -106,6 +106,18 @@ def test_a_launcher_that_the_file_lacks_is_an_error(tmp_path: Path) -> None:
     assert "`launcher=openvino`" in caught.value.hint
 
 
+def test_a_launcher_of_another_framework_may_have_any_keys(tmp_path: Path) -> None:
+    data = good()
+    other = {"framework": "pytorch", "module": "timm.create_model", "checkpoint": "net.pth", "adapter": {"type": "x"}}
+    data["models"][1]["launchers"].append(other)
+    assert load_data(tmp_path, data).measurement("openvino").reference_top1 == 0.9
+    data["models"][1]["launchers"] = [other]
+    del data["models"][0]
+    with pytest.raises(DescriptorError, match="no entry with a launcher of framework 'openvino'; it has pytorch") as it:
+        load_data(tmp_path, data).measurement("openvino")
+    assert it.value.hint == "add an entry with the launcher 'framework: openvino' to it"
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DescriptorError, match=r"accuracy-check\.yml: not found"):
         load_accuracy_config(tmp_path / "accuracy-check.yml")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from mixnet_tools.api.authoring.presets import Values
-from mixnet_tools.errors import MissingDependency, UsageError, first_line
+from mixnet_tools.errors import MissingDependency, UsageError, first_line, listed
 
 COLOURS = 3
 """Channels of the images that a classifier here takes."""
@@ -59,31 +60,38 @@ def find(name: str) -> TimmModel:
     Raises :class:`UsageError` where timm has none of that name, and :class:`MissingDependency`.
     """
     timm = _timm()
-    config = timm.models.get_pretrained_cfg(name) if timm.models.is_model(name.partition(".")[0]) else None
     known = _names(timm)
-    if config is not None and config.tag:
-        name = f"{config.architecture}.{config.tag}"
-    if config is None or name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        raise UsageError(
-            f"timm {timm.__version__} has no pretrained model {name!r}",
-            hint=f"did you mean {' or '.join(near)}?" if near else "list what it has with a pattern: '*mixnet*'",
-        )
-    model = _described(name, config)
+    if "." not in name and timm.models.is_model(name):
+        config = timm.models.get_pretrained_cfg(name)  # the default weights of an architecture
+        name = f"{config.architecture}.{config.tag}" if config is not None and config.tag else name
+    if name not in known:
+        raise UsageError(f"timm {timm.__version__} has no pretrained model {name!r}", hint=_near(name, known))
+    model = _described(name, timm.models.get_pretrained_cfg(name))
     if model is None:
         raise UsageError(f"{name}: is no classifier of square colour images, and only those are described")
     return model
 
 
 def matching(pattern: str) -> tuple[TimmModel, ...]:
-    """The classifiers whose names match ``pattern`` (``*`` and ``?``), by name. Raises :class:`MissingDependency`."""
+    """The classifiers whose names match ``pattern`` (``*`` and ``?``), by name.
+
+    Raises :class:`UsageError` where there is none, and :class:`MissingDependency`.
+    """
     timm = _timm()
-    found = [
-        _described(name, timm.models.get_pretrained_cfg(name))
-        for name in _names(timm)
+    known = _names(timm)
+    named = [
+        name
+        for name in known
         if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.partition(".")[0], pattern)
     ]
-    return tuple(model for model in found if model is not None)
+    every = [_described(name, timm.models.get_pretrained_cfg(name)) for name in named]
+    found = tuple(model for model in every if model is not None)
+    if found:
+        return found
+    message = f"timm {timm.__version__} has no classifier that matches {pattern!r}"
+    if named:
+        raise UsageError(f"{message}: {listed(named)} are no classifiers of square colour images")
+    raise UsageError(message, hint=_near(pattern.strip("*?"), known))
 
 
 def _timm() -> ModuleType:
@@ -97,6 +105,14 @@ def _timm() -> ModuleType:
 
 def _names(timm: ModuleType) -> list[str]:
     return sorted(timm.models.list_pretrained())
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    """What to try instead of ``name``: the nearest weights of its architecture, or the nearest names of all."""
+    architecture = name.partition(".")[0]
+    same = [one for one in known if one.partition(".")[0] == architecture]
+    near = difflib.get_close_matches(name, same, n=3, cutoff=0) or difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "list what it has with a pattern: '*mixnet*'"
 
 
 def _described(name: str, config: Any) -> TimmModel | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from mixnet_tools.api.authoring.timm.endpoint import endpoint
 from mixnet_tools.downloading.transport.unknown_file import fetch_headers
 from mixnet_tools.errors import DownloadError, HttpStatusError
 from mixnet_tools.files.location import Location
@@ -17,7 +17,7 @@ ENVIRONMENT_VARIABLE = "HF_ENDPOINT"
 
 _REVISION = re.compile("[0-9a-f]{40}")
 _SHA256 = re.compile("[0-9a-f]{64}")
-_UNKNOWN = 404
+_NOT_FOUND, _NOT_FOR_EVERYONE = 404, (401, 403)
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,13 @@ def hub_file(repository: str, name: str) -> HubFile:
 
     Raises :class:`DownloadError` where the Hub has no such file, cannot be reached, or does not tell size and digest.
     """
-    base = (os.environ.get(ENVIRONMENT_VARIABLE) or ENDPOINT).rstrip("/")
+    base = endpoint(ENVIRONMENT_VARIABLE, ENDPOINT)
     location = Location.parse(f"{base}/{quote(repository)}/resolve/main/{quote(name)}")
     try:
         headers = {key.lower(): value for key, value in fetch_headers(location, "X-Repo-Commit").items()}
     except HttpStatusError as error:
-        if error.status != _UNKNOWN:
-            raise
-        raise DownloadError(
-            str(error), hint=f"the Hub has no {name} of {repository}: other weights may be there"
-        ) from None
+        hint = _hint(error.status, repository, name)
+        raise HttpStatusError(str(error), status=error.status, hint=hint or error.hint) from None
     revision = headers["x-repo-commit"].strip()
     size = headers.get("x-linked-size", "").strip()
     digest = headers.get("x-linked-etag", "").strip().removeprefix("W/").strip('"').lower()
@@ -56,3 +53,11 @@ def hub_file(repository: str, name: str) -> HubFile:
                 f"{header}, got {value!r}"
             )
     return HubFile(f"{base}/{quote(repository)}/resolve/{revision}/{quote(name)}", revision, int(size), digest)
+
+
+def _hint(status: int, repository: str, name: str) -> str | None:
+    if status == _NOT_FOUND:
+        return f"the Hub has no {name} of {repository}: other weights may be there"
+    if status in _NOT_FOR_EVERYONE:
+        return f"{repository} is not for everyone: gated, private, or not there. No token is sent to the Hub"
+    return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from dataclasses import dataclass
 
 from mixnet_tools.api.authoring.timm.catalog import Evaluation, TimmModel
+from mixnet_tools.api.authoring.timm.endpoint import endpoint
 from mixnet_tools.downloading.transport.unknown_file import fetch_small
 from mixnet_tools.errors import DownloadError
 from mixnet_tools.files.location import Location
@@ -60,7 +60,7 @@ class Results:
 
 def fetch_results() -> Results:
     """The file as it is now, by the revision that changed it last. Raises :class:`DownloadError`."""
-    base = (os.environ.get(ENVIRONMENT_VARIABLE) or API).rstrip("/")
+    base = endpoint(ENVIRONMENT_VARIABLE, API)
     changes = Location.parse(f"{base}/repos/{_REPOSITORY}/commits?path={_FILE}&per_page=1")
     try:
         newest = json.loads(fetch_small(changes, most=_MOST))[0]
