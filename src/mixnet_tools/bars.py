@@ -27,6 +27,8 @@ _LEAST_NAME = 12
 _USUAL_WIDTH = 80
 """The width of a terminal that does not tell its own."""
 
+_LEAST_ROWS, _USUAL_ROWS = 3, 20
+
 _MANY_FILES = 20
 _SMALL = 1 << 20
 """Of many files, those that are smaller have no bar of their own: it would be gone before it is seen."""
@@ -43,7 +45,7 @@ class BarProgress(Progress):
 
         self._fold = fold
         self._tqdm = tqdm
-        self._fitting = _fitting_bar()
+        self._line, self._fitting = _kinds_of_bars()
         self._stream = stream if stream is not None else sys.stderr
         self._lock = threading.Lock()
         self._sizes: dict[tuple[str, str], int] = {}
@@ -128,7 +130,7 @@ class BarProgress(Progress):
     def stage(self, label: str) -> Iterator[None]:
         """See :meth:`Progress.stage`. The line is gone when the block ends, so that the next one takes its place."""
         with self._lock:
-            line = self._tqdm(desc=label, bar_format="{desc}", file=self._stream, leave=False, dynamic_ncols=True)
+            line = self._line(desc=label, bar_format="{desc}", file=self._stream, leave=False, dynamic_ncols=True)
         try:
             yield
         finally:
@@ -146,16 +148,24 @@ class _BarCounter(Counter):
         self._bar.update(steps)
 
 
-def _fitting_bar() -> type[tqdm[NoReturn]]:
-    """A kind of tqdm bar that chooses what it shows by the width that there is now. tqdm is only imported here."""
+def _kinds_of_bars() -> tuple[type[tqdm[NoReturn]], type[tqdm[NoReturn]]]:
+    """tqdm bars that are shown on a terminal of any height, and those of them that also choose what they show by the
+    width that there is now. tqdm is only imported here.
+    """
     from tqdm import tqdm
 
-    class FittingBar(tqdm):  # type: ignore[type-arg]
+    class Line(tqdm):  # type: ignore[type-arg]
+        def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+            if (self.nrows or 0) < _LEAST_ROWS:  # 0 where nobody told the terminal its size
+                self.nrows = _USUAL_ROWS
+            return bool(super().display(msg, pos))
+
+    class FittingBar(Line):
         @property
         def format_dict(self) -> dict[str, Any]:
             return fitted(dict(super().format_dict))
 
-    return FittingBar
+    return Line, FittingBar
 
 
 def fitted(values: dict[str, Any]) -> dict[str, Any]:

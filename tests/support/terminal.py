@@ -32,11 +32,14 @@ class Screen:
 
 
 @contextlib.contextmanager
-def terminal(width: int) -> Iterator[tuple[TextIO, Screen]]:
-    """A stream to a terminal of ``width`` columns, and what arrives there. Skips the test where there are none."""
+def terminal(width: int, height: int = 25) -> Iterator[tuple[TextIO, Screen]]:
+    """A stream to a terminal of ``width`` columns and ``height`` rows, and what arrives there.
+
+    Skips the test where there are none.
+    """
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     here, there = os.openpty()
-    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 25, width, 0, 0))
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     screen = Screen()
     reader = threading.Thread(target=_read, args=(here, screen))
     reader.start()

@@ -134,10 +134,12 @@ def test_a_bar_or_a_number_is_shown_whatever_the_width(width: int, name: str, mo
         assert "00:05<00:06, 9.00MB/s" in line
 
 
-@pytest.mark.parametrize("width", [0, 20, 40, 80])
-def test_bars_fit_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("width", "height"), [(0, 0), (0, 25), (20, 25), (40, 25), (80, 25), (80, 0), (80, 1), (80, 2)]
+)
+def test_bars_fit_a_terminal(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    with terminal(width) as (stream, screen):
+    with terminal(width, height) as (stream, screen):
         shown = BarProgress(stream)
         shown.files_expected("net", 2, 3000)
         shown.file_begin("net", "n" * 79, 1000)

@@ -9,6 +9,7 @@ from pathlib import Path
 from mixnet_tools.downloading.cache.store import Cache
 from mixnet_tools.errors import UsageError
 from mixnet_tools.files.location import Location
+from mixnet_tools.files.shown import without_secrets
 from mixnet_tools.progress import Progress
 
 MOST_SECONDS = 1e6
@@ -27,7 +28,7 @@ class DownloadOptions:
     over all models. ``precisions`` leaves out the other precisions of a model that is an IR already.
     ``lock=False`` is for file systems without locks: then only one run at a time may work on a model's folder.
 
-    Raises :class:`UsageError` for a number out of range.
+    Raises :class:`UsageError` for a number out of range, and for a text in the place of a list.
     """
 
     num_attempts: int | None = None
@@ -44,7 +45,12 @@ class DownloadOptions:
     lock: bool = True
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers, and that no text stands where a list has to be."""
+        for name in ("mirrors", "precisions"):
+            if isinstance(value := getattr(self, name), str):
+                raise UsageError(f"`{name}`: expected a list of texts, got the text {without_secrets(value)!r}")
+        if isinstance(self.cache_dir, str):
+            object.__setattr__(self, "cache_dir", Path(self.cache_dir))
         for name in ("num_attempts", "jobs"):
             value = getattr(self, name)
             may_be_none = name == "num_attempts" and value is None

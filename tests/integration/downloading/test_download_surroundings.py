@@ -100,6 +100,8 @@ def test_python_gets_a_typed_model_and_progress(zoo: Path, tmp_path: Path, monke
         mixnet_tools.download("nets", output_dir=tmp_path / "out", options=once)
     with pytest.raises(UsageError, match="`jobs`: expected a whole number of at least 1, got 0"):
         mixnet_tools.DownloadOptions(jobs=0)
+    with pytest.raises(mixnet_tools.UsageError, match=r"`mirrors`: .* got the text 'https://\*\*\*@host/'"):
+        mixnet_tools.DownloadOptions(mirrors="https://me:hunter2@host/")  # type: ignore[arg-type]
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(zoo: Path, tmp_path: Path) -> None:

@@ -163,6 +163,14 @@ def test_strangers_in_the_folder_are_no_entries(cache: Cache, tmp_path: Path) ->
     assert len(list(cache.entries())) == 1
 
 
+def test_a_folder_in_the_place_of_an_entry_is_told(cache: Cache, tmp_path: Path, warnings: list[str]) -> None:
+    entry = cache.path_of(put(cache, tmp_path, b"x"))
+    entry.unlink()
+    entry.mkdir()
+    assert list(cache.entries()) == []
+    assert warnings == [f"{entry}: is not a file"]
+
+
 def test_pruning_takes_the_oldest_first_and_stops_at_the_limit(cache: Cache, tmp_path: Path) -> None:
     checksums = [put(cache, tmp_path, noise(1000, str(number))) for number in range(4)]
     for age, checksum in zip((40, 10, 30, 20), checksums, strict=True):

@@ -17,6 +17,7 @@ HEAD = tarfile.BLOCKSIZE
 _XZ_MEMORY = 1 << 28
 _ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08PK")
 _OTHERS = {
+    b"PK\3\4": "a zip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!\x1a\x07": "a RAR archive",
     b"\x1f\x9d": "data of the program compress (.Z)",

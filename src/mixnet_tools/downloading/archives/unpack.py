@@ -49,6 +49,8 @@ def unpack(
         with archive.open("rb") as stream:
             head = stream.read(HEAD)
         if is_zip(archive, head):
+            if not zipfile.is_zipfile(archive):
+                raise BrokenStream("is a zip archive that is cut short: the list of its entries is missing")
             unpack_zip(archive, writer, checker)
             found = "a zip archive" if archive_format != "zip" else ""
         else:

@@ -167,7 +167,9 @@ class Cache:
         except OSError as error:
             self._warn(f"{path}: cannot be read: {error.strerror or error}")
             return
-        if stat.S_ISREG(known.st_mode):
+        if not stat.S_ISREG(known.st_mode):
+            self._warn(f"{path}: is not a file")
+        else:
             use = uses.get(checksum, Use(0.0, ()))
             yield CacheEntry(path, checksum, known.st_size, max(use.at, known.st_mtime), use.models)
 

@@ -183,6 +183,8 @@ BROKEN = {
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(600), "is a 7-Zip archive"),
     "compress": (b"\x1f\x9d" + noise(600), "is data of the program compress"),
     "one file in gzip": (gzip.compress(b"weights" * 100), "is gzip data of what is no archive of a known kind"),
+    "a zip in gzip": (gzip.compress(zipped(TREE).ljust(1000)), "is gzip data of what is a zip archive"),
+    "a cut zip": (zipped(TREE)[:-30], "is a zip archive that is cut short"),
     "nothing in gzip": (gzip.compress(b""), "is gzip data of what is empty"),
     "a cut gzip": (gzip.compress(PLAIN)[:-4], "is cut short"),
     "a wrong checksum": (gzip.compress(PLAIN)[:-8] + bytes(4) + gzip.compress(PLAIN)[-4:], "cannot be unpacked"),
