@@ -155,7 +155,7 @@ def _kinds_of_bars() -> tuple[type[tqdm[NoReturn]], type[tqdm[NoReturn]]]:
     from tqdm import tqdm
 
     class Line(tqdm):  # type: ignore[type-arg]
-        def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # type: ignore[override]
             if (self.nrows or 0) < _LEAST_ROWS:  # 0 where nobody told the terminal its size
                 self.nrows = _USUAL_ROWS
             return bool(super().display(msg, pos))
