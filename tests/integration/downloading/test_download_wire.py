@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.downloads import add_model, delivered, download_failing, download_ok, file_entry, noise
+from tests.support.downloads import add_model, delivered, download, download_failing, download_ok, file_entry, noise
 from tests.support.wire import WireServer, ok
 
 BODY = noise(100_000)
@@ -107,3 +107,15 @@ def test_what_is_there_is_not_given_up_for_a_message(message: bytes, tmp_path: P
         server.requests.clear()
         download_ok(zoo, tmp_path / "out")
         assert f"bytes={KEPT}-".encode() in server.requests[0]
+
+
+def test_a_diagnosis_is_of_the_file_and_not_of_ranges_or_pages(tmp_path: Path) -> None:
+    refusal = b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
+    with WireServer(lambda request, number: refusal if b"Range:" in request else ok(BODY)) as server:
+        told = download_ok(zoo_of(tmp_path, server), tmp_path / "out", "--diagnose").out
+        assert "ranges:    refused with HTTP 403: an interrupted download begins anew" in told
+        assert "result:    usable" in told
+        page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n" + PAGE
+        server.script = lambda request, number: page
+        outcome = download(zoo_of(tmp_path, server), tmp_path / "out", "--diagnose")
+        assert (outcome.code, "page:      an HTML page, not the file" in outcome.out) == (1, True)

@@ -57,6 +57,7 @@ class _Look:
         self._file, self._source = file, source
         self.findings: list[tuple[str, str]] = []
         self.right_size = True
+        self._ranges = "no"
 
     def found(self, subject: str, what: str) -> None:
         self.findings.append((subject, what))
@@ -68,6 +69,8 @@ class _Look:
             LocalBody(self._source.path, self._file.size, 0).close()
             self._size(self._file.size)
             return
+        from mixnet_tools.downloading.transport.http import NO_PARTS
+
         url = self._source.url if not isinstance(self._source, DriveSource) else self._drive_url(self._source)
         route = client.route(url)
         self.found("proxy", _proxy(url, route))
@@ -75,7 +78,14 @@ class _Look:
         if route.scheme == "https":
             self.found("trusted", client.trust().roots)
         begin = time.monotonic()
-        with contextlib.closing(client.get(url, {"Range": "bytes=0-0"})) as answer:
+        answer = client.get(url, {"Range": "bytes=0-0"})
+        if (status := answer.response.status_code) in NO_PARTS:
+            answer.close()
+            begin = time.monotonic()
+            answer = client.get(url, {})
+            if answer.response.status_code != status:
+                self._ranges = f"refused with HTTP {status}"
+        with contextlib.closing(answer):
             self._answer(answer, url, time.monotonic() - begin)
 
     def _answer(self, answer: Answer, url: str, seconds: float) -> None:
@@ -95,11 +105,16 @@ class _Look:
             self.found("ranges", "yes" if match else "answered in a wrong way: an interrupted download begins anew")
             self._size(int(match[1]) if match and match[1] != "*" else None)
         elif status in (200, 203):
-            self.found("ranges", "no: an interrupted download begins anew")
+            self.found("ranges", f"{self._ranges}: an interrupted download begins anew")
             length = response.headers.get("Content-Length", "")
             packed = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
             self._size(int(length[:18]) if length.isascii() and length.isdigit() and not packed else None)
         else:
+            self.right_size = False
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        is_expected = isinstance(self._source, DriveSource) or self._file.name.endswith((".html", ".htm"))
+        if self.right_size and kind == "text/html" and not is_expected:
+            self.found("page", "an HTML page, not the file (a login or error page?)")
             self.right_size = False
 
     def _size(self, size: int | None) -> None:

@@ -24,7 +24,7 @@ MIN_RATE = 1024
 """Bytes a second. A body that is slower than this for the length of the timeout counts as stalled."""
 
 _WHOLE = (200, 203)
-_NO_PARTS = frozenset({400, 403, 405, 406, 409, 412, 413, 415, 417, 421, 422, 431, 501})
+NO_PARTS = frozenset({400, 403, 405, 406, 409, 412, 413, 415, 416, 417, 421, 422, 431, 501})
 """What servers, and filters before them, answer that take no Range or If-Range. They may give the whole file."""
 
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
@@ -65,7 +65,7 @@ class HttpClient:
         validator = origin.validator if origin is not None and offset and may_ask else None
         if validator:
             answer = self._client.get(url, {**headers, "If-Range": validator})
-            if unchanged or answer.response.status_code not in {*_WHOLE, *_NO_PARTS}:
+            if unchanged or answer.response.status_code not in {*_WHOLE, *NO_PARTS}:
                 return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
             answer.close()
             self._without_if_range.add(key)
@@ -143,9 +143,7 @@ class HttpBody:
         try:
             if self.status == 206:
                 self._check_range(offset)
-            elif self.status == 416 and offset:
-                raise SourceFailure("the server has no bytes from there on (HTTP 416)", Kind.RESTART)
-            elif self.status in _NO_PARTS and offset:
+            elif self.status in NO_PARTS and offset:
                 raise SourceFailure(f"the server gives no parts (HTTP {self.status})", Kind.RESTART)
             elif self.status not in _WHOLE:
                 raise self._status_failure()
