@@ -13,6 +13,7 @@ import pytest
 
 from mixnet_tools.cli import main
 from tests.support.downloads import delivered, file_entry
+from tests.support.systems import linux
 from tests.support.zoo_builder import descriptor_data, write_model
 
 BODY = b"weights"
@@ -82,3 +83,25 @@ def test_a_process_in_the_c_locale_shows_a_model(zoo: Path, setting: dict[str, s
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"gr\\xf6\\xdfer als \\u732b" in done.stdout
+
+
+@linux
+def test_a_name_that_the_locale_cannot_write_is_told(zoo: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mixnet_tools.cli.main",
+            "download",
+            "--all",
+            "--models_dir",
+            str(zoo),
+            "-o",
+            str(tmp_path),
+        ],
+        env={**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"the encoding of this locale, ascii, lacks letters of the name" in done.stderr

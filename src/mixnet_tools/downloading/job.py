@@ -19,7 +19,7 @@ from mixnet_tools.downloading.fetch import FileRequest
 from mixnet_tools.downloading.inventory import Inventory, take_inventory
 from mixnet_tools.downloading.layout import STATE_FOLDER, Layout
 from mixnet_tools.downloading.manifest import FileRecord, LinkRecord, Manifest
-from mixnet_tools.downloading.messages import WITHOUT_LOCKS, all_failed, cannot_write, moved_aside
+from mixnet_tools.downloading.messages import WITHOUT_LOCKS, all_failed, cannot_name, cannot_write, moved_aside
 from mixnet_tools.downloading.sources import sources_of
 from mixnet_tools.downloading.transport.partial_file import description_of
 from mixnet_tools.errors import DescriptorError
@@ -58,6 +58,8 @@ class ModelJob:
             raise  # not the disk: whoever read our progress has gone
         except OSError as error:
             raise cannot_write(self._layout.folder, error) from error
+        except UnicodeEncodeError as error:
+            raise cannot_name(self._layout.folder, error) from error
         finally:
             if not self._fetched:
                 self._context.progress.model_end(self._model.name, successful=False)

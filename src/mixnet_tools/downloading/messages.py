@@ -145,6 +145,14 @@ def cannot_write(target: Path, error: OSError) -> DownloadError:
     )
 
 
+def cannot_name(folder: Path, error: UnicodeEncodeError) -> DownloadError:
+    """The error for a file whose name this locale cannot write."""
+    return DownloadError(
+        f"{folder}: the encoding of this locale, {error.encoding}, lacks letters of the name {error.object!r}",
+        hint="use a locale with UTF-8, as LC_ALL=C.UTF-8, or set PYTHONUTF8=1",
+    )
+
+
 def _curl_line(source: WebSource, file: ModelFile) -> str:
     """A shell command, for a person, that fetches ``file`` and prints its digest."""
     target = shlex.quote(file.name.rpartition("/")[2])

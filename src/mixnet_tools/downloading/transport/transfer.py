@@ -22,6 +22,9 @@ from mixnet_tools.network.retry import Patience, RetryPolicy
 _MAX_PASSES = 4
 """How often a source is asked for the whole file because the bytes so far did not fit."""
 
+_MOST_FAILED_PARTS = 2
+"""Where the rest of a file was answered so often with 500, the whole is asked for: some programs know no ranges."""
+
 _LONG_PAUSE = 2.0
 """Seconds. A longer pause is told."""
 
@@ -56,6 +59,7 @@ class _Place:
         self.patience = Patience(around.policy, around.clock)
         self.ready = float("-inf")
         self.passes_left = _MAX_PASSES
+        self.failed_parts = 0
 
 
 class Transfer:
@@ -131,7 +135,8 @@ class Transfer:
         whole = recode = False
         while True:
             # Bytes that were unpacked on their way have no place of their own in what the server sends.
-            offset = 0 if whole or partial.origin is None else partial.position
+            gives_parts = partial.origin is not None and place.failed_parts < _MOST_FAILED_PARTS
+            offset = partial.position if gives_parts and not whole else 0
             body: Body | None = None
             try:
                 body = open_source(partial.size, offset, partial.origin, recode)
@@ -139,6 +144,7 @@ class Transfer:
                     receive(body, partial, self._name, recode, listener)
                 return
             except SourceFailure as failure:
+                place.failed_parts += bool(offset and failure.status == 500)
                 if body is None and place.server.is_crowded(failure):
                     raise _Crowded(str(failure), failure.kind, retry_after=failure.retry_after) from None
                 if failure.kind is Kind.MORE and self._has_paid():
