@@ -78,14 +78,16 @@ def explain(
     if _first(chain, requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader):
         return SourceFailure("sends headers that contradict each other", Kind.PERMANENT)
     if not in_body:
-        if proxy is not None and (failure := _of_proxy(chain, route, proxy, timeout)) is not None:
+        if proxy is not None and (failure := _of_proxy(chain, route, proxy, timeout, roots)):
             return failure
         if any(isinstance(one, _TLS) for one in chain):
             return _of_tls(chain, f"{route.place}{_through(route)}", route.host, roots)
     return _of_connection(chain, str(proxy) if route.forwards else f"{route.host}{_through(route)}", timeout, error)
 
 
-def _of_proxy(chain: list[BaseException], route: Route, proxy: Proxy, timeout: float) -> SourceFailure | None:
+def _of_proxy(
+    chain: list[BaseException], route: Route, proxy: Proxy, timeout: float, roots: str
+) -> SourceFailure | None:
     """What went wrong between us and the proxy, or on its other side; None if it was none of both."""
     is_ours = _first(chain, requests.exceptions.ProxyError, urllib3.exceptions.ProxyError) is not None
     for one in chain:
@@ -98,7 +100,7 @@ def _of_proxy(chain: list[BaseException], route: Route, proxy: Proxy, timeout: f
     if not is_ours:
         return None
     if any(isinstance(one, ssl.SSLError) for one in chain):
-        return _of_tls(chain, str(proxy), proxy.host, "", wrong="its scheme is http, not https")
+        return _of_tls(chain, str(proxy), str(proxy), roots, wrong="its scheme is http, not https")
     return _of_connection(chain, str(proxy), timeout, chain[0])
 
 

@@ -90,6 +90,7 @@ OF_THE_PROXY = [
     (tunnel(799), f"{SHOWN} answers 799", True),
     (requests.exceptions.ProxyError(ConnectionRefusedError(111, "no")), f"{SHOWN} refuses the connection", True),
     (requests.exceptions.ProxyError(socket.gaierror(-2, "x")), f"the name of {SHOWN} cannot be resolved", False),
+    (requests.exceptions.ProxyError(certificate(18)), f"the certificate of {SHOWN} is not trusted: the reason", False),
     (requests.exceptions.ProxyError("http://user:hunter2@proxy"), "the request failed (ProxyError)", True),
     (requests.ConnectionError(socks.GeneralProxyError("x sent invalid data")), f"{SHOWN} does not speak HTTP", False),
     (requests.ConnectionError(ConnectionResetError(104, "r")), f"host.example through {SHOWN} reset it", True),
