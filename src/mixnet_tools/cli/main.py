@@ -21,7 +21,7 @@ from mixnet_tools.cli.common import hints, interruption
 from mixnet_tools.cli.common.command_line import command_line
 from mixnet_tools.cli.common.output import print_text
 from mixnet_tools.cli.common.parser import Parser, nearest
-from mixnet_tools.cli.common.resources import limits_in_force, ran_out
+from mixnet_tools.cli.common.resources import limits_in_force, near_limit, ran_out
 from mixnet_tools.cli.common.streams import safe_output
 from mixnet_tools.cli.common.supervision import supervised
 from mixnet_tools.errors import MixnetToolsError, ResourceError, UsageError
@@ -185,6 +185,8 @@ def _print_error(args: argparse.Namespace, error: Exception) -> None:
         hint = "this is a fault of mixnet_tools itself: run again with --debug and report the traceback"
     if isinstance(error, ResourceError) or ran_out(error):
         hint = f"close other programs, or allow more memory and threads ({limits_in_force()})"
+    elif near_limit():
+        hint = f"allow more memory ({limits_in_force()}): where it runs out, errors may name another cause"
     first, *rest = text.splitlines() or [type(error).__name__]
     print_text(f"{prog}: error: {first}", file=sys.stderr)
     for line in rest:

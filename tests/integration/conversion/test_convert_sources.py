@@ -59,7 +59,7 @@ SOURCES: dict[str, Callable[[Path], ModelFolder]] = {
     **SMALL,
     "efficientnet": graphs.efficientnet,
 }
-FULL_SIZE = {"mixnet-s": "s", "mixnet-m": "m"}
+FULL_SIZE = {"mixnet-s": "s"}
 
 
 def converted(

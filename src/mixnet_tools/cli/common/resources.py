@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import ModuleType
 
 resource: ModuleType | None
@@ -20,6 +21,10 @@ _EXHAUSTED = re.compile(
     re.IGNORECASE,
 )
 
+_USED = re.compile(r"^(\w+):\s*(\d+) kB$", re.MULTILINE)
+_NEAR = 0.8
+"""What a library asks for in vain is seldom larger than the rest."""
+
 
 def ran_out(error: BaseException) -> bool:
     """Whether ``error``, or an error that it was made from, says that memory, threads or processes ran out."""
@@ -29,6 +34,27 @@ def ran_out(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def near_limit() -> bool:
+    """Whether this process has used most of the memory that it may have.
+
+    Then any error may come of that: libraries that get no memory say that a file is damaged, or that one is missing.
+    """
+    if resource is None:
+        return False
+    try:
+        used = dict(_USED.findall(Path("/proc/self/status").read_text(encoding="ascii")))
+    except MemoryError:
+        return True
+    except OSError:
+        return False
+    limits = {"VmPeak": resource.RLIMIT_AS, "VmData": resource.RLIMIT_DATA}
+    return any(
+        (limit := resource.getrlimit(number)[0]) != resource.RLIM_INFINITY
+        and int(used.get(name, 0)) * 1024 > _NEAR * limit
+        for name, number in limits.items()
+    )
 
 
 def limits_in_force() -> str:
