@@ -57,9 +57,10 @@ demo: $(VENV)/ready-demo
 	@BIN=$(BIN) OUT=$(DEMO) sh scripts/demo.sh
 
 # Compiled before: where PYTHONDONTWRITEBYTECODE is set, each of hundreds of processes would compile the package anew.
+# In the order of the folders: the short unit tests come last, so that no processor waits for another one's last long module.
 test: $(VENV)/ready-test
 	$(BIN)/python -m compileall -q src/mixnet_tools
-	$(BIN)/python -m pytest -n auto --dist loadscope
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 test-real: $(VENV)/ready-test
 	REAL_PACKAGES=$(REAL_PACKAGES) $(BIN)/python -m pytest tests/real --capture no
