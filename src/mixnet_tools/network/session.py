@@ -34,6 +34,9 @@ _SHORT = 1 << 14
 """Bytes of a redirect's body that are read, so that the connection can be used again. It is closed if it has more."""
 
 _ASCII_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+_LEAST_RATE = 100
+"""Bytes a second, of the file or around it. What is slower for long counts as nothing."""
+
 _MOST_EARLY = 50
 """So many answers of 1xx may come before the answer itself."""
 
@@ -132,7 +135,7 @@ class _Verifying(Protocol):
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer whose headers come within the socket's timeout after their first byte, and not only byte by byte.
+    """An answer that keeps to the socket's timeout not only byte by byte.
 
     Answers of 1xx before it are passed over, which http.client does with 100 alone.
     """
@@ -146,29 +149,44 @@ class _Answer(http.client.HTTPResponse):
         for _ in range(_MOST_EARLY):
             super().begin()
             if not 102 <= self.status < 200:
-                self._paced.timeout = None
+                self._paced.begin_body()
                 return
             self.headers = self.msg = None  # type: ignore[assignment]
         raise http.client.HTTPException(f"more than {_MOST_EARLY} early answers")
 
 
 class _Paced(io.RawIOBase):
-    """The bytes of ``raw``: :class:`SlowHeaders` where some come ``timeout`` seconds after the first."""
+    """The bytes of ``raw``, which may not drip without end, though no single read takes ``timeout`` seconds.
+
+    While ``is_header``, all have to come within that time, else it raises :class:`SlowHeaders`. After that it raises
+    TimeoutError where hardly any come while they are waited for, as between two chunks.
+    """
 
     def __init__(self, raw: io.RawIOBase, timeout: float | None) -> None:
-        self._raw, self.timeout, self._first = raw, timeout, 0.0
+        self._raw, self._timeout, self.is_header = raw, timeout, True
+        self._waited, self._came = 0.0, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+        begin = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
-        if self.timeout is not None:
-            now = time.monotonic()
-            self._first = self._first or now
-            if now - self._first > self.timeout:
+        if self._came or not self.is_header:  # the first byte of an answer has a timeout of its own
+            self._waited += time.monotonic() - begin
+        self._came += count or 0
+        if self._timeout is not None and self._waited > self._timeout:
+            if self.is_header:
                 raise SlowHeaders
+            if self._waited > 2 * self._timeout:  # what bytes of the file drip is seen before, and told better
+                if self._came < _LEAST_RATE * self._waited:
+                    raise TimeoutError
+                self._waited, self._came = 0.0, 0
         return count
+
+    def begin_body(self) -> None:
+        """The headers have come."""
+        self.is_header, self._waited, self._came = False, 0.0, 0
 
     def fileno(self) -> int:
         return self._raw.fileno()

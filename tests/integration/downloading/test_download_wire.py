@@ -63,18 +63,24 @@ def test_odd_and_wrong_is_named(sent: bytes, words: str, tmp_path: Path) -> None
         assert words in download_failing(zoo_of(tmp_path, server), tmp_path / "out", "--num_attempts", "1")
 
 
-def test_headers_that_drip_are_given_up(tmp_path: Path) -> None:
-    def lines(request: bytes, number: int) -> Iterator[bytes]:
-        yield b"HTTP/1.1 200 OK\r\n"
+DRIPS = {
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", "the headers of 127.0.0.1 did not end within 0.5 s"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", "nothing came from 127.0.0.1 for 0.5 s"),
+}
+
+
+@pytest.mark.parametrize(("first", "drop", "words"), DRIPS.values(), ids=DRIPS.keys())
+def test_what_drips_around_the_file_is_given_up(first: bytes, drop: bytes, words: str, tmp_path: Path) -> None:
+    def drip(request: bytes, number: int) -> Iterator[bytes]:
+        yield first
         while True:  # no read waits for long, and there is no end
             time.sleep(0.1)
-            yield b"X: y\r\n"
+            yield drop
 
-    with WireServer(lines) as server:
-        message = download_failing(
-            zoo_of(tmp_path, server), tmp_path / "out", "--num_attempts", "1", "--timeout", "0.5"
-        )
-    assert "stalled: the headers of 127.0.0.1 did not end within 0.5 s" in message
+    with WireServer(drip) as server:
+        zoo = zoo_of(tmp_path, server)
+        message = download_failing(zoo, tmp_path / "out", "--num_attempts", "1", "--timeout", "0.5")
+    assert f"stalled: {words}" in message
 
 
 def cut_first(later: Callable[[bytes], bytes]) -> Callable[[bytes, int], bytes]:
