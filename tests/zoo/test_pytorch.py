@@ -185,6 +185,8 @@ def test_an_attempt_that_is_not_caught_is_told(own: TorchZoo) -> None:
     ("code", "arguments", "words"),
     [
         (NET, ["--import-module=nett"], "there is no Python module 'nett'"),
+        ("raise KeyboardInterrupt", [], "importing net: KeyboardInterrupt"),
+        (NET + "import json; json.dumps = lambda *_, **__: '[1]'", [], "answers in no known form"),
         (NET, ["--model-name=mak"], "has no class or function 'mak'"),
         (NET.replace("return Net()", "return 3"), [], "expected a torch.nn.Module, got int"),
         (NET.replace("Conv2d(3", "Conv2d(4"), [], "cannot compute with data [1, 3, 8, 8]"),

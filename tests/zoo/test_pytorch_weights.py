@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 
 from mixnet_tools.reference.job import Refused
 from mixnet_tools.reference.pytorch.weights import load_weights, read_weights
@@ -48,6 +48,8 @@ PREFIXED = {f"module.{name}": value for name, value in STATE.items()}
         (PREFIXED, None),
         ({f"module._orig_mod.{name}": value for name, value in STATE.items()}, None),
         ({f"_orig_mod.module.{name}": value for name, value in STATE.items()}, None),
+        ({"epoch": 1, "state_dict": {f"model.net.{name}": value for name, value in STATE.items()}}, None),
+        ({"n_averaged": torch.tensor(3), **PREFIXED}, None),
         ({"state_dict": {"other": torch.zeros(1)}, "state_dict_ema": STATE}, "state_dict_ema"),
         ({name: value for name, value in STATE.items() if "num_batches" not in name}, None),
     ],
@@ -91,6 +93,8 @@ def cut(write: Callable[[Path], None], keep: int) -> Callable[[Path], None]:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "two levels down": (saved({"a": {"b": STATE}}), "holds no weights by their names; it has a"),
+    "an index of several files": (written(b'{"weight_map": {"a": "1.safetensors"}}'), "got text in JSON"),
     "several": (saved({"a": STATE, "b": STATE}), "holds several sets of weights: a, b"),
     "a list": (saved([1, 2]), "expected names and tensors, got list"),
     "no weights": (saved({"epoch": 3}), "holds no weights by their names; it has epoch"),
@@ -119,6 +123,48 @@ def test_what_is_no_weights_is_refused_by_name(name: str, tmp_path: Path) -> Non
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensor: tensor.to(torch.int8), "numbers with a fraction for first.weight, got int8"),
+        (lambda tensor: tensor.to(torch.complex64), "numbers with a fraction for first.weight, got complex64"),
+        (lambda tensor: tensor.to_sparse(), "first.weight is sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "first.weight is without values"),
+    ],
+)
+def test_tensors_that_are_no_weights_of_the_module_are_refused(
+    change: Callable[[torch.Tensor], torch.Tensor], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({**STATE, "first.weight": change(STATE["first.weight"])}, path)
+    with pytest.raises(Refused) as caught:
+        load_weights(Net(), read_weights(path), path)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precisions_are_taken(kind: torch.dtype, tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({name: one.to(kind) if one.is_floating_point() else one for name, one in STATE.items()}, path)
+    net = Net()
+    load_weights(net, read_weights(path), path)
+    assert torch.equal(net.first.weight, STATE["first.weight"].to(kind).float())
+
+
+def test_a_tensor_that_layers_share_is_saved_once(tmp_path: Path) -> None:
+    def shared() -> torch.nn.Module:
+        net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+        net[1].weight = net[0].weight
+        return net
+
+    path, saved_net, net = tmp_path / "net.safetensors", shared(), shared()
+    save_model(saved_net, path)
+    load_weights(net, read_weights(path), path)
+    assert torch.equal(net[1].weight, saved_net[0].weight)
+    with pytest.raises(Refused, match=r"1 weights are missing: 1\.weight"):
+        load_weights(torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)), read_weights(path), path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

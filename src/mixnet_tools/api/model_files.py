@@ -80,7 +80,7 @@ class Original:
         Raises :class:`FreezeError`, and :class:`IntegrityError` where a file is not the one that was verified.
         """
         source = open_source(self.plan)
-        with checking(source.files(), self.known, self.known.folder, source.fetch_again) as check:
+        with checking(source.files(), self.known, self.known.folder, source.fetch_again, self.plan.made) as check:
             original = self.plan.source.path if self.launcher == "onnx" else source.freeze()
             check.require_unchanged()
         return original

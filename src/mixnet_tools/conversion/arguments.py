@@ -107,6 +107,7 @@ class _Planner:
             tags=notation.parse_tags(options["saved_model_tags"]) if "saved_model_tags" in options else None,
             module=module,
             download_dir=self.download_dir,
+            made=path if script.is_file() else None,
         )
 
     def module(self) -> TorchModule:

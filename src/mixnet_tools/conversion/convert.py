@@ -113,7 +113,7 @@ def convert_planned(
     conversion = _Conversion(descriptor, plan, options, progress or Progress(), stop or threading.Event())
     folder = plan.download_dir / descriptor.subdirectory
     source = conversion.source
-    with checking(source.files(), known, folder, source.fetch_again) as check:
+    with checking(source.files(), known, folder, source.fetch_again, plan.made) as check:
         return conversion.run(output_dir, check)
 
 

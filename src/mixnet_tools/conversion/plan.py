@@ -112,7 +112,8 @@ class ConversionPlan:
     their moving averages; None stands for those that the source's own saver restores. ``freezer`` is who reads the
     weights: OpenVINO itself, or TensorFlow by way of a frozen graph. ``signature`` and ``tags`` choose a SavedModel's
     signature and graph (None: the only one, or the one for serving). ``module`` is how a PyTorch module is made.
-    ``download_dir`` is the folder below which the downloaded models lie.
+    ``download_dir`` is the folder below which the downloaded models lie. ``made`` is the source where the model's own
+    script made it, which the descriptor knows no digest of.
     """
 
     model: str
@@ -126,6 +127,7 @@ class ConversionPlan:
     tags: tuple[str, ...] | None = None
     module: TorchModule | None = None
     download_dir: Path = Path()
+    made: Path | None = None
 
     @property
     def first_shape(self) -> tuple[int, ...]:

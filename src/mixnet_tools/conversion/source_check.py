@@ -66,13 +66,15 @@ class SourceFiles:
 
 
 @contextlib.contextmanager
-def checking(files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str) -> Iterator[SourceCheck]:
+def checking(
+    files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str, made: Path | None = None
+) -> Iterator[SourceCheck]:
     """Check ``files`` while the block reads them: see :class:`SourceCheck`.
 
     Where the block fails and a file is not what it has to be, that is the error: it explains the other one. Where all
     files are the verified ones, an error does not advise to fetch them ``again``.
     """
-    check = SourceCheck(files, known, folder, again)
+    check = SourceCheck(files, known, folder, again, made)
     try:
         yield check
     except MixnetToolsError as error:
@@ -100,12 +102,15 @@ class _State(NamedTuple):
 class SourceCheck:
     """The check of ``files``, which begins at once. :meth:`close` it in the end."""
 
-    def __init__(self, files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str) -> None:
+    def __init__(
+        self, files: Sequence[Path], known: KnownFiles | None, folder: Path, again: str, made: Path | None = None
+    ) -> None:
         """``known`` is what the files have to be (None: nobody knows), ``folder`` the model's.
 
-        ``again`` is the hint of errors: how to get the right files.
+        ``again`` is the hint of errors: how to get the right files. ``made`` is a file or folder that was not
+        downloaded, but made of what was, so that nobody knows what it has to be.
         """
-        self._known, self._folder, self._again = known, folder, again
+        self._known, self._folder, self._again, self._made = known, folder, again, made
         self._before = {path: state for path in files if (state := _state_of(path)) is not None}
         self._stopped = False
         self._threads = DaemonThreads(1, "hash")
@@ -158,6 +163,8 @@ class SourceCheck:
         if expected is None:
             outside = name.startswith("../")
             gap = "not in the model's folder" if outside else known_files.gap if known_files else "no digests are known"
+            if self._made is not None and path.absolute().is_relative_to(self._made.absolute()):
+                gap = gap or "made on this machine, by the model's script"
             if gap is None:
                 raise IntegrityError(
                     f"{path}: is not a file of the download:\n  expected no file of this name"

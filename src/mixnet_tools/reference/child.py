@@ -40,7 +40,9 @@ def main(framework_name: FrameworkName, package: bool) -> None:
         framework = prepare(framework_name, package=package)
         job = Job.from_json(read_frame(requests))
         model = read_frame(requests)
-        readable = [*map(Path, job.readable), *map(Path, _SYSTEM), *_libraries()]
+        # Code that came with the model was sent, and needs no package of its name.
+        named = job.module.module.partition(".")[0] if job.module and job.foreign and not model else None
+        readable = [*map(Path, job.readable), *map(Path, _SYSTEM), *libraries(named)]
         memory_bound = job.memory or sandbox.address_space(len(model) + job.weights)
         restrictions = sandbox.restrict(readable, memory_bound, memory_bound if job.export else 0)
         if job.foreign and not any("Landlock" in line for line in restrictions):
@@ -73,8 +75,23 @@ def main(framework_name: FrameworkName, package: bool) -> None:
             write_frame(answers, np.ascontiguousarray(output).tobytes())
 
 
-def _libraries() -> list[Path]:
-    return [Path(folder) for folder in {sys.prefix, sys.base_prefix, *sys.path} if folder and os.path.isdir(folder)]
+def libraries(named: str | None = None) -> list[Path]:
+    """The folders in which Python and the installed packages are.
+
+    The folder of a script is on Python's path too, such as a user's home with all that is in it. So a folder must hold
+    what an installer puts there, this package, or the package ``named``.
+    """
+    own = str(Path(__file__).parents[2])
+    folders = [folder for folder in dict.fromkeys(sys.path) if folder and os.path.isdir(folder)]
+    kept = [folder for folder in folders if folder == own or _holds_packages(folder, named)]
+    return [Path(folder) for folder in (sys.prefix, sys.base_prefix, *kept)]
+
+
+def _holds_packages(folder: str, named: str | None) -> bool:
+    if named and any(os.path.isfile(os.path.join(folder, file)) for file in (f"{named}/__init__.py", f"{named}.py")):
+        return True
+    with os.scandir(folder) as entries:
+        return any(entry.name.endswith((".dist-info", ".egg-info")) for entry in entries)
 
 
 def _feeds(request: dict[str, object], requests: IO[bytes]) -> dict[str, npt.NDArray[np.generic]]:

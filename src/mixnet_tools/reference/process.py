@@ -12,11 +12,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,9 +159,9 @@ class ReferenceProcess:
         """
         if self._running is None:
             found = self._receive("ready")
-            assert isinstance(found, dict)
-            software, package, version = (str(found[name]) for name in ("software", "package", "version"))
-            self._running = Running(software, package, version, tuple(map(str, found["restrictions"])))
+            with self._understood():
+                software, package, version = (str(found[name]) for name in ("software", "package", "version"))
+                self._running = Running(software, package, version, tuple(map(str, found["restrictions"])))
         return self._running
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -170,11 +170,11 @@ class ReferenceProcess:
         entries = [(name, str(array.dtype), list(array.shape)) for name, array in feeds.items()]
         self._send({"feeds": entries}, feeds.values())
         described = self._receive("outputs")
-        assert isinstance(described, list)
         outputs = {}
         assert self._job is not None
-        for name, (dtype, shape) in zip(self._job.outputs, described, strict=True):
-            outputs[name] = np.frombuffer(self._wait(_LONGEST_ARRAY), dtype_called(dtype)).reshape(shape)
+        with self._understood():
+            for name, (dtype, shape) in zip(self._job.outputs, described, strict=True):
+                outputs[name] = np.frombuffer(self._wait(_LONGEST_ARRAY), dtype_called(dtype)).reshape(shape)
         return outputs
 
     def export(self) -> tuple[bytes, bytes]:
@@ -202,11 +202,24 @@ class ReferenceProcess:
         except OSError as error:
             raise self._died() from error
 
-    def _receive(self, key: str) -> object:
-        message = json.loads(self._wait(_LONGEST_MESSAGE))
-        if "error" in message:
-            raise self._told(message["error"])
-        return message[key]
+    def _receive(self, key: str) -> Any:
+        data = self._wait(_LONGEST_MESSAGE)
+        with self._understood():
+            message = json.loads(data)
+            if "error" in message:
+                raise self._told({name: str(text) for name, text in message["error"].items() if text is not None})
+            return message[key]
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Raise :class:`EvaluationError` where an answer has another form: code of others may answer anything."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            self.close()
+            raise EvaluationError(
+                f"{self._name}: the process that runs the original answers in no known form"
+            ) from error
 
     def _wait(self, most: int) -> bytes:
         deadline = time.monotonic() + PATIENCE
@@ -244,7 +257,8 @@ class ReferenceProcess:
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
         if code < 0 or code == _NOT_LOADED:  # as libraries end where they are refused what they need
-            how += ", most likely because memory or threads ran out"
+            own = "by its code, or " if self._job and self._job.foreign else "most likely "
+            how += f", {own}because memory or threads ran out"
         return EvaluationError(
             f"{self._name}: the process that runs the original {how}" + (f": {words}" if words else "")
         )

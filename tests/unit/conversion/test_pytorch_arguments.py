@@ -135,6 +135,23 @@ def test_a_model_of_another_framework_is_not_read_as_one_of_pytorch(tmp_path: Pa
         planned(tmp_path, RESNET, model_optimizer_args=["--freeze_placeholder_with_value=x->1"])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("model-param", "x=1e999", "expected x=<a Python literal>"),
+        ("model-path", ".", "--model-path: expected a folder at or below $dl_dir"),
+        ("model-path", "/", "--model-path: expected a folder at or below"),
+        ("model-path", "$dl_dir/../..", "--model-path: expected a folder at or below"),
+        ("import-module", ".net", "--import-module: expected names with dots between them, got '.net'"),
+        ("import-module", "a/net", "--import-module: expected names"),
+    ],
+)
+def test_what_would_be_looked_for_elsewhere_is_refused(tmp_path: Path, option: str, value: str, words: str) -> None:
+    with pytest.raises(UnsupportedOption) as caught:
+        planned(tmp_path, changed(option, value))
+    assert words in str(caught.value)
+
+
 def test_options_of_tensorflow_are_refused(tmp_path: Path) -> None:
     planned(tmp_path, RESNET)
     descriptor = load_descriptor(tmp_path / "public/net/model.yml", PurePosixPath("public/net"))

@@ -87,6 +87,23 @@ def test_links_are_followed_and_files_elsewhere_belong_to_the_zoo(path: Path, tm
         assert check.result().verification == "not verified: not in the model's folder (../net.pb)"
 
 
+def test_what_the_models_script_made_is_known_to_nobody_and_other_files_stay_refused(path: Path) -> None:
+    made = path.with_name("made")
+    made.mkdir()
+    (made / "net.pb").write_bytes(b"prepared")
+    (path.parent / "made.pb").write_bytes(b"somebody's")
+    expected = known(path.parent)
+    with contextlib.closing(SourceCheck([path, made / "net.pb"], expected, path.parent, "", made)) as check:
+        assert check.result().verification == (
+            "not verified: made on this machine, by the model's script (made/net.pb)"
+        )
+    with (
+        contextlib.closing(SourceCheck([path.with_name("made.pb")], expected, path.parent, "", made)) as check,
+        pytest.raises(IntegrityError, match="is not a file of the download"),
+    ):
+        check.result()
+
+
 @posix
 def test_a_link_to_another_file_does_not_pass_for_the_file(path: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()

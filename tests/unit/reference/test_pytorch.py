@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+import mixnet_tools
 from mixnet_tools.conversion.source_check import SourceCheck
 from mixnet_tools.conversion.sources.model_code import ForeignCode, is_module_of, python_files, require_consent
 from mixnet_tools.errors import IntegrityError, UnsafeModelError
+from mixnet_tools.reference.child import libraries
 from mixnet_tools.reference.export_place import NAMES, ExportPlace
 from mixnet_tools.reference.pytorch.framework import packed, unpacked
 from mixnet_tools.reference.pytorch.pickles import globals_in
@@ -46,6 +48,20 @@ def imported(files: dict[str, str], folders: list[str], *names: str) -> dict[str
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def test_folders_of_scripts_are_no_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, packages, mine = (tmp_path / name for name in ("home", "packages", "mine"))
+    for folder in (home / "Documents", packages / "other-1.0.dist-info", mine / "net"):
+        folder.mkdir(parents=True)
+    (mine / "net/__init__.py").write_text("")
+    monkeypatch.setattr(sys, "path", ["", *map(str, (home, packages, mine, tmp_path / "gone")), *sys.path])
+    found = libraries()
+    assert packages in found
+    assert Path(mixnet_tools.__file__).parents[1] in found
+    assert not {home, mine, tmp_path} & set(found)
+    assert mine in libraries("net")
+    assert home not in libraries("Documents")
 
 
 def test_modules_are_found_as_python_finds_them_and_on_no_disk(tmp_path: Path) -> None:

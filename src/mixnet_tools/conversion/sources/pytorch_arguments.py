@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mixnet_tools.conversion.notation import InputText, joined
+from mixnet_tools.descriptors.strict_yaml import shorten
 from mixnet_tools.reference.job import TorchInput, TorchModule
 
 DTYPES = {
@@ -41,6 +44,15 @@ def parse_module(arguments: Sequence[str], folders: Mapping[str, str]) -> TorchM
     parameters, wrong = _parameters(values.get("model-param", []), folders)
     problems += wrong
     problems += [f"--{name} is required" for name in REQUIRED if name not in values]
+    paths = tuple(dict.fromkeys(_filled(path, folders) for path in values.get("model-path", ())))
+    problems += [
+        f"--model-path: expected a folder at or below {', '.join(folders)}, got {shorten(path)}"
+        for path in paths
+        if not any(Path(os.path.normpath(path)).is_relative_to(folder) for folder in folders.values())
+    ]
+    for name in values.get("import-module", ()):
+        if not all(part.isidentifier() for part in name.split(".")):
+            problems.append(f"--import-module: expected names with dots between them, got {shorten(name)}")
     inputs: tuple[TorchInput, ...] = ()
     if not problems:
         try:
@@ -59,7 +71,7 @@ def parse_module(arguments: Sequence[str], folders: Mapping[str, str]) -> TorchM
         inputs=inputs,
         outputs=outputs,
         parameters=parameters,
-        folders=tuple(dict.fromkeys(_filled(path, folders) for path in values.get("model-path", ()))),
+        folders=tuple(map(os.path.normpath, paths)),
         weights=_filled(values["weights"][0], folders) if "weights" in values else None,
         weights_key=values.get("weights-key", [None])[0],
     )
@@ -130,14 +142,15 @@ def _parameters(texts: Sequence[str], folders: Mapping[str, str]) -> tuple[tuple
         if name in found:
             problems.append(f"--model-param: {name!r} is given twice")
         try:
-            value = ast.literal_eval(written.strip())
+            value = repr(_with_folders(ast.literal_eval(written.strip()), folders))
+            ast.literal_eval(value)  # not so for 1e999, which is 'inf' when it is written again
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             problems.append(
                 f"--model-param: expected {name}=<a Python literal>, such as 2, [1, 2] or 'text' with quotes; "
-                f"got {written!r}, which is not evaluated"
+                f"got {shorten(written)}, which is not evaluated"
             )
             continue
-        found[name] = repr(_with_folders(value, folders))
+        found[name] = value
     return tuple(found.items()), problems
 
 

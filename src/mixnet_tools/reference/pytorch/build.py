@@ -7,6 +7,7 @@ import difflib
 import errno
 import importlib
 import os
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mixnet_tools.errors import first_line
 from mixnet_tools.reference.job import Refused, TorchModule
+from mixnet_tools.reference.pytorch.code import is_listed
 from mixnet_tools.reference.pytorch.weights import load_weights, read_weights
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _OURS = ("torch", "torchvision", "timm", "safetensors")
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EFBIG, errno.EROFS)
+_LONGEST = 400
 _MATCHING = "torch and torchvision do not fit each other: install both anew from one place, as the README has it"
 
 
@@ -37,7 +40,7 @@ def build(said: TorchModule) -> torch.nn.Module:
     written = ", ".join(f"{name}={text}" for name, text in said.parameters)
     try:
         module = function(**parameters)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise _failed(f"{said.module}.{said.function}({written})", error, said) from error
     if not isinstance(module, torch.nn.Module):
         raise Refused(f"{said.module}.{said.function}({written}): expected a torch.nn.Module, got {_kind(module)}")
@@ -49,9 +52,15 @@ def build(said: TorchModule) -> torch.nn.Module:
 
 def _function(said: TorchModule) -> Callable[..., object]:
     where = f" in {' or '.join(said.folders)}, or among the installed packages" if said.folders else ""
+    if (loaded := sys.modules.get(said.module)) and is_listed(said.module):
+        raise Refused(
+            f"the Python module {said.module} of the model has the name of one that is loaded already, "
+            f"{getattr(loaded, '__file__', None) or 'a part of Python'}",
+            "give its file another name, and import-module in conversion_to_onnx_args too",
+        )
     try:
         module = importlib.import_module(said.module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
         if name and f"{said.module}.".startswith(f"{name}.") and (said.folders or "." in name):
             hint = "look at import-module in conversion_to_onnx_args"
@@ -74,7 +83,7 @@ def _failed(doing: str, error: BaseException, said: TorchModule) -> Exception:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing in _OURS and isinstance(error, ImportError):
         return error  # our own installation lacks it
-    text = f"{doing}: {type(error).__name__}: {first_line(error)}{_place(error, said.folders)}"
+    text = f"{doing}: {type(error).__name__}: {first_line(error)[:_LONGEST]}{_place(error, said.folders)}"
     if missing:
         return Refused(text, f"its code needs the Python module {missing}: install the package that has it")
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:

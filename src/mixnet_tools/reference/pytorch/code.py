@@ -62,3 +62,8 @@ def import_from(files: Mapping[str, bytes], folders: Sequence[str]) -> None:
     """Let modules be imported from ``files``, before those that are installed."""
     sys.dont_write_bytecode = True
     sys.meta_path.insert(0, MemoryFinder(files, folders))
+
+
+def is_listed(name: str) -> bool:
+    """Whether the module ``name`` is among the files that :func:`import_from` was given."""
+    return any(isinstance(finder, MemoryFinder) and finder.find_spec(name, None) for finder in sys.meta_path)

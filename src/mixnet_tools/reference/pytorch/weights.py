@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Tensors = Mapping[str, torch.Tensor]
 
-PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before the names of weights."""
+_COUNTER = "n_averaged"
+"""What torch.optim.swa_utils.AveragedModel has beside the weights."""
 
 _SAFETENSORS = b'{"'
 
@@ -29,19 +29,32 @@ def read_weights(path: Path, key: str | None = None) -> Tensors:
     """
     with path.open("rb") as stream:
         head = stream.read(10)
+    if head.startswith(b"{"):
+        raise Refused(
+            f"{path}: expected weights, got text in JSON",
+            "where it lists several files of weights, save them all as one: weights names one file",
+        )
     contents = _read_safetensors(path) if head[8:10] == _SAFETENSORS else _read_torch(path)
-    return _without_prefixes(_state_dictionary(contents, key, path))
+    return _state_dictionary(contents, key, path)
 
 
 def load_weights(module: torch.nn.Module, weights: Tensors, path: Path) -> None:
-    """Put ``weights``, which ``path`` held, into ``module``. Raises :class:`Refused` unless all fit."""
+    """Put ``weights``, which ``path`` held, into ``module``. Raises :class:`Refused` unless all fit.
+
+    What DataParallel, torch.compile, Lightning and others put before all names is left out.
+    """
+    own = module.state_dict()
+    weights = _without_prefix({name: one for name, one in weights.items() if name in own or name != _COUNTER}, own)
+    _require_values(weights, own, path)
     other = f"{path}: the weights are those of another model than {type(module).__name__}"
     hint = "look whether model-name, model-param and weights in conversion_to_onnx_args belong together"
     try:
-        missing, unexpected = module.load_state_dict(weights, strict=False)
+        left_out, unexpected = module.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:] if line.strip()] or [first_line(error)]
         raise Refused(f"{other}: {'; '.join(lines[:3])}{_more(len(lines) - 3)}", hint) from error
+    filled = {_memory(own[name]) for name in weights if name in own}
+    missing = [name for name in left_out if _memory(own[name]) not in filled]  # a shared tensor is saved once
     parts = [f"{len(names)} {what}: {listed(names)}" for what, names in (
         ("weights are missing", missing), ("are not the model's", unexpected),
     ) if names]  # fmt: skip
@@ -67,13 +80,18 @@ def _read_torch(path: Path) -> object:
         warnings.simplefilter("ignore")
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
         except Exception as error:
             if "weights_only" in str(error) and (called := globals_in(path)):
                 raise _needs_code(path, called) from error
+            if "legacy .tar" in str(error):
+                raise _needs_code(path, ("what a tar of PyTorch's first versions holds",)) from error
             raise Refused(f"{path}: PyTorch cannot read these weights: {_reason(error)}", _AGAIN) from error
 
 
 _AGAIN = "the file is damaged or none of PyTorch: fetch it again"
+_PLAIN = "save names and tensors with torch.save, at the top of the file or one level below"
 
 
 def _reason(error: Exception) -> str:
@@ -103,7 +121,7 @@ def _state_dictionary(contents: object, key: str | None, path: Path) -> Tensors:
     if key is None and is_one(contents):
         return contents
     if not isinstance(contents, Mapping):
-        raise Refused(f"{path}: expected names and tensors, got {type(contents).__name__}", _AGAIN)
+        raise Refused(f"{path}: expected names and tensors, got {type(contents).__name__}", _PLAIN)
     nested: dict[str, Tensors] = {str(name): value for name, value in contents.items() if is_one(value)}
     if key is not None:
         if key in nested:
@@ -116,14 +134,40 @@ def _state_dictionary(contents: object, key: str | None, path: Path) -> Tensors:
             f"{path}: holds several sets of weights: {listed(nested)}",
             f"say which by weights-key in conversion_to_onnx_args, such as weights-key={next(iter(nested))}",
         )
-    raise Refused(f"{path}: holds no weights by their names; it has {listed(map(str, contents)) or 'nothing'}", _AGAIN)
+    raise Refused(f"{path}: holds no weights by their names; it has {listed(map(str, contents)) or 'nothing'}", _PLAIN)
 
 
-def _without_prefixes(weights: Tensors) -> Tensors:
-    for prefix in (*PREFIXES, *reversed(PREFIXES)):
-        if all(name.startswith(prefix) for name in weights):
-            weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+def _without_prefix(weights: Tensors, own: Tensors) -> Tensors:
+    """``weights`` without what all their names begin with, part by part, until one of them is in ``own``."""
+    while weights and not any(name in own for name in weights):
+        first = next(iter(weights)).partition(".")[0] + "."
+        if not all(name.startswith(first) for name in weights):
+            break
+        weights = {name.removeprefix(first): tensor for name, tensor in weights.items()}
     return weights
+
+
+def _require_values(weights: Tensors, own: Tensors, path: Path) -> None:
+    """Raise :class:`Refused` where a tensor is no plain array, or holds whole or complex numbers for real ones."""
+    import torch
+
+    for name, tensor in weights.items():
+        form = "quantized" if tensor.is_quantized else "without values" if tensor.is_meta else str(tensor.layout)
+        if form != str(torch.strided):
+            raise Refused(f"{path}: expected plain tensors, and {name} is {form.removeprefix('torch.')}", _PLAIN)
+        if name in own and own[name].is_floating_point() and not tensor.is_floating_point():
+            found = str(tensor.dtype).removeprefix("torch.")
+            raise Refused(
+                f"{path}: expected numbers with a fraction for {name}, got {found}",
+                "such weights have lost their scale or a part: name the file with the float weights",
+            )
+
+
+def _memory(tensor: torch.Tensor) -> tuple[object, ...]:
+    """Where the values of ``tensor`` are: the same for a tensor that has two names."""
+    if not tensor.numel():
+        return (id(tensor),)
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride()
 
 
 def _more(count: int) -> str:
