@@ -93,8 +93,8 @@ not be made up. One command for each writes it, on a machine with a network
 for size in s m l; do mixnet new --timm tf_mixnet_$size.in1k; done
 ```
 
-With a server that plays the Hub, `mixnet-info --lint` finds no fault in the three, and all are planned. The small and the
-large one are converted, with random weights.
+With a server that plays the Hub, `mixnet-info --lint` finds no fault in the three, and all are planned. The small and
+the large one are converted, with random weights.
 
 ## Object detection
 
