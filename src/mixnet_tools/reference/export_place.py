@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 NAMES = ("model.xml", "model.bin")
+LONGEST_DESCRIPTION = 256 << 20
+"""In bytes. A model of 2,000 layers has one of about 2 MB."""
 
 
 class ExportPlace:
@@ -35,7 +37,12 @@ class ExportPlace:
         return self.files if self.in_memory else ()
 
     def read(self) -> tuple[bytes, bytes]:
-        """What the child has written: the IR's description and its weights."""
+        """What the child has written: the IR's description and its weights.
+
+        Raises ValueError where the description is longer than any: reading it takes several times its size.
+        """
+        if os.fstat(self.files[0]).st_size > LONGEST_DESCRIPTION:
+            raise ValueError(f"a description of more than {LONGEST_DESCRIPTION} bytes")
         description, weights = (_contents(number) for number in self.files)
         return description, weights
 

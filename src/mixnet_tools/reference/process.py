@@ -186,7 +186,8 @@ class ReferenceProcess:
         assert self._export is not None
         self._send({"export": True})
         self._receive("exported")
-        return self._export.read()
+        with self._understood():
+            return self._export.read()
 
     def close(self) -> None:
         """End the child. Safe to call more than once."""

@@ -19,7 +19,7 @@ from mixnet_tools.conversion.source_check import SourceCheck
 from mixnet_tools.conversion.sources.model_code import ForeignCode, is_module_of, python_files, require_consent
 from mixnet_tools.errors import IntegrityError, UnsafeModelError
 from mixnet_tools.reference.child import libraries
-from mixnet_tools.reference.export_place import NAMES, ExportPlace
+from mixnet_tools.reference.export_place import LONGEST_DESCRIPTION, NAMES, ExportPlace
 from mixnet_tools.reference.pytorch.framework import packed, unpacked
 from mixnet_tools.reference.pytorch.pickles import globals_in
 
@@ -123,6 +123,9 @@ def test_another_process_writes_to_memory_by_name() -> None:
     paths = [str(place.folder / name) for name in NAMES]
     subprocess.run([sys.executable, "-c", program, *paths], pass_fds=place.inherited, check=True)
     assert place.read() == (b"<net/>", bytes(9))
+    os.truncate(place.files[0], LONGEST_DESCRIPTION + 1)
+    with pytest.raises(ValueError, match="a description of more than"):
+        place.read()
     folder = place.folder
     place.close()
     place.close()
