@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ class WebSource:
     url: str
     group: str
 
-    @property
+    @cached_property
     def server(self) -> str:
         """The part of the URL that says on which server it is, without credentials."""
         parts = urlsplit(self.url)

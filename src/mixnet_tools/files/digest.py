@@ -56,7 +56,7 @@ class RunningDigest:
         self._count = 0
         self._thread: DaemonThreads | None = None
         self._ahead: deque[Future[None]] = deque()
-        self._alone = processors() < 2
+        self._alone = False
 
     @property
     def algorithm(self) -> str:
@@ -66,7 +66,7 @@ class RunningDigest:
     def update(self, chunk: bytes) -> None:
         """Add ``chunk``, which must not change any more."""
         self._count += len(chunk)
-        if self._alone or self._count < _LARGE:
+        if self._alone or self._count < _LARGE or processors() < 2:
             self._hash.update(chunk)
             return
         if len(self._ahead) >= _AHEAD:

@@ -63,7 +63,6 @@ class PartialFile:
         self.checksum = checksum
         self.position = 0
         self.origin: Origin | None = None
-        self._description = description_of(path)
         self._digest = RunningDigest(checksum.partition(":")[0])
         self._file: BinaryIO | None = None
         self._described = self._held = False
@@ -89,6 +88,10 @@ class PartialFile:
             self._file = None
             if self.position == 0 and not self._held:
                 self.path.unlink(missing_ok=True)
+
+    @property
+    def _description(self) -> Path:
+        return description_of(self.path)
 
     @property
     def algorithm(self) -> str:
