@@ -79,12 +79,13 @@ def libraries(named: str | None = None) -> list[Path]:
     """The folders in which Python and the installed packages are.
 
     The folder of a script is on Python's path too, such as a user's home with all that is in it. So a folder must hold
-    what an installer puts there, this package, or the package ``named``.
+    what an installer puts there, or the package ``named``. Of another one only the packages that are loaded are read.
     """
-    own = str(Path(__file__).parents[2])
     folders = [folder for folder in dict.fromkeys(sys.path) if folder and os.path.isdir(folder)]
-    kept = [folder for folder in folders if folder == own or _holds_packages(folder, named)]
-    return [Path(folder) for folder in (sys.prefix, sys.base_prefix, *kept)]
+    kept = [folder for folder in folders if _holds_packages(folder, named)]
+    top = [module for name, module in list(sys.modules.items()) if "." not in name]
+    loaded = [place for module in top for place in getattr(module, "__path__", ()) if os.path.isdir(place)]
+    return [Path(folder) for folder in dict.fromkeys((sys.prefix, sys.base_prefix, *kept, *loaded))]
 
 
 def _holds_packages(folder: str, named: str | None) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,8 +59,11 @@ def test_folders_of_scripts_are_no_libraries(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sys, "path", ["", *map(str, (home, packages, mine, tmp_path / "gone")), *sys.path])
     found = libraries()
     assert packages in found
-    assert Path(mixnet_tools.__file__).parents[1] in found
+    assert Path(mixnet_tools.__file__).parent in found
     assert not {home, mine, tmp_path} & set(found)
+    monkeypatch.setitem(sys.modules, "net", SimpleNamespace(__path__=[str(mine / "net")]))
+    assert mine / "net" in libraries()
+    assert mine not in libraries()
     assert mine in libraries("net")
     assert home not in libraries("Documents")
 
