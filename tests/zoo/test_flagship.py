@@ -37,6 +37,12 @@ EXACT = 1e-4
 
 
 @pytest.fixture(scope="module")
+def full_size(standin: Callable[[str], StandIn]) -> StandIn:
+    """The stand-in of the published archive."""
+    return standin("l")
+
+
+@pytest.fixture(scope="module")
 def state(full_size: StandIn) -> dict[str, torch.Tensor]:
     """The stand-in's weights as a state of timm's model."""
     return timm_state(raw_values(full_size, MIXNET_L), MIXNET_L, timm.create_model("tf_mixnet_l"))
