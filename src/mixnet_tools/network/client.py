@@ -149,7 +149,7 @@ class Client:
             self._secure(session)
         given = {name: str(value) for name, value in session.headers.items()} | headers
         try:
-            raw = plain.pool_of(session, session.pools, server).urlopen(
+            raw = session.pool_of(server).urlopen(
                 "GET",
                 url[len(server) :],
                 headers=given,

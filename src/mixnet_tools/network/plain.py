@@ -33,18 +33,6 @@ class Response:
         self.raw.release_conn()
 
 
-def pool_of(
-    session: requests.Session, pools: dict[str, urllib3.HTTPConnectionPool], server: str
-) -> urllib3.HTTPConnectionPool:
-    """The connections of ``session`` to ``server``; ``pools`` keeps those that were asked for."""
-    pool = pools.get(server)
-    if pool is None:
-        adapter = session.get_adapter(server)
-        assert isinstance(adapter, requests.adapters.HTTPAdapter)
-        pool = pools[server] = adapter.poolmanager.connection_from_url(server)
-    return pool
-
-
 def handed_over(
     session: requests.Session, raw: urllib3.BaseHTTPResponse, url: str, headers: dict[str, str], route: Route
 ) -> tuple[requests.Response, Route, requests.PreparedRequest | None]:

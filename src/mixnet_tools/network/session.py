@@ -26,6 +26,7 @@ import urllib3.exceptions
 from mixnet_tools import __version__
 from mixnet_tools.network.environment import auth_for, auth_of_url
 from mixnet_tools.network.failure import SlowHeaders
+from mixnet_tools.network.headers import declared_length
 
 ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 """What a request may raise."""
@@ -46,13 +47,13 @@ class BadRedirect(Exception):
 
 
 class Session(requests.Session):
-    """What requests does at a redirect, with small changes. ``pools`` are the connections of plain requests."""
+    """What requests does at a redirect, with small changes."""
 
     def __init__(self) -> None:
         super().__init__()
         # No transfer compression: a range must count the file's own bytes, and archives do not shrink.
         self.headers.update({"User-Agent": f"mixnet_tools/{__version__}", "Accept-Encoding": "identity"})
-        self.pools: dict[str, urllib3.HTTPConnectionPool] = {}
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
         self.is_secure = False
         self.mount("http://", _Adapter(None))
 
@@ -62,6 +63,15 @@ class Session(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self.is_secure = True
+
+    def pool_of(self, server: str) -> urllib3.HTTPConnectionPool:
+        """The connections to ``server``, for requests that requests has nothing to do for."""
+        pool = self._pools.get(server)
+        if pool is None:
+            adapter = self.get_adapter(server)
+            assert isinstance(adapter, _Adapter)
+            pool = self._pools[server] = adapter.poolmanager.connection_from_url(server)
+        return pool
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """The address that ``resp`` redirects to: its bytes are UTF-8, or else whatever they are, escaped."""
@@ -210,8 +220,8 @@ def _tolerant(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnec
 
 def _end(response: requests.Response) -> None:
     """Read the rest of a redirect's body if it is short. Else requests, which reads it all, finds it closed."""
-    length = response.headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and int(length[:9]) <= _SHORT:
+    length = declared_length(response.headers)
+    if length is not None and length <= _SHORT:
         # A server may send it byte by byte: what follows is given up sooner than the timeout of each read.
         deadline = time.monotonic() + 2.0
         try:

@@ -35,6 +35,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 GOOD = {
     "103": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" + ok(BODY),
     "100, 102 and 103": b"".join(b"HTTP/1.1 %d Wait\r\n\r\n" % status for status in (100, 102, 103)) + ok(BODY),
+    "a length of thousands of digits": ok(b"").replace(b": 0", b": " + b"1" * 5000) + BODY,
     "line feeds alone": ok(b"").replace(b"\r\n", b"\n").replace(b": 0", b": 100000") + BODY,
 }
 

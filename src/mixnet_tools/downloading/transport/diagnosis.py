@@ -91,6 +91,7 @@ class _Look:
     def _answer(self, answer: Answer, url: str, seconds: float) -> None:
         from mixnet_tools.files.shown import redact
         from mixnet_tools.network.explain import ADVICE
+        from mixnet_tools.network.headers import declared_length, media_type
 
         response = answer.response
         if answer.route.scheme == "https":
@@ -106,14 +107,12 @@ class _Look:
             self._size(int(match[1]) if match and match[1] != "*" else None)
         elif status in (200, 203):
             self.found("ranges", f"{self._ranges}: an interrupted download begins anew")
-            length = response.headers.get("Content-Length", "")
             packed = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-            self._size(int(length[:18]) if length.isascii() and length.isdigit() and not packed else None)
+            self._size(None if packed else declared_length(response.headers))
         else:
             self.right_size = False
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         is_expected = isinstance(self._source, DriveSource) or self._file.name.endswith((".html", ".htm"))
-        if self.right_size and kind == "text/html" and not is_expected:
+        if self.right_size and media_type(response.headers) == "text/html" and not is_expected:
             self.found("page", "an HTML page, not the file (a login or error page?)")
             self.right_size = False
 

@@ -18,6 +18,7 @@ from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
 from mixnet_tools.network.client import Answer, Client
 from mixnet_tools.network.explain import ADVICE
 from mixnet_tools.network.failure import Kind, SourceFailure, of_status
+from mixnet_tools.network.headers import declared_length, media_type
 from mixnet_tools.network.retry import parse_retry_after
 
 MIN_RATE = 1024
@@ -60,10 +61,9 @@ class HttpClient:
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         headers |= {"Accept": accept} if accept else {}
-        key = Origin.key_of(url)
-        may_ask = origin is not None and origin.url_key == key and key not in self._without_if_range
-        validator = origin.validator if origin is not None and offset and may_ask else None
-        if validator:
+        key = Origin.key_of(url) if offset else None
+        validator = origin.validator if key and origin is not None and origin.url_key == key else None
+        if key and validator and key not in self._without_if_range:
             answer = self._client.get(url, {**headers, "If-Range": validator})
             if unchanged or answer.response.status_code not in {*_WHOLE, *NO_PARTS}:
                 return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
@@ -102,8 +102,7 @@ class HttpBody:
         self._answer, self._url, self._size, self._timeout = answer, url, size, timeout
         self.status = answer.response.status_code
         self._headers = headers = answer.response.headers
-        length = headers.get("Content-Length", "")
-        self.declared = int(length) if length.isascii() and length.isdigit() else None
+        self.declared = declared_length(headers)
         self.is_delimited = self.declared is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
         self.is_encoded = headers.get("Content-Encoding", "identity").strip().lower() in _ENCODINGS
         self.is_decoded = self.is_encoded and (self.declared != size) != recode and self.status in _WHOLE
@@ -123,7 +122,7 @@ class HttpBody:
     @property
     def content_type(self) -> str:
         """The declared media type in lower case, without parameters."""
-        return self._headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return media_type(self._headers)
 
     @property
     def cookies(self) -> dict[str, str]:
