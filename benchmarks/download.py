@@ -11,169 +11,24 @@ imports the same modules, for the archive and for one ten times as large.
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
-import http.server
-import io
 import os
-import random
-import re
 import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
-
 from benchmarks import results
+from benchmarks.served_files import Served, make_archive, make_file, make_small_files, serving, write_model
 from mixnet_tools.pages.plot import Bars
 
 RACES = ("all", "archive", "small", "file", "ranges", "many", "memory")
-SERVE = "import sys; from benchmarks.download import serve_forever; serve_forever(sys.argv[1])"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A file that the server has."""
-
-    name: str
-    size: int
-    sha384: str
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each small file waits 40 ms for an acknowledgement
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silence."""
-
-    def do_GET(self) -> None:
-        """Serve a file, or the range of it that is asked for."""
-        asked = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range", ""))
-        if asked is None:
-            super().do_GET()
-            return
-        begin, end = int(asked[1]), int(asked[2]) + 1
-        with open(self.translate_path(self.path), "rb") as source:
-            self.send_response(206)
-            self.send_header("Content-Length", str(end - begin))
-            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{os.fstat(source.fileno()).st_size}")
-            self.end_headers()
-            self._send(source, begin, end)
-
-    def copyfile(self, source: object, outputfile: object) -> None:
-        """Send all of ``source``."""
-        assert isinstance(source, io.BufferedReader)
-        self._send(source, 0, os.fstat(source.fileno()).st_size)
-
-    def _send(self, source: io.BufferedReader, begin: int, end: int) -> None:
-        """Let the kernel do it, so that the server's own cost blurs the comparison as little as possible."""
-        self.wfile.flush()
-        while begin < end:
-            begin += os.sendfile(self.connection.fileno(), source.fileno(), begin, end - begin)
-
-
-def serve_forever(folder: str) -> None:
-    """Serve ``folder`` on a free port of loopback, which is printed."""
-    handler = functools.partial(_Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        print(server.server_address[1], flush=True)
-        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
-        server.serve_forever()
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A server of ``folder`` in a process of its own; gives its base URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.stdin.close()
-        process.wait()
-
-
-def make_archive(folder: Path, name: str, size: int) -> Served:
-    """An archive of the published one's form: three files that hardly compress, like weights."""
-    noise = random.Random(0)
-    path = folder / f"{name}.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-        for member, share in (("meta", 0.08), ("data-00000-of-00001", 0.92)):
-            info = tarfile.TarInfo(f"{name}/model.ckpt.{member}")
-            info.size = int(size * share)
-            tar.addfile(info, _Noise(noise, info.size))
-    return _describe(path)
-
-
-class _Noise(io.RawIOBase):
-    """``size`` random bytes, made as they are read."""
-
-    def __init__(self, source: random.Random, size: int) -> None:
-        self._source, self._left = source, size
-
-    def read(self, count: int = -1) -> bytes:
-        count = min(self._left, count if count >= 0 else self._left)
-        self._left -= count
-        return self._source.randbytes(count)
-
-
-def make_file(folder: Path, name: str, size: int) -> Served:
-    """One file that does not compress."""
-    noise = random.Random(2)
-    path = folder / name
-    with path.open("wb") as stream:
-        for begin in range(0, size, 1 << 20):
-            stream.write(noise.randbytes(min(1 << 20, size - begin)))
-    return _describe(path)
-
-
-def make_small_files(folder: Path, count: int) -> list[Served]:
-    """``count`` files of 1 to 40 kB."""
-    noise = random.Random(1)
-    files = []
-    for number in range(count):
-        path = folder / f"small{number:03}.bin"
-        path.write_bytes(noise.randbytes(noise.randrange(1_000, 40_000)))
-        files.append(_describe(path))
-    return files
-
-
-def _describe(path: Path) -> Served:
-    digest = hashlib.sha384()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return Served(path.name, path.stat().st_size, digest.hexdigest())
-
-
-def write_model(zoo: Path, name: str, files: Sequence[Served], url: str, archive: str | None) -> None:
-    """A descriptor of ``files``, of which ``archive`` is unpacked."""
-    descriptor = {
-        "description": "Files for a benchmark.",
-        "task_type": "classification",
-        "files": [{"name": f.name, "size": f.size, "checksum": f.sha384, "source": f"{url}/{f.name}"} for f in files],
-        "framework": "dldt",
-        "license": "none",
-    }
-    if archive:
-        descriptor["postprocessing"] = [{"$type": "unpack_archive", "format": "gztar", "file": archive}]
-    path = zoo / "public" / name / "model.yml"
-    path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(descriptor))
 
 
 @dataclass(frozen=True)
@@ -284,12 +139,30 @@ def show_memory(zoo: Path, names: Sequence[tuple[str, int]], scratch: Path) -> N
         print(f"  {in_mb:>6} MB archive, downloaded and unpacked: {(peak - bare) / 1e6:+.1f} MB")
 
 
+Contestants = dict[str, Callable[[], list[str | Path]]]
+"""What each runs, by its name."""
+
+
 @dataclass(frozen=True)
 class Race:
     """Ways to the same files: the first is what the others are compared with."""
 
     title: str
-    contestants: dict[str, Callable[[], list[str | Path]]]
+    contestants: Contestants
+
+
+def of_one_file(file: Served, zoo: Path, url: str, others: Contestants | None = None) -> Race:
+    """A race to ``file``, which is at ``url``, and which a model of its own describes; ``others`` run as well."""
+    name = Path(file.name).stem
+    write_model(zoo, name, [file], url, None)
+    return Race(
+        f"{file.size / 1e6:.0f} MB file: fetch, verify",
+        {
+            "curl + sha384sum": lambda: by_hand([file], url, None, one_curl=True),
+            **(others or {}),
+            "mixnet-download": lambda: with_mixnet(zoo, name),
+        },
+    )
 
 
 def prepare(served: Path, zoo: Path, url: str, sizes: argparse.Namespace) -> dict[str, Race]:
@@ -329,26 +202,11 @@ def prepare(served: Path, zoo: Path, url: str, sizes: argparse.Namespace) -> dic
         ),
     }
     if "file" in sizes.races:
-        file = make_file(served, "file.bin", sizes.file_mb * 1_000_000)
-        write_model(zoo, "file", [file], url, None)
-        found["file"] = Race(
-            f"{file.size / 1e6:.0f} MB file: fetch, verify",
-            {
-                "curl + sha384sum": lambda: by_hand([file], url, None, one_curl=True),
-                "mixnet-download": lambda: with_mixnet(zoo, "file"),
-            },
-        )
+        found["file"] = of_one_file(make_file(served, "file.bin", sizes.file_mb * 1_000_000), zoo, url)
     if "ranges" in sizes.races:
         huge = make_file(served, "huge.bin", sizes.huge_mb * 1_000_000)
-        write_model(zoo, "huge", [huge], url, None)
-        found["ranges"] = Race(
-            f"{huge.size / 1e6:.0f} MB file: fetch, verify",
-            {
-                "curl + sha384sum": lambda: by_hand([huge], url, None, one_curl=True),
-                "4 ranges at once by curl + sha384sum": lambda: in_ranges(huge, url, 4),
-                "mixnet-download": lambda: with_mixnet(zoo, "huge"),
-            },
-        )
+        ranges: Contestants = {"4 ranges at once by curl + sha384sum": lambda: in_ranges(huge, url, 4)}
+        found["ranges"] = of_one_file(huge, zoo, url, ranges)
     if "many" in sizes.races:
         many = make_small_files(served, sizes.many)  # the first of them are the small ones
         write_model(zoo, "many", many, url, None)

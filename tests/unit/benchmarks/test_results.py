@@ -15,7 +15,7 @@ from mixnet_tools.inference.machine import this_machine
 from mixnet_tools.pages.plot import Bars
 
 ROOT = Path(__file__).parents[3]
-NO_BENCHMARKS = {"__init__", "results", "onnx_export"}
+NO_BENCHMARKS = {"__init__", "results", "onnx_export", "served_files"}
 BENCHMARKS = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - NO_BENCHMARKS)
 
 
