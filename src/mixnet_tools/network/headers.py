@@ -1,8 +1,11 @@
-"""Reads headers of answers: what a server says of the body that follows."""
+"""Reads the heads of answers: what a server says of the body that follows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+WHOLE = (200, 203)
+"""The statuses of an answer whose body is the whole file; 203: a proxy on the way may have changed it."""
 
 _MOST_DIGITS = 18
 """Python reads no number of thousands of digits. No file has more bytes than these can say."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mixnet_tools.errors import DatasetError
 from mixnet_tools.files.location import Location
 from mixnet_tools.network.failure import Kind, SourceFailure, of_status
+from mixnet_tools.network.headers import WHOLE
 from mixnet_tools.network.retry import RetryPolicy, retrying
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _fetch(client: Client, url: str, max_bytes: int, deadline: float) -> bytes:
     data = bytearray()
     with contextlib.closing(client.get(url, {})) as answer:
         status = answer.response.status_code
-        if status not in (200, 203):
+        if status not in WHOLE:
             raise of_status(status, f"the server answers {status} {answer.response.reason or ''}".rstrip())
         while block := answer.read(BLOCK, decode=True):
             data += block

@@ -91,7 +91,7 @@ class _Look:
     def _answer(self, answer: Answer, url: str, seconds: float) -> None:
         from mixnet_tools.files.shown import redact
         from mixnet_tools.network.explain import ADVICE
-        from mixnet_tools.network.headers import declared_length, media_type
+        from mixnet_tools.network.headers import WHOLE, declared_length, media_type
 
         response = answer.response
         if answer.route.scheme == "https":
@@ -105,7 +105,7 @@ class _Look:
             match = re.fullmatch(r"\s*bytes\s+0-\d+/(\d{1,18}|\*)\s*", response.headers.get("Content-Range", ""))
             self.found("ranges", "yes" if match else "answered in a wrong way: an interrupted download begins anew")
             self._size(int(match[1]) if match and match[1] != "*" else None)
-        elif status in (200, 203):
+        elif status in WHOLE:
             self.found("ranges", f"{self._ranges}: an interrupted download begins anew")
             packed = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
             self._size(None if packed else declared_length(response.headers))

@@ -18,13 +18,12 @@ from mixnet_tools.downloading.transport.partial_file import CHUNK, Origin
 from mixnet_tools.network.client import Answer, Client
 from mixnet_tools.network.explain import ADVICE
 from mixnet_tools.network.failure import Kind, SourceFailure, of_status
-from mixnet_tools.network.headers import declared_length, media_type
+from mixnet_tools.network.headers import WHOLE, declared_length, media_type
 from mixnet_tools.network.retry import parse_retry_after
 
 MIN_RATE = 1024
 """Bytes a second. A body that is slower than this for the length of the timeout counts as stalled."""
 
-_WHOLE = (200, 203)
 NO_PARTS = frozenset({400, 403, 405, 406, 409, 412, 413, 415, 416, 417, 421, 422, 431, 501})
 """What servers, and filters before them, answer that take no Range or If-Range. They may give the whole file."""
 
@@ -65,7 +64,7 @@ class HttpClient:
         validator = origin.validator if key and origin is not None and origin.url_key == key else None
         if key and validator and key not in self._without_if_range:
             answer = self._client.get(url, {**headers, "If-Range": validator})
-            if unchanged or answer.response.status_code not in {*_WHOLE, *NO_PARTS}:
+            if unchanged or answer.response.status_code not in {*WHOLE, *NO_PARTS}:
                 return HttpBody(answer, url, size=size, recode=recode, timeout=self.timeout).checked(offset)
             answer.close()
             self._without_if_range.add(key)
@@ -105,7 +104,7 @@ class HttpBody:
         self.declared = declared_length(headers)
         self.is_delimited = self.declared is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
         self.is_encoded = headers.get("Content-Encoding", "identity").strip().lower() in _ENCODINGS
-        self.is_decoded = self.is_encoded and (self.declared != size) != recode and self.status in _WHOLE
+        self.is_decoded = self.is_encoded and (self.declared != size) != recode and self.status in WHOLE
         self.is_part = False
         self.offset = 0
         self.total: int | None = None
@@ -144,7 +143,7 @@ class HttpBody:
                 self._check_range(offset)
             elif self.status in NO_PARTS and offset:
                 raise SourceFailure(f"the server gives no parts (HTTP {self.status})", Kind.RESTART)
-            elif self.status not in _WHOLE:
+            elif self.status not in WHOLE:
                 raise self._status_failure()
         except BaseException:
             self.close()
